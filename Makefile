@@ -1,0 +1,50 @@
+# What people do here. Each command does all of its own set-up; what a machine lacks is said in one line each.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+.PHONY: help demo picture test conformance lint generate image bench clean preflight tools
+
+help: ## This list
+	@if [[ -t 1 && -z $${NO_COLOR:-} ]]; then on=$$'\e[1;36m'; off=$$'\e[0m'; else on=; off=; fi; \
+	awk -v on="$$on" -v off="$$off" 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %smake %-12s%s %s\n", on, $$1, off, $$2 }' Makefile
+
+demo: preflight tools ## A shop on a real cluster, a wave of load, and how it scales (KEEP=1 leaves the cluster up)
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin KEEP=$(KEEP) cargo run --quiet --locked --bin demo
+
+picture: preflight tools ## Run the demo and draw it as docs/images/demo.svg, the picture of the README
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin demo -- --svg docs/images/demo.svg
+
+test: preflight tools ## All tests, on real clusters
+	@bin=$$(hack/build-operator.sh); \
+	export PLIMSOLL_OPERATOR_BIN=$$bin; \
+	hack/image.sh; \
+	cargo test --workspace --locked
+
+# Compiled without optimization, as the tests are: most of the time is Go's.
+conformance: preflight ## HPA-1.37 against the HPA's own code: 100,000 calculations and 10,000 sequences of syncs
+	@cargo test --package plimsoll-tests --test hpa_differential --locked -- --ignored --exact conformance
+
+lint: preflight tools ## Everything that can be said of the code without running it
+	@hack/lint.sh
+
+generate: preflight tools ## The CRDs, the chart's copy and table of values, manifests/install.yaml
+	@hack/generate.sh
+
+image: preflight tools ## The operator's image as target/image/plimsoll-operator.tar, without Docker
+	@hack/image.sh
+
+bench: preflight ## How fast decisions are
+	@cargo bench --package plimsoll-core --locked
+
+clean: ## Remove what was built here (the test bed's tools stay in ~/.cache/plimsoll)
+	@cargo clean
+
+preflight:
+	@hack/preflight.sh
+
+# Built once and kept outside the work tree.
+tools:
+	@hack/tools.sh

@@ -1,0 +1,18 @@
+//! Version `v1alpha1` of the kinds.
+
+mod behavior;
+mod metric;
+mod podscaler;
+mod quantity;
+mod status;
+
+pub use behavior::{Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy};
+pub use metric::{
+    ContainerResourceMetric, DescribedObject, ExternalMetric, Metric, MetricIdentifier, MetricTarget,
+    MetricType, ObjectMetric, PodsMetric, ResourceMetric, TargetType,
+};
+pub use podscaler::{Algorithm, Mode, ObjectReference, PodScaler, PodScalerSpec};
+pub use status::{
+    CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentResource,
+    CurrentValue, LastDecision, MetricProposal, PodScalerStatus,
+};

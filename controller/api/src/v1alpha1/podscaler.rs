@@ -1,0 +1,181 @@
+//! `PodScaler`: how many pods a workload should have.
+
+// Two printer columns may well have the same type.
+#![allow(clippy::duplicated_attributes)]
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Behavior, Metric, MetricTarget, MetricType, PodScalerStatus, ResourceMetric, TargetType};
+
+/// Scales the pods of one workload on the load it carries.
+///
+/// The spec of an `autoscaling/v2` `HorizontalPodAutoscaler` is valid here as it stands.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "plimsoll.dev",
+    version = "v1alpha1",
+    kind = "PodScaler",
+    namespaced,
+    status = "PodScalerStatus",
+    derive = "PartialEq",
+    shortname = "ps",
+    category = "autoscaling",
+    doc = "A PodScaler keeps the number of pods of one workload in step with its load. The spec of an autoscaling/v2 HorizontalPodAutoscaler is valid here as it stands.",
+    selectable = ".spec.scaleTargetRef.name",
+    printcolumn(
+        name = "Reference",
+        type_ = "string",
+        json_path = ".status.reference",
+        description = "What is scaled"
+    ),
+    printcolumn(
+        name = "Targets",
+        type_ = "string",
+        json_path = ".status.targets",
+        description = "Each metric's value against its target"
+    ),
+    printcolumn(name = "MinPods", type_ = "integer", json_path = ".spec.minReplicas"),
+    printcolumn(name = "MaxPods", type_ = "integer", json_path = ".spec.maxReplicas"),
+    printcolumn(
+        name = "Replicas",
+        type_ = "integer",
+        json_path = ".status.currentReplicas",
+        description = "The replicas the target had when it was last looked at"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Desired",
+        type_ = "integer",
+        json_path = ".status.desiredReplicas",
+        priority = 1,
+        description = "The replicas last decided"
+    ),
+    printcolumn(
+        name = "Active",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='ScalingActive')].reason",
+        priority = 1,
+        description = "Why scaling is or is not active"
+    ),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
+    printcolumn(name = "Algorithm", type_ = "string", json_path = ".spec.algorithm", priority = 1)
+)]
+#[x_kube(validation = Rule::new("self.minReplicas <= self.maxReplicas")
+    .message("minReplicas must not be larger than maxReplicas: lower minReplicas or raise maxReplicas")
+    .field_path(".minReplicas"))]
+#[x_kube(validation = Rule::new("self.minReplicas != 0 || self.metrics.exists(m, m.type in ['Object', 'External'])")
+    .message("minReplicas 0 needs at least one metric of type Object or External: with no pods left, pod metrics cannot say when to come back")
+    .field_path(".minReplicas"))]
+#[serde(rename_all = "camelCase")]
+pub struct PodScalerSpec {
+    /// The workload to scale: any object in the same namespace that has a scale subresource
+    /// (a Deployment, StatefulSet or ReplicaSet, or a custom resource).
+    pub scale_target_ref: ObjectReference,
+
+    /// The fewest replicas. At least 0; 0 needs a metric of type Object or External. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0))]
+    pub min_replicas: i32,
+
+    /// The most replicas. At least 1 and not below minReplicas.
+    #[schemars(range(min = 1))]
+    pub max_replicas: i32,
+
+    /// The signals to scale on. Each proposes a number of replicas and the highest proposal
+    /// wins. At most 30. Default: 80 % of the requested cpu on average.
+    #[serde(default = "default_metrics", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 30))]
+    pub metrics: Vec<Metric>,
+
+    /// How fast to scale in each direction. Default, when it is left out: up at most to the
+    /// larger of double and 4 at each look, down at once to the highest recommendation of the
+    /// last 5 minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behavior: Option<Behavior>,
+
+    /// The named and versioned rules that turn metrics into replicas. `HPA-1.37` decides as the
+    /// HorizontalPodAutoscaler of Kubernetes 1.37 does. `Plimsoll-1` decides likewise without
+    /// its known traps. Default `Plimsoll-1`.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+
+    /// What to do with decisions. `Active` writes them to the target; `Recommend` computes and
+    /// publishes them and writes no replicas; `Paused` does not look at all. Default `Active`.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// Names the workload to scale, in the same namespace.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[x_kube(validation = Rule::new("self.kind == 'ReplicationController' || (has(self.apiVersion) && self.apiVersion.contains('/'))")
+    .message("apiVersion must name the group and version of the target, such as apps/v1 for a Deployment")
+    .field_path(".apiVersion"))]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectReference {
+    /// Group and version of the target, such as `apps/v1`. May be left out, or be `v1`, only for
+    /// a ReplicationController.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317), regex(pattern = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[a-z0-9]+$"))]
+    pub api_version: Option<String>,
+
+    /// Kind of the target, such as `Deployment`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[^/%]*$"))]
+    pub kind: String,
+
+    /// Name of the target.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[^/%]*$"))]
+    pub name: String,
+}
+
+/// The named and versioned rules that turn metrics into replicas.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Decides as the HorizontalPodAutoscaler of Kubernetes 1.37 does, quirks included.
+    #[serde(rename = "HPA-1.37")]
+    Hpa137,
+    /// Decides as `HPA-1.37` does, without its known traps.
+    #[default]
+    #[serde(rename = "Plimsoll-1")]
+    Plimsoll1,
+}
+
+/// What to do with decisions.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Write decisions to the target.
+    #[default]
+    Active,
+    /// Compute and publish decisions, write no replicas.
+    Recommend,
+    /// Do not look and do not write.
+    Paused,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// The metrics of a PodScaler that names none: 80 % of the requested cpu on average.
+pub(super) fn default_metrics() -> Vec<Metric> {
+    vec![Metric {
+        r#type: MetricType::Resource,
+        resource: Some(ResourceMetric {
+            name: "cpu".to_owned(),
+            target: MetricTarget {
+                r#type: TargetType::Utilization,
+                average_utilization: Some(80),
+                ..MetricTarget::default()
+            },
+        }),
+        ..Metric::default()
+    }]
+}
+
+impl PodScalerSpec {
+    /// The metrics to scale on: an explicitly empty list means the default, as it does for the HPA.
+    pub fn metrics_or_default(&self) -> Vec<Metric> {
+        if self.metrics.is_empty() { default_metrics() } else { self.metrics.clone() }
+    }
+}

@@ -1,0 +1,91 @@
+//! The rules of the schema, evaluated here as the API server evaluates them.
+
+// A test that cannot go on should say where.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use kube::core::cel::validate_cel;
+use plimsoll_api::PodScaler;
+use serde_json::{Value, json};
+
+fn scaler(spec: Value) -> PodScaler {
+    let mut object = json!({
+        "apiVersion": "plimsoll.dev/v1alpha1", "kind": "PodScaler", "metadata": { "name": "web" },
+        "spec": {
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" },
+            "minReplicas": 1, "maxReplicas": 10, "metrics": [],
+        },
+    });
+    let Value::Object(spec) = spec else { panic!("a spec is an object") };
+    for (field, value) in spec {
+        object["spec"][field] = value;
+    }
+    serde_json::from_value(object).unwrap()
+}
+
+fn refusals(spec: Value) -> String {
+    validate_cel(&scaler(spec)).err().map(|errors| format!("{errors:?}")).unwrap_or_default()
+}
+
+#[test]
+fn a_plain_spec_is_accepted() {
+    assert_eq!(refusals(json!({})), "");
+}
+
+#[test]
+fn a_minimum_above_the_maximum_is_refused() {
+    let refusals = refusals(json!({ "minReplicas": 11 }));
+    assert!(refusals.contains("minReplicas must not be larger than maxReplicas"), "{refusals}");
+}
+
+#[test]
+fn scaling_to_zero_on_pod_metrics_alone_is_refused() {
+    let cpu = json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 50 } } });
+    let queue = json!({ "type": "External", "external": { "metric": { "name": "queue" }, "target": { "type": "Value", "value": "5" } } });
+    let alone = refusals(json!({ "minReplicas": 0, "metrics": [cpu] }));
+    assert!(alone.contains("minReplicas 0 needs at least one metric of type Object or External"), "{alone}");
+    assert_eq!(refusals(json!({ "minReplicas": 0, "metrics": [cpu, queue] })), "");
+}
+
+#[test]
+fn a_target_without_a_group_is_refused_unless_it_is_a_replication_controller() {
+    let target =
+        |kind: &str| json!({ "scaleTargetRef": { "apiVersion": "v1", "kind": kind, "name": "web" } });
+    let refused = refusals(target("Deployment"));
+    assert!(refused.contains("apiVersion must name the group and version"), "{refused}");
+    assert_eq!(refusals(target("ReplicationController")), "");
+}
+
+#[test]
+fn a_metric_without_the_field_of_its_type_is_refused() {
+    let refused = refusals(json!({ "metrics": [{ "type": "Pods" }] }));
+    assert!(refused.contains("pods must be set when type is Pods"), "{refused}");
+}
+
+#[test]
+fn a_resource_metric_has_exactly_one_target() {
+    let metric = |target: Value| json!({ "metrics": [{ "type": "Resource", "resource": { "name": "cpu", "target": target } }] });
+    for target in [
+        json!({ "type": "Utilization" }),
+        json!({ "type": "Utilization", "averageUtilization": 50, "averageValue": "1" }),
+    ] {
+        let refused = refusals(metric(target));
+        assert!(refused.contains("set exactly one of averageUtilization"), "{refused}");
+    }
+}
+
+#[test]
+fn a_quantity_of_zero_or_none_is_refused() {
+    let metric = |value: &str| json!({ "metrics": [{ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "AverageValue", "averageValue": value } } }] });
+    for value in ["0", "-1", "lots"] {
+        let refused = refusals(metric(value));
+        assert!(refused.contains("averageValue must be a quantity greater than 0"), "{value}: {refused}");
+    }
+    assert_eq!(refusals(metric("100m")), "");
+}
+
+#[test]
+fn a_negative_tolerance_is_refused() {
+    let refused = refusals(json!({ "behavior": { "scaleUp": { "tolerance": "-0.1" } } }));
+    assert!(refused.contains("tolerance must be a quantity of at least 0"), "{refused}");
+    assert_eq!(refusals(json!({ "behavior": { "scaleUp": { "tolerance": "0" } } })), "");
+}

@@ -1,0 +1,31 @@
+//! The samples that people copy are valid.
+
+// A test that cannot go on should say where.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+use kube::core::cel::validate_cel;
+use plimsoll_api::PodScaler;
+use serde_json::Value;
+
+#[test]
+fn every_sample_decodes_and_keeps_the_rules() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/samples");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+            if document["kind"] != "PodScaler" {
+                continue;
+            }
+            let scaler: PodScaler = serde_json::from_value(document)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            validate_cel(&scaler).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+            names.extend(scaler.metadata.name);
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["store-delete", "store-get", "store-post"]);
+}

@@ -1,0 +1,187 @@
+//! Every reason a user reads, as enums whose `Display` is the exact string.
+//!
+//! Types, reasons and messages of the HorizontalPodAutoscaler are kept to the letter, since people alert on them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The type of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionKind {
+    /// The size of the target can be read and written.
+    AbleToScale,
+    /// Metrics yield a proposal.
+    ScalingActive,
+    /// A bound or a rate policy changed what the metrics asked for.
+    ScalingLimited,
+    /// The last change of size was ours and went to zero. This is state: only then may we wake the workload.
+    ScaledToZero,
+}
+
+/// The status of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+}
+
+impl From<bool> for ConditionStatus {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// The reason of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ConditionReason {
+    /// The scale of the target was read.
+    SucceededGetScale,
+    /// The scale of the target could not be read.
+    FailedGetScale,
+    /// No window holds the size back.
+    ReadyForNewScale,
+    /// A window holds a shrinking back.
+    ScaleDownStabilized,
+    /// A window holds a growing back.
+    ScaleUpStabilized,
+    /// The new size was written.
+    SucceededRescale,
+    /// The new size could not be written.
+    FailedUpdateScale,
+    /// Another PodScaler has the same target. Ours.
+    Conflicting,
+    /// The object does not decode or contradicts itself. Ours.
+    InvalidSpec,
+    /// `spec.mode` is `Paused`. Ours.
+    Paused,
+    /// A proposal was found.
+    ValidMetricFound,
+    /// The target has zero pods and nobody but its owner may change that.
+    ScalingDisabled,
+    /// The target has no usable pod selector.
+    InvalidSelector,
+    /// Several autoscalers select the same pods.
+    AmbiguousSelector,
+    /// A Resource metric has no proposal.
+    FailedGetResourceMetric,
+    /// A ContainerResource metric has no proposal.
+    FailedGetContainerResourceMetric,
+    /// A Pods metric has no proposal.
+    FailedGetPodsMetric,
+    /// An Object metric has no proposal.
+    FailedGetObjectMetric,
+    /// An External metric has no proposal.
+    FailedGetExternalMetric,
+    /// The metric's type is unknown.
+    InvalidMetricSourceType,
+    /// `spec.metrics` is empty. Ours.
+    NoMetrics,
+    /// A rate policy limits a growing.
+    ScaleUpLimit,
+    /// A rate policy limits a shrinking.
+    ScaleDownLimit,
+    /// `maxReplicas` limits a growing.
+    TooManyReplicas,
+    /// `minReplicas` limits a shrinking.
+    TooFewReplicas,
+    /// Nothing limits the size.
+    DesiredWithinRange,
+    /// The last rescale went to zero.
+    ScaledToZero,
+    /// The last rescale did not go to zero.
+    NotScaledToZero,
+}
+
+/// The reason of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventReason {
+    /// The new size was written.
+    SuccessfulRescale,
+    /// The new size could not be written.
+    FailedRescale,
+    /// The scale of the target could not be read.
+    FailedGetScale,
+    /// The target has no pod selector.
+    SelectorRequired,
+    /// The target's pod selector does not parse.
+    InvalidSelector,
+    /// Several autoscalers select the same pods.
+    AmbiguousSelector,
+    /// A Resource metric has no proposal.
+    FailedGetResourceMetric,
+    /// A ContainerResource metric has no proposal.
+    FailedGetContainerResourceMetric,
+    /// A Pods metric has no proposal.
+    FailedGetPodsMetric,
+    /// An Object metric has no proposal.
+    FailedGetObjectMetric,
+    /// An External metric has no proposal.
+    FailedGetExternalMetric,
+    /// The metric's type is unknown.
+    InvalidMetricSourceType,
+    /// No proposal, or none that may be trusted.
+    FailedComputeMetricsReplicas,
+    /// The status could not be written. Said by the operator; the word is here.
+    FailedUpdateStatus,
+    /// Another PodScaler has the same target. Ours.
+    Conflicting,
+    /// The object does not decode or contradicts itself. Ours.
+    InvalidSpec,
+}
+
+/// The type of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// Expected.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// Enums whose variants are spelled exactly as Kubernetes prints them.
+macro_rules! display_as_variant_name {
+    ($($name:ty),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self, f)
+            }
+        }
+    )*};
+}
+display_as_variant_name!(ConditionKind, ConditionStatus, ConditionReason, EventReason, EventKind);
+
+/// Why the size changes. Its `Display` is the `reason` of the `SuccessfulRescale` event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RescaleReason {
+    /// The metrics ask for the present size.
+    #[default]
+    None,
+    /// The size was above `maxReplicas` before any metric was looked at.
+    AboveMaxReplicas,
+    /// The size was below `minReplicas`.
+    BelowMinReplicas,
+    /// This metric asks for more.
+    MetricAboveTarget(String),
+    /// No metric asks for the present size.
+    AllMetricsBelowTarget,
+    /// The metrics ask for the present size, but a window leads elsewhere. `Plimsoll-1` only; HPA says nothing.
+    RecentRecommendations,
+}
+
+impl fmt::Display for RescaleReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::AboveMaxReplicas => f.write_str("Current number of replicas above Spec.MaxReplicas"),
+            Self::BelowMinReplicas => f.write_str("Current number of replicas below Spec.MinReplicas"),
+            Self::MetricAboveTarget(metric) => write!(f, "{metric} above target"),
+            Self::AllMetricsBelowTarget => f.write_str("All metrics below target"),
+            Self::RecentRecommendations => {
+                f.write_str("Recommendations within the stabilization window differ")
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Why a metric has no proposal, in HPA's words.
+
+use std::fmt;
+
+/// The innermost cause. The names of what failed are added around it in `propose.rs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    NoPods,
+    NoUsableSamples { stale: usize },
+    MissingRequest { resource: String, container: String, pod: String },
+    MissingPodRequest { resource: String, pod: String },
+    ContainerNotFound { container: String, pod: String },
+    NoSampleOfKnownPods,
+    WrongReading,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPods => f.write_str("no pods returned by selector while calculating replica count"),
+            Self::NoUsableSamples { stale } => {
+                f.write_str("did not receive metrics for targeted pods (pods might be unready)")?;
+                if *stale > 0 {
+                    write!(
+                        f,
+                        "; the samples of {stale} pods are too old: check that the metrics server still scrapes"
+                    )?;
+                }
+                Ok(())
+            }
+            Self::MissingRequest { resource, container, pod } => {
+                write!(f, "missing request for {resource} in container {container} of Pod {pod}")
+            }
+            Self::MissingPodRequest { resource, pod } => {
+                write!(f, "missing pod-level request for {resource} in Pod {pod}")
+            }
+            Self::ContainerNotFound { container, pod } => {
+                write!(f, "container {container} not found in Pod {pod}")
+            }
+            Self::NoSampleOfKnownPods => f.write_str("no metrics returned matched known pods"),
+            Self::WrongReading => f.write_str("the reading does not fit the type of the metric"),
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What must survive from one decision to the next.
+
+use serde::{Deserialize, Serialize};
+
+use super::Context;
+use super::policy::Behavior;
+use super::rules::Rules;
+use crate::time::{Span, Timestamp};
+
+/// No list grows beyond this. The longest window is an hour, so it is reached only by asking more than once per
+/// second for an hour; the oldest entries then go first.
+const MOST_ENTRIES: usize = 4096;
+
+/// Recommendations and rescales of one workload. Start with `Memory::default()`; keep what [`super::decide`] and
+/// [`Memory::rescaled`] return; drop it when the object is deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// What the metrics asked for, before windows and limits. Empty only before the first decision.
+    #[serde(default, rename = "recs")]
+    pub(super) recommendations: Vec<Recommendation>,
+    /// Growths of ours, for the budgets of rate policies.
+    #[serde(default, rename = "ups", skip_serializing_if = "Vec::is_empty")]
+    pub(super) scale_ups: Vec<ScaleEvent>,
+    /// Shrinkings of ours, for the budgets of rate policies.
+    #[serde(default, rename = "downs", skip_serializing_if = "Vec::is_empty")]
+    pub(super) scale_downs: Vec<ScaleEvent>,
+}
+
+/// A recommended size and its moment. Stored as a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i32, Timestamp)", into = "(i32, Timestamp)")]
+pub(super) struct Recommendation {
+    pub(super) replicas: i32,
+    pub(super) at: Timestamp,
+}
+
+/// A change of size that was written, as a positive number of pods. Stored as a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i32, Timestamp)", into = "(i32, Timestamp)")]
+pub(super) struct ScaleEvent {
+    pub(super) change: i32,
+    pub(super) at: Timestamp,
+}
+
+impl From<(i32, Timestamp)> for Recommendation {
+    fn from((replicas, at): (i32, Timestamp)) -> Self {
+        Self { replicas, at }
+    }
+}
+
+impl From<Recommendation> for (i32, Timestamp) {
+    fn from(rec: Recommendation) -> Self {
+        (rec.replicas, rec.at)
+    }
+}
+
+impl From<(i32, Timestamp)> for ScaleEvent {
+    fn from((change, at): (i32, Timestamp)) -> Self {
+        Self { change, at }
+    }
+}
+
+impl From<ScaleEvent> for (i32, Timestamp) {
+    fn from(event: ScaleEvent) -> Self {
+        (event.change, event.at)
+    }
+}
+
+impl Memory {
+    /// The memory with the present size as its first recommendation, if it had none. After a start without memory
+    /// this keeps a workload from shrinking for a whole window.
+    pub(super) fn seeded(&self, current: i32, now: Timestamp) -> Self {
+        let mut memory = self.clone();
+        if memory.recommendations.is_empty() {
+            memory.recommendations.push(Recommendation { replicas: current, at: now });
+        }
+        memory
+    }
+
+    /// Adds a recommendation, and lets go of old ones.
+    pub(super) fn remember(
+        &mut self,
+        ctx: &Context<'_>,
+        replicas: i32,
+        is_old: impl Fn(&Recommendation) -> bool,
+    ) {
+        let new = Recommendation { replicas, at: ctx.input.now };
+        let recs = &mut self.recommendations;
+        if ctx.rules.memory_is_compact() {
+            recs.retain(|rec| !is_old(rec));
+            recs.push(new);
+            drop_outdone(recs);
+        } else {
+            replace_last_or_push(recs, new, is_old);
+        }
+        cap(recs, |rec| rec.at);
+    }
+
+    /// Adds a change of size from `from` to `to`, and lets go of old ones.
+    pub(super) fn remember_rescale(
+        &mut self,
+        rules: Rules,
+        behavior: &Behavior,
+        (from, to): (i32, i32),
+        now: Timestamp,
+    ) {
+        let grown = to > from;
+        let change = if grown { rules.subtract(to, from) } else { rules.subtract(from, to) };
+        let new = ScaleEvent { change, at: now };
+        let (rules_of_direction, events) = if grown {
+            (&behavior.scale_up, &mut self.scale_ups)
+        } else {
+            (&behavior.scale_down, &mut self.scale_downs)
+        };
+        let longest_of = |policies: &[super::RatePolicy]| {
+            policies.iter().map(|policy| policy.period_seconds).fold(0, i32::max)
+        };
+        if rules.memory_is_compact() {
+            let longest =
+                longest_of(&behavior.scale_up.policies).max(longest_of(&behavior.scale_down.policies));
+            let cutoff = now - Span::from_secs(longest.into());
+            self.scale_ups.retain(|event| event.at > cutoff);
+            self.scale_downs.retain(|event| event.at > cutoff);
+            if grown { &mut self.scale_ups } else { &mut self.scale_downs }.push(new);
+        } else {
+            let cutoff = now - Span::from_secs(longest_of(&rules_of_direction.policies).into());
+            replace_last_or_push(events, new, |event| event.at < cutoff);
+        }
+        cap(&mut self.scale_ups, |event| event.at);
+        cap(&mut self.scale_downs, |event| event.at);
+    }
+}
+
+/// HPA's way: the new entry takes the place of the last outdated one.
+fn replace_last_or_push<T>(entries: &mut Vec<T>, new: T, is_old: impl Fn(&T) -> bool) {
+    match entries.iter_mut().rev().find(|entry| is_old(entry)) {
+        Some(entry) => *entry = new,
+        None => entries.push(new),
+    }
+}
+
+/// Drops every entry that later ones outdo from above and from below: it can be neither the highest nor the lowest
+/// of any window.
+fn drop_outdone(recs: &mut Vec<Recommendation>) {
+    recs.sort_by_key(|rec| rec.at);
+    let (mut highest, mut lowest) = (None::<i32>, None::<i32>);
+    let mut kept: Vec<Recommendation> = Vec::with_capacity(recs.len());
+    for rec in recs.iter().rev() {
+        let is_new_high = highest.is_none_or(|highest| rec.replicas > highest);
+        let is_new_low = lowest.is_none_or(|lowest| rec.replicas < lowest);
+        if is_new_high || is_new_low {
+            kept.push(*rec);
+        }
+        highest = highest.max(Some(rec.replicas));
+        lowest = Some(lowest.map_or(rec.replicas, |lowest| lowest.min(rec.replicas)));
+    }
+    kept.reverse();
+    *recs = kept;
+}
+
+fn cap<T>(entries: &mut Vec<T>, at: impl Fn(&T) -> Timestamp) {
+    if entries.len() > MOST_ENTRIES {
+        entries.sort_by_key(|entry| at(entry));
+        entries.drain(..entries.len() - MOST_ENTRIES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Algorithm::{Hpa137, Plimsoll1};
+    use super::super::RatePolicy;
+    use super::super::fixtures::{BOTH, NOW, ago, context, input};
+    use super::*;
+
+    fn rec(replicas: i32, age: i64) -> Recommendation {
+        Recommendation { replicas, at: ago(age) }
+    }
+
+    fn remembered(algorithm: super::super::Algorithm, past: &[(i32, i64)], new: i32) -> Vec<(i32, i64)> {
+        let input = input(algorithm, 1);
+        let recommendations = past.iter().map(|(replicas, age)| rec(*replicas, *age)).collect();
+        let mut memory = Memory { recommendations, ..Memory::default() };
+        memory.remember(&context(&input), new, |rec| rec.at < ago(300));
+        memory.recommendations.iter().map(|rec| (rec.replicas, NOW.since(rec.at).as_secs())).collect()
+    }
+
+    #[test]
+    fn only_the_first_call_remembers_the_size() {
+        let seeded = Memory::default().seeded(7, NOW);
+        assert_eq!(seeded.recommendations, [rec(7, 0)]);
+        assert_eq!(seeded.seeded(9, NOW), seeded);
+    }
+
+    #[test]
+    fn hpa_overwrites_the_last_outdated_entry_only() {
+        let past = [(1, 500), (2, 400), (3, 100)];
+        assert_eq!(remembered(Hpa137, &past, 4), [(1, 500), (4, 0), (3, 100)]);
+        assert_eq!(remembered(Hpa137, &[(3, 300)], 4), [(3, 300), (4, 0)], "at the cutoff is not outdated");
+    }
+
+    #[test]
+    fn compact_memory_keeps_what_can_be_highest_or_lowest() {
+        let past = [(1, 500), (9, 290), (5, 250), (6, 240), (2, 200), (5, 100), (5, 50)];
+        assert_eq!(remembered(Plimsoll1, &past, 4), [(9, 290), (6, 240), (2, 200), (5, 50), (4, 0)]);
+    }
+
+    #[test]
+    fn steady_recommendations_take_one_entry() {
+        let input = input(Plimsoll1, 1);
+        let mut memory = Memory::default().seeded(5, ago(10));
+        for _ in 0..1000 {
+            memory.remember(&context(&input), 5, |_| false);
+        }
+        assert_eq!(memory.recommendations.len(), 1);
+    }
+
+    #[test]
+    fn no_list_grows_without_bound() {
+        for algorithm in BOTH {
+            let mut input = input(algorithm, 1);
+            input.policy.behavior();
+            let behavior = input.policy.behavior.clone().expect("has behavior");
+            let mut memory = Memory::default();
+            for replicas in 0..6000 {
+                memory.remember(&context(&input), replicas, |_| false);
+                memory.remember_rescale(Rules::of(algorithm), &behavior, (1, 2), NOW);
+            }
+            assert!(memory.recommendations.len() <= MOST_ENTRIES);
+            assert!(memory.scale_ups.len() <= MOST_ENTRIES);
+        }
+    }
+
+    /// Growing counts shrinkings too, by the periods of the policies for growing.
+    #[test]
+    fn hpa_forgets_shrinkings_that_growing_still_counts() {
+        for (algorithm, left) in [(Hpa137, 1), (Plimsoll1, 2)] {
+            let mut input = input(algorithm, 1);
+            let behavior = input.policy.behavior();
+            behavior.scale_up.policies = vec![RatePolicy::pods(1, 600)];
+            behavior.scale_down.policies = vec![RatePolicy::pods(1, 15)];
+            let mut memory = Memory::default();
+            memory.remember_rescale(Rules::of(algorithm), behavior, (5, 4), ago(60));
+            memory.remember_rescale(Rules::of(algorithm), behavior, (4, 3), NOW);
+            assert_eq!(memory.scale_downs.len(), left, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn it_is_stored_compactly_and_read_back() {
+        let memory = Memory { recommendations: vec![rec(3, 0)], ..Memory::default() };
+        let json = serde_json::to_string(&memory).unwrap();
+        assert_eq!(json, r#"{"recs":[[3,1000000000]]}"#);
+        assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), memory);
+        assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
+    }
+}

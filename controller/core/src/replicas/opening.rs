@@ -1,0 +1,86 @@
+//! What the size alone decides, before any metric is looked at.
+
+use super::input::Input;
+use crate::reason::RescaleReason;
+
+/// How a decision goes on from the size that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// The size is zero, and it was not us: the owner switched the workload off.
+    Disabled,
+    /// The size is out of bounds. It goes back at once: no metrics, windows or rate policies.
+    Jump { to: i32, reason: RescaleReason },
+    /// The metrics are asked.
+    Metrics,
+}
+
+pub(super) fn opening(input: &Input) -> Opening {
+    let (policy, current) = (&input.policy, input.target.spec_replicas);
+    if current == 0 {
+        let may_wake = input.scaled_to_zero && (policy.min_replicas != 0 || policy.has_object_or_external());
+        if may_wake { Opening::Metrics } else { Opening::Disabled }
+    } else if current > policy.max_replicas {
+        Opening::Jump { to: policy.max_replicas, reason: RescaleReason::AboveMaxReplicas }
+    } else if current < policy.min_replicas {
+        Opening::Jump { to: policy.min_replicas, reason: RescaleReason::BelowMinReplicas }
+    } else {
+        Opening::Metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{BOTH, cpu_percent, external, input, web};
+    use super::super::{Algorithm, Memory, Obstacle, Reading, SelectPolicy, ValueTarget, decide};
+    use super::*;
+    use crate::reason::{ConditionKind, ConditionReason};
+
+    fn at(algorithm: Algorithm, current: i32, min: i32, ours: bool, has_external: bool) -> Opening {
+        let mut input = input(algorithm, current).metric(cpu_percent(50), Reading::Value(0));
+        if has_external {
+            input = input.metric(external(ValueTarget::Value(1)), Reading::Value(0));
+        }
+        (input.policy.min_replicas, input.policy.max_replicas, input.scaled_to_zero) = (min, 10, ours);
+        opening(&input)
+    }
+
+    #[test]
+    fn zero_is_off_unless_it_was_us() {
+        for algorithm in BOTH {
+            assert_eq!(at(algorithm, 0, 0, false, true), Opening::Disabled, "set by hand");
+            assert_eq!(at(algorithm, 0, 1, false, true), Opening::Disabled, "set by hand");
+            assert_eq!(at(algorithm, 0, 0, true, true), Opening::Metrics);
+            assert_eq!(at(algorithm, 0, 0, true, false), Opening::Disabled, "nothing could wake it");
+            assert_eq!(at(algorithm, 0, 1, true, false), Opening::Metrics, "the minimum was raised");
+        }
+    }
+
+    #[test]
+    fn out_of_bounds_is_no_matter_of_metrics() {
+        for algorithm in BOTH {
+            let reason = RescaleReason::AboveMaxReplicas;
+            assert_eq!(at(algorithm, 11, 1, false, false), Opening::Jump { to: 10, reason });
+            let reason = RescaleReason::BelowMinReplicas;
+            assert_eq!(at(algorithm, 2, 3, false, false), Opening::Jump { to: 3, reason });
+            assert_eq!(at(algorithm, 3, 3, false, false), Opening::Metrics);
+        }
+    }
+
+    /// Trap 1.12 #8, kept by both: bounds are what the user is surest of.
+    #[test]
+    fn a_jump_ignores_disabled_directions_broken_metrics_and_missing_selectors() {
+        for algorithm in BOTH {
+            let mut input = input(algorithm, 20).pods(web(1));
+            input.policy.max_replicas = 10;
+            input.policy.behavior().scale_down.select_policy = SelectPolicy::Disabled;
+            input.obstacle = Some(Obstacle::SelectorRequired);
+            let (decision, memory) = decide(&input, &Memory::default());
+            assert_eq!(decision.desired, 10);
+            assert_eq!(decision.reason, RescaleReason::AboveMaxReplicas);
+            assert!(decision.events.is_empty() && decision.metrics.is_empty() && decision.is_decided());
+            let set: Vec<_> = decision.conditions.iter().map(|c| (c.kind, c.reason)).collect();
+            assert_eq!(set, [(ConditionKind::AbleToScale, ConditionReason::SucceededGetScale)]);
+            assert_eq!(memory.recommendations.len(), 1, "the seed is kept, the jump is no recommendation");
+        }
+    }
+}

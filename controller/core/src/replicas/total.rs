@@ -1,0 +1,232 @@
+//! Metrics that have one value for all pods together: Object and External.
+
+use super::Context;
+use super::average::believable;
+use super::decision::{MetricStatus, PodCounts};
+use super::failure::Failure;
+use super::proposal::{Basis, Proposal};
+use super::rules::Rules;
+use super::view::PodPhase;
+use crate::numeric::{ceil_to_i32, ceil_to_i64, f64_from_count, f64_from_i64};
+
+/// The size at which the value meets the target, if the value falls as the pods get more. From zero, where no pod
+/// tells anything, the value divided by the target. HPA's `getUsageRatioReplicaCount`.
+pub(super) fn propose_for_value(ctx: &Context<'_>, value: i64, target: i64) -> Result<Proposal, Failure> {
+    let spec = ctx.input.target.spec_replicas;
+    let ratio = f64_from_i64(value) / f64_from_i64(target);
+    let status = MetricStatus { value: Some(value), ..MetricStatus::default() };
+    let answer = |replicas, basis, pods| Proposal { replicas, basis, ratio, status, pods };
+    if spec == 0 {
+        return Ok(answer(ceil_to_i32(ratio), Basis::Value, None));
+    }
+    if ctx.tolerance.contains(ratio) {
+        return Ok(answer(spec, Basis::WithinTolerance, None));
+    }
+    if ctx.input.pods.is_empty() {
+        return Err(Failure::NoPods);
+    }
+    let counts = PodCounts { ready: ready_pods(ctx), ..PodCounts::default() };
+    let replicas = ceil_to_i32(ratio * f64_from_count(counts.ready));
+    let (replicas, basis) = believable(ctx, ratio, replicas, counts);
+    Ok(answer(replicas, basis, Some(counts)))
+}
+
+/// The size at which the value per pod meets the target. HPA's `Get…PerPodMetricReplicas`.
+pub(super) fn propose_for_value_per_pod(ctx: &Context<'_>, value: i64, target: i64) -> Proposal {
+    let existing = ctx.input.target.status_replicas;
+    let compared_at =
+        if ctx.rules.per_pod_targets_hold_at_spec() { ctx.input.target.spec_replicas } else { existing };
+    let ratio = f64_from_i64(value) / (f64_from_i64(target) * f64::from(compared_at));
+    let (replicas, basis) = if ctx.tolerance.contains(ratio) {
+        (compared_at, Basis::WithinTolerance)
+    } else {
+        (ceil_to_i32(f64_from_i64(value) / f64_from_i64(target)), Basis::Value)
+    };
+    // Without any pod HPA divides by zero, and what it shows depends on the processor. The undivided value is what
+    // kubernetes#140958 made of it later.
+    let average = match existing {
+        0 => value,
+        _ if value == i64::MAX => value,
+        existing => ceil_to_i64(f64_from_i64(value) / f64::from(existing)),
+    };
+    let status = MetricStatus { average_value: Some(average), ..MetricStatus::default() };
+    Proposal { replicas, basis, ratio, status, pods: None }
+}
+
+fn ready_pods(ctx: &Context<'_>) -> usize {
+    ctx.input
+        .pods
+        .iter()
+        .filter(|pod| pod.phase == PodPhase::Running && pod.is_ready())
+        .filter(|pod| !(ctx.rules.terminating_pods_are_not_ready() && pod.deleting))
+        .count()
+}
+
+/// The sum of the series of an External metric whose target is a value.
+pub(super) fn sum_for_value(rules: Rules, series: &[i64]) -> i64 {
+    let mut sum = 0_i64;
+    for value in series {
+        if *value > 0 && sum > i64::MAX - *value {
+            return i64::MAX;
+        }
+        sum = rules.add_milli(sum, *value);
+    }
+    sum
+}
+
+/// The sum of the series of an External metric whose target is an average. HPA takes any negative subtotal for an
+/// overflow.
+pub(super) fn sum_for_average(rules: Rules, series: &[i64]) -> i64 {
+    if rules.arithmetic_saturates() {
+        return sum_for_value(rules, series);
+    }
+    let mut sum = 0_i64;
+    for value in series {
+        sum = sum.wrapping_add(*value);
+        if sum < 0 {
+            return i64::MAX;
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Algorithm::{Hpa137, Plimsoll1};
+    use super::super::Basis::{NoReadyPods, Ratio, Value, WithinTolerance, WouldTurn};
+    use super::super::fixtures::{BOTH, external, failure, input, object, only_outcome, proposal, web};
+    use super::super::{Algorithm, Input, Reading, ReadyStatus, ValueTarget};
+    use super::*;
+
+    fn of_value(algorithm: Algorithm, spec: i32, ready: usize, value: i64) -> Input {
+        input(algorithm, spec).pods(web(ready)).metric(object(ValueTarget::Value(100)), Reading::Value(value))
+    }
+
+    fn of_average(algorithm: Algorithm, spec: i32, status: i32, value: i64) -> Input {
+        let mut input = input(algorithm, spec)
+            .metric(external(ValueTarget::AverageValue(100)), Reading::Series(vec![value]));
+        input.target.status_replicas = status;
+        input
+    }
+
+    #[test]
+    fn a_value_is_scaled_by_ready_pods() {
+        for algorithm in BOTH {
+            assert_eq!(proposal(&of_value(algorithm, 3, 3, 110)), (3, WithinTolerance));
+            assert_eq!(proposal(&of_value(algorithm, 3, 3, 200)), (6, Ratio));
+            assert_eq!(proposal(&of_value(algorithm, 3, 3, 50)), (2, Ratio));
+            assert_eq!(proposal(&of_value(algorithm, 3, 3, i64::MAX)), (i32::MAX, Ratio), "saturates");
+        }
+    }
+
+    #[test]
+    fn from_zero_a_value_needs_neither_pods_nor_tolerance() {
+        for algorithm in BOTH {
+            assert_eq!(proposal(&of_value(algorithm, 0, 0, 1)), (1, Value));
+            assert_eq!(proposal(&of_value(algorithm, 0, 0, 250)), (3, Value));
+            assert_eq!(proposal(&of_value(algorithm, 0, 0, 0)), (0, Value));
+        }
+    }
+
+    #[test]
+    fn without_any_pod_a_value_outside_the_tolerance_fails() {
+        for algorithm in BOTH {
+            assert_eq!(proposal(&of_value(algorithm, 3, 0, 100)), (3, WithinTolerance));
+            assert_eq!(
+                failure(&of_value(algorithm, 3, 0, 200)),
+                "unable to calculate ready pods: no pods returned by selector while calculating replica count"
+            );
+        }
+    }
+
+    /// Without `load_without_ready_pods_holds` a workload that crashes under load is scaled to zero.
+    #[test]
+    fn load_without_ready_pods_holds_unless_hpa_decides() {
+        for (algorithm, loaded) in [(Hpa137, (0, Ratio)), (Plimsoll1, (3, NoReadyPods))] {
+            let mut input = of_value(algorithm, 3, 3, 500);
+            for pod in &mut input.pods {
+                pod.ready.as_mut().expect("has readiness").status = ReadyStatus::False;
+            }
+            assert_eq!(proposal(&input), loaded);
+            input.readings[0] = Reading::Value(0);
+            assert_eq!(proposal(&input), (0, Ratio), "no load is no load");
+        }
+    }
+
+    #[test]
+    fn ready_pods_that_terminate_count_for_hpa_only() {
+        for (algorithm, expected) in [(Hpa137, 8), (Plimsoll1, 6)] {
+            let mut input = of_value(algorithm, 3, 4, 200);
+            input.pods[0].deleting = true;
+            assert_eq!(proposal(&input), (expected, Ratio));
+        }
+    }
+
+    #[test]
+    fn only_running_pods_can_be_ready() {
+        for algorithm in BOTH {
+            let mut input = of_value(algorithm, 3, 4, 200);
+            input.pods[0].phase = PodPhase::Succeeded;
+            assert_eq!(proposal(&input), (6, Ratio));
+        }
+    }
+
+    /// Without `direction_is_guarded_everywhere` half-ready pods shrink a loaded workload.
+    #[test]
+    fn a_value_above_target_shrinks_hpa_only() {
+        for (algorithm, expected) in [(Hpa137, (8, Ratio)), (Plimsoll1, (10, WouldTurn))] {
+            assert_eq!(proposal(&of_value(algorithm, 10, 5, 150)), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_per_pod_needs_as_many_pods_as_it_divides_into() {
+        for algorithm in BOTH {
+            assert_eq!(proposal(&of_average(algorithm, 3, 3, 300)), (3, WithinTolerance));
+            assert_eq!(proposal(&of_average(algorithm, 3, 3, 331)), (4, Value));
+            assert_eq!(proposal(&of_average(algorithm, 3, 3, 101)), (2, Value));
+            assert_eq!(proposal(&of_average(algorithm, 3, 3, 0)), (0, Value));
+            assert_eq!(proposal(&of_average(algorithm, 0, 0, 101)), (2, Value), "from zero");
+            assert_eq!(proposal(&of_average(algorithm, 0, 0, 0)), (0, Value), "from zero without load");
+        }
+    }
+
+    /// Trap 1.12 #1. Without `per_pod_targets_hold_at_spec` a surge becomes the new size.
+    #[test]
+    fn a_surge_within_tolerance_becomes_the_size_for_hpa_only() {
+        assert_eq!(proposal(&of_average(Hpa137, 10, 13, 1300)), (13, WithinTolerance));
+        assert_eq!(proposal(&of_average(Plimsoll1, 10, 13, 1050)), (10, WithinTolerance));
+        assert_eq!(proposal(&of_average(Plimsoll1, 10, 13, 1300)), (13, Value), "real load still counts");
+    }
+
+    #[test]
+    fn the_status_divides_by_the_pods_that_exist() {
+        for algorithm in BOTH {
+            let average = |spec, status, value| {
+                only_outcome(&of_average(algorithm, spec, status, value)).status.and_then(|s| s.average_value)
+            };
+            assert_eq!(average(10, 13, 1300), Some(100));
+            assert_eq!(average(3, 3, 100), Some(34), "rounded up");
+            assert_eq!(average(0, 0, 700), Some(700), "undivided without pods");
+            assert_eq!(average(3, 3, i64::MAX), Some(i64::MAX));
+        }
+    }
+
+    #[test]
+    fn series_are_summed() {
+        for algorithm in BOTH {
+            let rules = Rules::of(algorithm);
+            assert_eq!(sum_for_value(rules, &[1, 2, 3]), 6);
+            assert_eq!(sum_for_value(rules, &[i64::MAX, 1]), i64::MAX);
+            assert_eq!(sum_for_average(rules, &[1, 2, 3]), 6);
+            assert_eq!(sum_for_average(rules, &[i64::MAX, 1]), i64::MAX);
+            assert_eq!(sum_for_value(rules, &[]), 0);
+        }
+        assert_eq!(
+            sum_for_average(Rules::of(Hpa137), &[-1, 5]),
+            i64::MAX,
+            "HPA: any negative is an overflow"
+        );
+        assert_eq!(sum_for_average(Rules::of(Plimsoll1), &[-1, 5]), 4);
+    }
+}

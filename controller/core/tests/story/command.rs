@@ -1,0 +1,202 @@
+//! The language of the stories. One command per line, `#` starts a comment.
+//!
+//! ```text
+//! bounds 1..10                          minReplicas and maxReplicas
+//! metric cpu 50%                        Resource, utilization of requests
+//! metric cpu = 200m                     Resource, average value
+//! metric container app cpu 50%          ContainerResource
+//! metric pods rps = 10                  Pods
+//! metric object rps of Ingress/main 100       Object, value; `= 100` for an average
+//! metric external queue 30              External, value; `= 30` for an average
+//! behavior                              the defaults of autoscaling/v2
+//! up window 60s | up select Min | up policy 4 pods per 15s | up tolerance 0.2     (also: down …)
+//! replicas 3                            the size that is asked for, set by hand
+//! status 13                             the pods that exist, as the target reports
+//! pods web 3 [requesting 100m] [pending|unready|young|deleting|failed|finished]   replaces the group; 0: no requests
+//! crowd web                             from now on the group follows the size
+//! load web 90m                          of each pod of the group; `none` takes the samples away
+//! queue 70                              the value of all Object and External metrics
+//! fail 1 connection refused             metric number 1 cannot be read; `heal 1`
+//! samples age 10m                       how old samples are when they are read
+//! blocked conflicting a, b | selector required | selector invalid … | scale failed … | undecodable … | nothing
+//! writes fail forbidden | writes succeed
+//! wait 15s                              lets time pass
+//! restart                               the memory is lost
+//! decide                                decides, acts, and tells
+//! every 15s 4 times decide              the same again and again, telling only the first lines
+//! ```
+
+use plimsoll_core::quantity::Quantity;
+use plimsoll_core::replicas::{
+    MetricSpec, Obstacle, PodTarget, RatePolicy, ScalingRules, SelectPolicy, ValueTarget,
+};
+use plimsoll_core::time::Span;
+
+use super::world::{Group, Kind, World};
+
+type Result<T> = std::result::Result<T, String>;
+
+/// Does what the line says, and gives the answer, which is empty for most commands.
+pub(super) fn obey(world: &mut World, line: &str) -> Result<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let rest = |count: usize| words[count..].join(" ");
+    match words.as_slice() {
+        ["bounds", bounds] => {
+            let (min, max) = bounds.split_once("..").ok_or("bounds are min..max")?;
+            (world.policy.min_replicas, world.policy.max_replicas) = (number(min)?, number(max)?);
+        }
+        ["metric", spec @ ..] => world.policy.metrics.push(metric(spec)?),
+        ["behavior"] => world.policy.behavior = Some(plimsoll_core::replicas::Behavior::default()),
+        ["up", rule @ ..] => rules(&mut world.behavior()?.scale_up, rule)?,
+        ["down", rule @ ..] => rules(&mut world.behavior()?.scale_down, rule)?,
+        ["replicas", replicas] => world.resize(number(replicas)?),
+        ["status", replicas] => world.status_replicas = Some(number(replicas)?),
+        ["pods", name, count, how @ ..] => world.set_group(name, group(number(count)?, how)?),
+        ["crowd", name] => world.crowd = Some((*name).to_owned()),
+        ["load", name, "none"] => world.load(name, None)?,
+        ["load", name, value] => world.load(name, Some(milli(value)?))?,
+        ["queue", value] => world.queue = milli(value)?,
+        ["fail", index, ..] => drop(world.failing.insert(number(index)?, rest(2))),
+        ["heal", index] => drop(world.failing.remove(&number(index)?)),
+        ["samples", "age", age] => world.sample_age = span(age)?,
+        ["blocked", ..] => world.obstacle = obstacle(&words[1..])?,
+        ["writes", "fail", ..] => world.write_error = Some(rest(2)),
+        ["writes", "succeed"] => world.write_error = None,
+        ["wait", time] => world.now = world.now + span(time)?,
+        ["restart"] => world.restart(),
+        ["decide"] => return Ok(world.decide()),
+        ["every", period, times, "times", "decide"] => {
+            let mut lines = Vec::new();
+            for _ in 0..number::<u32>(times)? {
+                let told = world.decide();
+                lines.push(told.lines().next().unwrap_or_default().to_owned());
+                world.now = world.now + span(period)?;
+            }
+            return Ok(lines.join("\n"));
+        }
+        _ => return Err(format!("not understood: {line}")),
+    }
+    Ok(String::new())
+}
+
+fn number<T: std::str::FromStr>(word: &str) -> Result<T> {
+    word.parse().map_err(|_| format!("not a number: {word}"))
+}
+
+fn milli(word: &str) -> Result<i64> {
+    Quantity::parse(word).map(Quantity::milli).map_err(|error| format!("{word}: {error}"))
+}
+
+fn span(word: &str) -> Result<Span> {
+    let (value, unit) = word.split_at(word.len() - 1);
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(format!("not a time: {word}")),
+    };
+    Ok(Span::from_secs(number::<i64>(value)? * factor))
+}
+
+fn metric(words: &[&str]) -> Result<MetricSpec> {
+    let value = |target: &[&str]| match target {
+        ["=", average] => Ok(ValueTarget::AverageValue(milli(average)?)),
+        [value] => Ok(ValueTarget::Value(milli(value)?)),
+        _ => Err("a target is a value, or = and an average".to_owned()),
+    };
+    let pod = |target: &[&str]| match target {
+        ["=", average] => Ok(PodTarget::AverageValue(milli(average)?)),
+        [percent] => Ok(PodTarget::Utilization(number(percent.trim_end_matches('%'))?)),
+        _ => Err("a target is a percentage, or = and an average".to_owned()),
+    };
+    Ok(match words {
+        ["container", container, name, target @ ..] => MetricSpec::ContainerResource {
+            name: (*name).to_owned(),
+            container: (*container).to_owned(),
+            target: pod(target)?,
+        },
+        ["pods", metric, "=", average] => {
+            MetricSpec::Pods { metric: (*metric).to_owned(), selector: None, average: milli(average)? }
+        }
+        ["object", metric, "of", object, target @ ..] => {
+            let (kind, name) = object.split_once('/').ok_or("an object is Kind/name")?;
+            MetricSpec::Object {
+                kind: kind.to_owned(),
+                name: name.to_owned(),
+                metric: (*metric).to_owned(),
+                selector: None,
+                target: value(target)?,
+            }
+        }
+        ["external", metric, target @ ..] => {
+            MetricSpec::External { metric: (*metric).to_owned(), selector: None, target: value(target)? }
+        }
+        [name, target @ ..] => MetricSpec::Resource { name: (*name).to_owned(), target: pod(target)? },
+        [] => return Err("which metric?".to_owned()),
+    })
+}
+
+fn rules(rules: &mut ScalingRules, words: &[&str]) -> Result<()> {
+    match words {
+        ["window", time] => {
+            let seconds = i32::try_from(span(time)?.as_secs()).map_err(|error| error.to_string())?;
+            rules.stabilization_window_seconds = Some(seconds);
+        }
+        ["select", select] => {
+            rules.select_policy = match *select {
+                "Max" => SelectPolicy::Max,
+                "Min" => SelectPolicy::Min,
+                "Disabled" => SelectPolicy::Disabled,
+                _ => return Err(format!("select Max, Min or Disabled, not {select}")),
+            }
+        }
+        ["no", "policies"] => rules.policies.clear(),
+        ["policy", value, unit, "per", time] => {
+            let period = i32::try_from(span(time)?.as_secs()).map_err(|error| error.to_string())?;
+            rules.policies.push(match *unit {
+                "pods" => RatePolicy::pods(number(value)?, period),
+                "%" => RatePolicy::percent(number(value)?, period),
+                _ => return Err(format!("pods or %, not {unit}")),
+            });
+        }
+        ["tolerance", value] => rules.tolerance = Some(number(value)?),
+        _ => return Err(format!("no such rule: {}", words.join(" "))),
+    }
+    Ok(())
+}
+
+fn group(count: usize, words: &[&str]) -> Result<Group> {
+    let mut group = Group { count, ..Group::default() };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        group.kind = match *word {
+            "requesting" => {
+                group.request = milli(words.next().ok_or("requesting what?")?)?;
+                continue;
+            }
+            "pending" => Kind::Pending,
+            "unready" => Kind::Unready,
+            "young" => Kind::Young,
+            "deleting" => Kind::Deleting,
+            "failed" => Kind::Failed,
+            "finished" => Kind::Finished,
+            _ => return Err(format!("no such pods: {word}")),
+        };
+    }
+    Ok(group)
+}
+
+fn obstacle(words: &[&str]) -> Result<Option<Obstacle>> {
+    let text = |count: usize| words[count..].join(" ");
+    Ok(Some(match words {
+        ["nothing"] => return Ok(None),
+        ["conflicting", ..] => {
+            Obstacle::Conflicting { others: text(1).split(", ").map(str::to_owned).collect() }
+        }
+        ["selector", "required"] => Obstacle::SelectorRequired,
+        ["selector", "invalid", ..] => Obstacle::InvalidSelector(text(2)),
+        ["scale", "failed", ..] => Obstacle::FailedGetScale(text(2)),
+        ["undecodable", ..] => Obstacle::Undecodable(text(1)),
+        _ => return Err(format!("no such obstacle: {}", text(0))),
+    }))
+}

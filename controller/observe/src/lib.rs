@@ -1,0 +1,14 @@
+//! What we see: Kubernetes objects become values of the core.
+//!
+//! Pure: objects in, values out. This is the one place where the versioned types of Kubernetes
+//! and the types of the core meet, so a new version of Kubernetes is felt here and nowhere else.
+
+mod pod;
+mod policy;
+mod selector;
+mod time;
+
+pub use pod::{ObservedPod, observe_pod};
+pub use policy::{InvalidField, observe_policy};
+pub use selector::{SelectorError, parse_selector};
+pub use time::{from_core_time, observe_time};

@@ -1,0 +1,183 @@
+//! A pod, as the core wants to know it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{Pod, ResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity as ApiQuantity,
+};
+use plimsoll_core::{
+    quantity::Quantity,
+    replicas::{Amounts, ContainerView, InitContainerView, PodPhase, PodView, ReadyCondition, ReadyStatus},
+};
+
+use crate::observe_time;
+
+/// A pod: what selects it, and what the core judges it by. Much smaller than the pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedPod {
+    /// The labels that selectors match on.
+    pub labels: BTreeMap<String, String>,
+    /// What the core judges it by.
+    pub view: PodView,
+}
+
+/// Reads what we need of a pod. A quantity that does not parse counts as not requested: the API
+/// server admits none, and one bad pod must not hide the others.
+pub fn observe_pod(pod: &Pod) -> ObservedPod {
+    let spec = pod.spec.as_ref();
+    let status = pod.status.as_ref();
+    let ready = status
+        .and_then(|status| status.conditions.as_ref())
+        .and_then(|conditions| conditions.iter().find(|condition| condition.type_ == "Ready"))
+        .map(|condition| ReadyCondition {
+            status: match condition.status.as_str() {
+                "True" => ReadyStatus::True,
+                "False" => ReadyStatus::False,
+                _ => ReadyStatus::Unknown,
+            },
+            last_transition: condition.last_transition_time.as_ref().map(observe_time).unwrap_or_default(),
+        });
+    let view = PodView {
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        phase: match status.and_then(|status| status.phase.as_deref()) {
+            Some("Pending") => PodPhase::Pending,
+            Some("Running") => PodPhase::Running,
+            Some("Succeeded") => PodPhase::Succeeded,
+            Some("Failed") => PodPhase::Failed,
+            _ => PodPhase::Unknown,
+        },
+        deleting: pod.metadata.deletion_timestamp.is_some(),
+        start_time: status.and_then(|status| status.start_time.as_ref()).map(observe_time),
+        ready,
+        containers: spec
+            .map(|spec| {
+                spec.containers
+                    .iter()
+                    .map(|container| ContainerView {
+                        name: container.name.clone(),
+                        requests: requests(container.resources.as_ref()),
+                    })
+                    .collect()
+            })
+            .unwrap_or_default(),
+        init_containers: spec
+            .and_then(|spec| spec.init_containers.as_ref())
+            .into_iter()
+            .flatten()
+            .map(|container| InitContainerView {
+                name: container.name.clone(),
+                restartable: container.restart_policy.as_deref() == Some("Always"),
+                requests: requests(container.resources.as_ref()),
+            })
+            .collect(),
+        pod_requests: requests(spec.and_then(|spec| spec.resources.as_ref())),
+        overhead: spec.and_then(|spec| spec.overhead.as_ref()).map(amounts).unwrap_or_default(),
+    };
+    ObservedPod { labels: pod.metadata.labels.clone().unwrap_or_default(), view }
+}
+
+fn requests(resources: Option<&ResourceRequirements>) -> Amounts {
+    resources.and_then(|resources| resources.requests.as_ref()).map(amounts).unwrap_or_default()
+}
+
+fn amounts(quantities: &BTreeMap<String, ApiQuantity>) -> Amounts {
+    quantities
+        .iter()
+        .filter_map(|(resource, quantity)| {
+            Some((resource.clone(), Quantity::parse(&quantity.0).ok()?.milli()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::time::Timestamp;
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    const RUNNING: &str = r"
+apiVersion: v1
+kind: Pod
+metadata: { name: web-1, labels: { app: web } }
+spec:
+  overhead: { cpu: 10m }
+  resources: { requests: { cpu: '2' } }
+  initContainers:
+  - { name: proxy, restartPolicy: Always, resources: { requests: { cpu: 50m } } }
+  - { name: setup, resources: { requests: { cpu: '1' } } }
+  containers:
+  - { name: app, resources: { requests: { cpu: 500m, memory: 1Gi } } }
+  - { name: bare }
+status:
+  phase: Running
+  startTime: 2026-11-23T10:00:00Z
+  conditions:
+  - { type: PodScheduled, status: 'True' }
+  - { type: Ready, status: 'False', lastTransitionTime: 2026-11-23T10:00:30Z }
+";
+
+    fn observed(yaml: &str) -> ObservedPod {
+        observe_pod(&serde_saphyr::from_str(yaml).unwrap())
+    }
+
+    #[test]
+    fn a_running_pod_is_read_with_its_requests_and_readiness() {
+        let start = Timestamp::from_secs(1_795_428_000);
+        assert_eq!(
+            observed(RUNNING),
+            ObservedPod {
+                labels: BTreeMap::from([("app".into(), "web".into())]),
+                view: PodView {
+                    name: "web-1".into(),
+                    phase: PodPhase::Running,
+                    deleting: false,
+                    start_time: Some(start),
+                    ready: Some(ReadyCondition {
+                        status: ReadyStatus::False,
+                        last_transition: Timestamp::from_secs(1_795_428_030),
+                    }),
+                    containers: vec![
+                        ContainerView {
+                            name: "app".into(),
+                            requests: Amounts::from([
+                                ("cpu".into(), 500),
+                                ("memory".into(), 1024 * 1024 * 1024 * 1000)
+                            ]),
+                        },
+                        ContainerView { name: "bare".into(), requests: Amounts::new() },
+                    ],
+                    init_containers: vec![
+                        InitContainerView {
+                            name: "proxy".into(),
+                            restartable: true,
+                            requests: Amounts::from([("cpu".into(), 50)]),
+                        },
+                        InitContainerView {
+                            name: "setup".into(),
+                            restartable: false,
+                            requests: Amounts::from([("cpu".into(), 1000)]),
+                        },
+                    ],
+                    pod_requests: Amounts::from([("cpu".into(), 2000)]),
+                    overhead: Amounts::from([("cpu".into(), 10)]),
+                },
+            }
+        );
+    }
+
+    #[test]
+    fn a_pod_that_is_going_is_marked() {
+        let pod = observed(
+            "{apiVersion: v1, kind: Pod, metadata: {name: a, deletionTimestamp: 2026-11-23T10:00:00Z}}",
+        );
+        assert!(pod.view.deleting);
+    }
+
+    #[test]
+    fn a_pod_without_status_is_of_unknown_phase_and_has_no_readiness() {
+        let pod = observed("{apiVersion: v1, kind: Pod, metadata: {name: a}}");
+        assert_eq!((pod.view.phase, pod.view.ready), (PodPhase::Unknown, None));
+    }
+}

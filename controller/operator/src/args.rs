@@ -1,0 +1,156 @@
+//! Flags and environment.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{ArgAction, Parser, ValueEnum};
+use plimsoll_core::{replicas::Settings, time::Span};
+
+use crate::targets::WRITE_TIME;
+
+/// Decides how many pods, which nodes and in which zones, and says why.
+#[derive(Parser, Debug, Clone)]
+// A flag given twice has its last value, so that the chart's extraArgs can override what the chart sets.
+#[command(name = "plimsoll-operator", version, about, args_override_self = true)]
+pub struct Args {
+    /// Where /healthz, /readyz and /metrics answer.
+    #[arg(long, env = "PLIMSOLL_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub http_address: SocketAddr,
+
+    /// How log lines are written.
+    #[arg(long, env = "PLIMSOLL_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Which log lines are written: a level, or directives such as `info,kube=debug`.
+    #[arg(long, env = "PLIMSOLL_LOG_FILTER", default_value = "info")]
+    pub log_filter: String,
+
+    /// Whether to act only while holding the lease. Needed with more than one replica.
+    #[arg(long, env = "PLIMSOLL_LEADER_ELECT", default_value_t = true, action = ArgAction::Set)]
+    pub leader_elect: bool,
+
+    /// Name of the lease, in the operator's namespace.
+    #[arg(long, env = "PLIMSOLL_LEASE_NAME", default_value = "plimsoll-operator")]
+    pub lease_name: String,
+
+    /// Seconds after which a lease that is not renewed may be taken by another replica.
+    #[arg(long, env = "PLIMSOLL_LEASE_DURATION_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(8..))]
+    pub lease_duration_seconds: u16,
+
+    /// Seconds between two renewals of the lease; at least 7 less than its duration, since a write
+    /// begins only if it would end while the lease is ours.
+    #[arg(long, env = "PLIMSOLL_LEASE_RENEW_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub lease_renew_seconds: u16,
+
+    /// Seconds between two looks at a PodScaler.
+    #[arg(long, env = "PLIMSOLL_SYNC_PERIOD_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
+    pub sync_period_seconds: u16,
+
+    /// Scale-down window, in seconds, of a PodScaler that does not set one.
+    #[arg(long, env = "PLIMSOLL_DOWNSCALE_STABILIZATION_SECONDS", default_value_t = 300)]
+    pub downscale_stabilization_seconds: u16,
+
+    /// Tolerance, as a ratio, of a PodScaler that does not set one.
+    #[arg(long, env = "PLIMSOLL_TOLERANCE", default_value_t = 0.1, value_parser = tolerance)]
+    pub tolerance: f64,
+
+    /// Seconds after its start in which a pod's cpu samples count only once it is ready.
+    #[arg(long, env = "PLIMSOLL_CPU_INITIALIZATION_PERIOD_SECONDS", default_value_t = 300)]
+    pub cpu_initialization_period_seconds: u16,
+
+    /// Seconds after its start in which a pod that turns unready counts as never having been ready.
+    #[arg(long, env = "PLIMSOLL_INITIAL_READINESS_DELAY_SECONDS", default_value_t = 30)]
+    pub initial_readiness_delay_seconds: u16,
+
+    /// PodScalers looked at side by side.
+    #[arg(long, env = "PLIMSOLL_CONCURRENT_SYNCS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrent_syncs: u16,
+
+    /// Name of the operator's pod: its identity in the lease and in events.
+    #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
+    pub pod_name: String,
+
+    /// Namespace of the operator's pod, where the lease is.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "plimsoll-system")]
+    pub pod_namespace: String,
+}
+
+/// How log lines are written.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Args {
+    /// Checks what a single flag cannot say.
+    ///
+    /// # Errors
+    /// A text that names the flags and the way out.
+    pub fn check(&self) -> Result<(), String> {
+        let (duration, renew) = (self.lease_duration_seconds, self.lease_renew_seconds);
+        if self.leader_elect && u64::from(duration) <= u64::from(renew) + WRITE_TIME.as_secs() {
+            return Err(format!(
+                "--lease-duration-seconds={duration} must be more than {} s longer than \
+                 --lease-renew-seconds={renew}: a write begins only if it would end while the lease is ours",
+                WRITE_TIME.as_secs()
+            ));
+        }
+        Ok(())
+    }
+
+    /// The time between two looks at a PodScaler.
+    pub fn sync_period(&self) -> Duration {
+        Duration::from_secs(self.sync_period_seconds.into())
+    }
+
+    /// What the core needs of the flags.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            tolerance: self.tolerance,
+            downscale_stabilization: Span::from_secs(self.downscale_stabilization_seconds.into()),
+            cpu_initialization_period: Span::from_secs(self.cpu_initialization_period_seconds.into()),
+            initial_readiness_delay: Span::from_secs(self.initial_readiness_delay_seconds.into()),
+        }
+    }
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a ratio of at least 0, such as 0.1 for 10 %".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_tolerance_below_zero_is_refused_with_the_way_out() {
+        let error = Args::try_parse_from(["plimsoll-operator", "--tolerance=-1"]).unwrap_err();
+        assert!(error.to_string().contains("must be a ratio of at least 0"), "{error}");
+    }
+
+    #[test]
+    fn a_lease_too_short_to_write_in_is_refused_with_both_flags() {
+        let check = |duration: &str, renew: &str| {
+            let flags =
+                [format!("--lease-duration-seconds={duration}"), format!("--lease-renew-seconds={renew}")];
+            let args = ["plimsoll-operator".to_owned()].into_iter().chain(flags);
+            Args::try_parse_from(args).unwrap().check()
+        };
+        assert_eq!(check("15", "5"), Ok(()));
+        assert_eq!(check("12", "5"), Ok(()));
+        let error = check("11", "5").unwrap_err();
+        assert!(error.contains("--lease-duration-seconds=11") && error.contains("--lease-renew-seconds=5"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The running controller: gather → decide → act → report.
+//!
+//! Only this crate sets writes in motion, and within it only `act` (the scale subresource) and
+//! `report` (status, events). Both take a decision and make no choice; both are gated by the lease.
+
+pub mod args;
+pub mod context;
+pub mod http;
+pub mod leadership;
+pub mod metrics;
+pub mod pods;
+pub mod podscaler;
+pub mod run;
+pub mod targets;
+pub mod telemetry;

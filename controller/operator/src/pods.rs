@@ -1,0 +1,159 @@
+//! The pods of the cluster by namespace, as the core wants to know them.
+//!
+//! [ watch of pods ] → observe → [ index ] ← [ gather ]
+//!
+//! Pods are translated once per change, not once per look, and only what the core needs is kept.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use futures::{Stream, StreamExt as _};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    ResourceExt as _,
+    core::{Selector, SelectorExt as _},
+    runtime::watcher::{self, Event},
+};
+use plimsoll_observe::{ObservedPod, observe_pod};
+use tokio::sync::watch;
+
+type Namespaces = HashMap<String, BTreeMap<String, Arc<ObservedPod>>>;
+
+/// The pods of the cluster by namespace and name. Clones share the same pods.
+#[derive(Clone, Default)]
+pub struct PodIndex {
+    namespaces: Arc<RwLock<Namespaces>>,
+}
+
+impl PodIndex {
+    /// The pods of `namespace` that `selector` matches, ordered by name.
+    pub fn select(&self, namespace: &str, selector: &Selector) -> Vec<Arc<ObservedPod>> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        namespaces
+            .get(namespace)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(|pod| selector.matches(&pod.labels))
+            .cloned()
+            .collect()
+    }
+
+    /// Follows `events` until they end. `ready` turns true once the first full list was seen.
+    pub async fn follow(
+        self,
+        events: impl Stream<Item = Result<Event<Pod>, watcher::Error>>,
+        ready: watch::Sender<bool>,
+    ) {
+        let mut events = std::pin::pin!(events);
+        let mut listing = Namespaces::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => listing = Namespaces::new(),
+                Ok(Event::InitApply(pod)) => insert(&mut listing, &pod),
+                Ok(Event::InitDone) => {
+                    *self.namespaces.write().unwrap_or_else(PoisonError::into_inner) =
+                        std::mem::take(&mut listing);
+                    ready.send_replace(true);
+                }
+                Ok(Event::Apply(pod)) => {
+                    insert(&mut self.namespaces.write().unwrap_or_else(PoisonError::into_inner), &pod);
+                }
+                Ok(Event::Delete(pod)) => {
+                    remove(&mut self.namespaces.write().unwrap_or_else(PoisonError::into_inner), &pod);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the watch of pods was interrupted and is taken up again");
+                }
+            }
+        }
+    }
+}
+
+fn insert(namespaces: &mut Namespaces, pod: &Pod) {
+    let namespace = namespaces.entry(pod.namespace().unwrap_or_default()).or_default();
+    namespace.insert(pod.name_any(), Arc::new(observe_pod(pod)));
+}
+
+fn remove(namespaces: &mut Namespaces, pod: &Pod) {
+    let name = pod.namespace().unwrap_or_default();
+    if let Some(namespace) = namespaces.get_mut(&name) {
+        namespace.remove(&pod.name_any());
+        if namespace.is_empty() {
+            namespaces.remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::api::ObjectMeta;
+    use plimsoll_observe::parse_selector;
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn pod(namespace: &str, name: &str, app: &str) -> Pod {
+        Pod {
+            metadata: ObjectMeta {
+                namespace: Some(namespace.into()),
+                name: Some(name.into()),
+                labels: Some([("app".into(), app.into())].into()),
+                ..ObjectMeta::default()
+            },
+            ..Pod::default()
+        }
+    }
+
+    async fn after(events: Vec<Event<Pod>>) -> (PodIndex, bool) {
+        let index = PodIndex::default();
+        let (ready, is_ready) = watch::channel(false);
+        index.clone().follow(futures::stream::iter(events.into_iter().map(Ok)), ready).await;
+        let ready = *is_ready.borrow();
+        (index, ready)
+    }
+
+    fn names(index: &PodIndex, namespace: &str, selector: &str) -> Vec<String> {
+        let selector = parse_selector(selector).unwrap();
+        index.select(namespace, &selector).iter().map(|pod| pod.view.name.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn nothing_is_shown_before_the_first_list_is_complete() {
+        let (index, ready) = after(vec![Event::Init, Event::InitApply(pod("shop", "a", "web"))]).await;
+        assert!(!ready);
+        assert_eq!(names(&index, "shop", "app=web"), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn changes_after_the_first_list_are_followed() {
+        let (index, ready) = after(vec![
+            Event::Init,
+            Event::InitApply(pod("shop", "b", "web")),
+            Event::InitApply(pod("shop", "a", "web")),
+            Event::InitApply(pod("shop", "c", "db")),
+            Event::InitApply(pod("other", "d", "web")),
+            Event::InitDone,
+            Event::Apply(pod("shop", "e", "web")),
+            Event::Delete(pod("shop", "b", "web")),
+        ])
+        .await;
+        assert!(ready);
+        assert_eq!(names(&index, "shop", "app=web"), ["a", "e"]);
+    }
+
+    #[tokio::test]
+    async fn a_new_list_replaces_the_old_one() {
+        let (index, _) = after(vec![
+            Event::Init,
+            Event::InitApply(pod("shop", "gone", "web")),
+            Event::InitDone,
+            Event::Init,
+            Event::InitApply(pod("shop", "new", "web")),
+            Event::InitDone,
+        ])
+        .await;
+        assert_eq!(names(&index, "shop", "app=web"), ["new"]);
+    }
+}

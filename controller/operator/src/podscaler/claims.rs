@@ -1,0 +1,209 @@
+//! Who scales what: which PodScalers name the same target, or select the same pods.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use kube::core::{Selector, SelectorExt as _};
+use plimsoll_api::v1alpha1::{Mode, ObjectReference, PodScalerSpec};
+use plimsoll_observe::ObservedPod;
+
+/// A target, whatever version of its kind a PodScaler names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Target {
+    group: String,
+    kind: String,
+    name: String,
+}
+
+impl From<&ObjectReference> for Target {
+    fn from(reference: &ObjectReference) -> Self {
+        let api_version = reference.api_version.as_deref().unwrap_or_default();
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Self { group: group.to_owned(), kind: reference.kind.clone(), name: reference.name.clone() }
+    }
+}
+
+/// The claims of one namespace.
+#[derive(Debug, Default)]
+struct Namespace {
+    targets: HashMap<String, Target>,
+    scalers: HashMap<Target, BTreeSet<String>>,
+    /// The selector of each PodScaler's target, since it was last read.
+    selectors: BTreeMap<String, Selector>,
+}
+
+/// Which active PodScalers claim which targets and pods. Clones share the same claims.
+///
+/// One that only recommends, or is paused, writes nothing and so claims nothing.
+#[derive(Clone, Default)]
+pub struct Claims {
+    namespaces: Arc<Mutex<HashMap<String, Namespace>>>,
+}
+
+impl Claims {
+    /// Notes what a PodScaler claims, in place of what it claimed before.
+    pub fn claim(&self, namespace: &str, name: &str, spec: &PodScalerSpec) {
+        let mut namespaces = self.lock();
+        let claims = namespaces.entry(namespace.to_owned()).or_default();
+        let target = (spec.mode == Mode::Active).then(|| Target::from(&spec.scale_target_ref));
+        if claims.targets.get(name) == target.as_ref() {
+            return;
+        }
+        claims.withdraw(name);
+        if let Some(target) = target {
+            claims.scalers.entry(target.clone()).or_default().insert(name.to_owned());
+            claims.targets.insert(name.to_owned(), target);
+        }
+    }
+
+    /// Notes that a PodScaler claims nothing any more.
+    pub fn withdraw(&self, namespace: &str, name: &str) {
+        let mut namespaces = self.lock();
+        if let Some(claims) = namespaces.get_mut(namespace) {
+            claims.withdraw(name);
+            if claims.targets.is_empty() {
+                namespaces.remove(namespace);
+            }
+        }
+    }
+
+    /// The other PodScalers that claim the target of `name`, in order.
+    pub fn rivals(&self, namespace: &str, name: &str) -> Vec<String> {
+        let namespaces = self.lock();
+        let Some(claims) = namespaces.get(namespace) else { return Vec::new() };
+        claims
+            .targets
+            .get(name)
+            .and_then(|target| claims.scalers.get(target))
+            .into_iter()
+            .flatten()
+            .filter(|other| other.as_str() != name)
+            .cloned()
+            .collect()
+    }
+
+    /// Notes which pods the target of `name` selects, and answers which others select one of
+    /// `pods` too. Overlapping selectors without a common pod are no rivalry.
+    pub fn select(
+        &self,
+        namespace: &str,
+        name: &str,
+        selector: &Selector,
+        pods: &[Arc<ObservedPod>],
+    ) -> Vec<String> {
+        let mut namespaces = self.lock();
+        let Some(claims) = namespaces.get_mut(namespace) else { return Vec::new() };
+        if !claims.targets.contains_key(name) {
+            return Vec::new();
+        }
+        claims.selectors.insert(name.to_owned(), selector.clone());
+        claims
+            .selectors
+            .iter()
+            .filter(|(other, selector)| {
+                other.as_str() != name && pods.iter().any(|pod| selector.matches(&pod.labels))
+            })
+            .map(|(other, _)| other.clone())
+            .collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Namespace>> {
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Namespace {
+    fn withdraw(&mut self, name: &str) {
+        self.selectors.remove(name);
+        let Some(target) = self.targets.remove(name) else { return };
+        if let Some(scalers) = self.scalers.get_mut(&target) {
+            scalers.remove(name);
+            if scalers.is_empty() {
+                self.scalers.remove(&target);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::replicas::PodView;
+    use plimsoll_observe::parse_selector;
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn scaler(target: &str, mode: Mode) -> PodScalerSpec {
+        PodScalerSpec {
+            scale_target_ref: ObjectReference {
+                api_version: Some("apps/v1".into()),
+                kind: "Deployment".into(),
+                name: target.into(),
+            },
+            min_replicas: 1,
+            max_replicas: 10,
+            metrics: Vec::new(),
+            behavior: None,
+            algorithm: plimsoll_api::v1alpha1::Algorithm::default(),
+            mode,
+        }
+    }
+
+    fn claims(of: &[(&str, &str, Mode)]) -> Claims {
+        let claims = Claims::default();
+        for (name, target, mode) in of {
+            claims.claim("shop", name, &scaler(target, *mode));
+        }
+        claims
+    }
+
+    #[test]
+    fn two_on_one_target_are_rivals_of_each_other() {
+        let claims =
+            claims(&[("a", "web", Mode::Active), ("b", "web", Mode::Active), ("c", "api", Mode::Active)]);
+        assert_eq!(claims.rivals("shop", "a"), ["b"]);
+        assert_eq!(claims.rivals("shop", "b"), ["a"]);
+        assert_eq!(claims.rivals("shop", "c"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_that_only_recommends_is_nobodys_rival() {
+        let claims = claims(&[("a", "web", Mode::Active), ("b", "web", Mode::Recommend)]);
+        assert_eq!(claims.rivals("shop", "a"), Vec::<String>::new());
+        assert_eq!(claims.rivals("shop", "b"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_rival_that_moves_on_or_goes_is_none_any_more() {
+        let claims =
+            claims(&[("a", "web", Mode::Active), ("b", "web", Mode::Active), ("c", "web", Mode::Active)]);
+        claims.claim("shop", "b", &scaler("api", Mode::Active));
+        claims.withdraw("shop", "c");
+        assert_eq!(claims.rivals("shop", "a"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn another_version_of_the_kind_is_the_same_target() {
+        let claims = claims(&[("a", "web", Mode::Active)]);
+        let mut other = scaler("web", Mode::Active);
+        other.scale_target_ref.api_version = Some("apps/v1beta1".into());
+        claims.claim("shop", "b", &other);
+        assert_eq!(claims.rivals("shop", "a"), ["b"]);
+    }
+
+    #[test]
+    fn selectors_are_ambiguous_only_over_a_pod_they_share() {
+        let claims = claims(&[("a", "web", Mode::Active), ("b", "api", Mode::Active)]);
+        let pod = |app: &str| {
+            Arc::new(ObservedPod { labels: [("app".into(), app.into())].into(), view: PodView::default() })
+        };
+        let narrow = parse_selector("app=web").unwrap();
+        let wide = parse_selector("app").unwrap();
+        assert_eq!(claims.select("shop", "b", &wide, &[]), Vec::<String>::new());
+        assert_eq!(claims.select("shop", "a", &narrow, &[]), Vec::<String>::new());
+        assert_eq!(claims.select("shop", "a", &narrow, &[pod("web")]), ["b"]);
+        assert_eq!(claims.select("shop", "b", &wide, &[pod("db")]), Vec::<String>::new());
+    }
+}

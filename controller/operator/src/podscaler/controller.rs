@@ -1,0 +1,123 @@
+//! Which PodScaler is looked at when.
+
+use std::{collections::HashSet, sync::Arc};
+
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use kube::{
+    Api, ResourceExt as _,
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt as _, controller, predicates, reflector,
+        watcher::{self, watcher},
+    },
+};
+use tokio::sync::watch;
+
+use super::{Scaler, after_error, reconcile};
+use crate::{context::Context, leadership};
+
+/// Looks at PodScalers until `stopped` resolves, and then lets the looks that are under way end.
+/// `seen` turns true once all of them were listed.
+pub async fn run(
+    context: Arc<Context>,
+    concurrency: u16,
+    seen: watch::Sender<bool>,
+    stopped: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let (store, writer) = reflector::store::<Scaler>();
+    let scalers = Api::<Scaler>::all(context.client.clone());
+    let events = watcher(scalers, watcher::Config::default()).default_backoff();
+    let changed = note_claims(events, Arc::clone(&context), seen)
+        .reflect(writer)
+        .applied_objects()
+        // Our own writes of the status are no reason to look.
+        .predicate_filter(predicates::generation, PredicateConfig::default());
+    Controller::for_stream(changed, store)
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .reconcile_all_on(resumptions(&context))
+        .graceful_shutdown_on(stopped)
+        .run(reconcile, after_error, context)
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// When to look at everything that was waved through: once we are ready, and once we lead.
+fn resumptions(context: &Context) -> impl Stream<Item = ()> + Send + 'static {
+    let mut ready = context.ready.clone();
+    let memories = context.memories.clone();
+    let once_ready = futures::stream::once(async move {
+        // A sender that is gone means that the process is ending.
+        let _ = ready.wait_for(|ready| *ready).await;
+    });
+    // Another replica may have led meanwhile: what we remember is out of date.
+    let once_leading = leadership::gains(context.leadership.clone()).inspect(move |()| memories.clear());
+    futures::stream::select(once_ready, once_leading)
+}
+
+/// Keeps the claims in step with the watch, and forgets what belonged to a PodScaler that is gone.
+fn note_claims(
+    events: impl Stream<Item = Result<watcher::Event<Scaler>, watcher::Error>>,
+    context: Arc<Context>,
+    seen: watch::Sender<bool>,
+) -> impl Stream<Item = Result<watcher::Event<Scaler>, watcher::Error>> {
+    let mut known = HashSet::new();
+    let mut listed = HashSet::new();
+    events
+        .inspect_ok(move |event| match event {
+            watcher::Event::Apply(scaler) => {
+                claim(&context, scaler);
+                known.insert(Key::of(scaler));
+            }
+            watcher::Event::Delete(scaler) => {
+                forget(&context, &Key::of(scaler));
+                known.remove(&Key::of(scaler));
+            }
+            watcher::Event::Init => listed.clear(),
+            watcher::Event::InitApply(scaler) => {
+                claim(&context, scaler);
+                listed.insert(Key::of(scaler));
+            }
+            watcher::Event::InitDone => {
+                // Deletions that an interrupted watch has missed.
+                for gone in known.difference(&listed) {
+                    forget(&context, gone);
+                }
+                known = std::mem::take(&mut listed);
+                seen.send_replace(true);
+            }
+        })
+        .inspect_err(|error| {
+            tracing::warn!(%error, "the watch of PodScalers was interrupted and is taken up again");
+        })
+}
+
+fn claim(context: &Context, scaler: &Scaler) {
+    let (namespace, name) = (scaler.namespace().unwrap_or_default(), scaler.name_any());
+    match &scaler.0 {
+        Ok(valid) => context.claims.claim(&namespace, &name, &valid.spec),
+        Err(_) => context.claims.withdraw(&namespace, &name),
+    }
+}
+
+/// Tells a PodScaler from one of the same name that came after it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    namespace: String,
+    name: String,
+    uid: String,
+}
+
+impl Key {
+    fn of(scaler: &Scaler) -> Self {
+        Self {
+            namespace: scaler.namespace().unwrap_or_default(),
+            name: scaler.name_any(),
+            uid: scaler.uid().unwrap_or_default(),
+        }
+    }
+}
+
+fn forget(context: &Context, gone: &Key) {
+    context.claims.withdraw(&gone.namespace, &gone.name);
+    context.memories.forget(&gone.uid);
+    context.metrics.forget(&gone.namespace, &gone.name);
+}

@@ -1,0 +1,214 @@
+//! Looks at one PodScaler: gather → decide → act → report.
+
+mod act;
+pub mod claims;
+pub mod controller;
+mod events;
+mod gather;
+pub mod memory;
+mod report;
+mod status;
+
+use std::sync::Arc;
+
+use jiff::Timestamp as Clock;
+use kube::{
+    ResourceExt as _,
+    api::ObjectMeta,
+    core::DeserializeGuard,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use plimsoll_api::{
+    PodScaler,
+    v1alpha1::{Mode, PodScalerSpec, PodScalerStatus},
+};
+use plimsoll_core::{
+    replicas::{Decision, Input, Obstacle, acted, blocked, decide},
+    time::Timestamp,
+};
+use tokio::time::Instant;
+
+use crate::context::Context;
+use act::{Acted, act};
+use gather::{Gathered, gather};
+use memory::Remembered;
+use report::{Report, report};
+
+/// A PodScaler, whether it decodes or not.
+pub type Scaler = DeserializeGuard<PodScaler>;
+
+/// After this many changes of the target between our read and our write we wait for the next look.
+const MOST_TRIES: usize = 4;
+
+/// What a look is about.
+pub(crate) struct Subject<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    metadata: &'a ObjectMeta,
+    /// None when the object does not decode.
+    spec: Option<&'a PodScalerSpec>,
+    status: Option<&'a PodScalerStatus>,
+}
+
+/// Why a look failed. The object is looked at again after the usual time.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody was told what was decided.
+    #[error("the status or an event could not be written: {0}")]
+    Report(#[source] kube::Error),
+    /// The API server took too long over it.
+    #[error("the status or an event could not be written: the API server did not answer in time")]
+    ReportTimedOut,
+}
+
+impl Error {
+    /// The step that failed, as a label.
+    pub const fn step(&self) -> &'static str {
+        match self {
+            Self::Report(_) | Self::ReportTimedOut => "report",
+        }
+    }
+}
+
+/// One look at a PodScaler.
+///
+/// # Errors
+/// [`Error`] when what was decided could not be told.
+pub async fn reconcile(scaler: Arc<Scaler>, context: Arc<Context>) -> Result<Action, Error> {
+    // Never decide on what we have not seen, and never beside another replica.
+    if !*context.ready.borrow() || !context.leadership.is_leader() {
+        return Ok(Action::await_change());
+    }
+    let started = Instant::now();
+    let result = look(&scaler, &context).await;
+    let label = if result.is_ok() { "ok" } else { "error" };
+    context.metrics.reconcile_seconds.with_label_values(&[label]).observe(started.elapsed().as_secs_f64());
+    result
+}
+
+/// What to do after a look that failed.
+#[allow(clippy::needless_pass_by_value)] // the signature that kube asks for
+pub fn after_error(scaler: Arc<Scaler>, error: &Error, context: Arc<Context>) -> Action {
+    let object = ObjectRef::from_obj(scaler.as_ref());
+    tracing::warn!(podscaler = %object, step = error.step(), %error, "a look failed");
+    context.metrics.errors.with_label_values(&[error.step()]).inc();
+    Action::requeue(context.options.sync_period)
+}
+
+async fn look(scaler: &Scaler, context: &Context) -> Result<Action, Error> {
+    let (namespace, name) = (scaler.namespace().unwrap_or_default(), scaler.name_any());
+    let uid = scaler.uid().unwrap_or_default();
+    let (metadata, spec, status) = match &scaler.0 {
+        Ok(scaler) => (&scaler.metadata, Some(&scaler.spec), scaler.status.as_ref()),
+        Err(invalid) => (&invalid.metadata, None, None),
+    };
+    let subject = Subject { namespace: &namespace, name: &name, metadata, spec, status };
+    let mut remembered = context.memories.recall(&uid);
+    let result = match &scaler.0 {
+        Ok(valid) if valid.spec.mode == Mode::Paused => {
+            pause(context, &subject, &Obstacle::Paused, None, &mut remembered).await
+        }
+        Ok(valid) => scale(context, &subject, &valid.spec, &mut remembered).await,
+        Err(invalid) => {
+            let obstacle = Obstacle::Undecodable(invalid.error.clone());
+            pause(context, &subject, &obstacle, None, &mut remembered).await
+        }
+    };
+    context.memories.keep(&uid, remembered);
+    result.map(|()| Action::requeue(context.options.sync_period))
+}
+
+async fn scale(
+    context: &Context,
+    subject: &Subject<'_>,
+    spec: &PodScalerSpec,
+    remembered: &mut Remembered,
+) -> Result<(), Error> {
+    for _ in 0..MOST_TRIES {
+        let now = now();
+        // gather (reads from the API server)
+        let observation = match gather(context, subject, spec, now).await {
+            Gathered::Observed(observation) => observation,
+            Gathered::Blocked(obstacle, current) => {
+                return pause(context, subject, &obstacle, current, remembered).await;
+            }
+        };
+        // decide (pure)
+        let (decision, memory) = decide(&observation.input, &remembered.core);
+        // act (writes the scale)
+        let result = match act(context, subject, spec, &observation, &decision).await {
+            Acted::Outdated => continue,
+            Acted::NotLeading => return Ok(()),
+            Acted::Nothing => None,
+            Acted::Written => Some(Ok(())),
+            Acted::Failed(error) => Some(Err(error)),
+        };
+        remembered.core = match &result {
+            Some(Ok(())) => memory.rescaled(&observation.input, &decision),
+            _ => memory,
+        };
+        if matches!(result, Some(Err(_))) {
+            context.metrics.errors.with_label_values(&["act"]).inc();
+        }
+        // report (writes status and events)
+        return tell(context, subject, &observation.input, &decision, result, remembered).await;
+    }
+    tracing::debug!(namespace = subject.namespace, name = subject.name, "the target keeps changing");
+    Ok(())
+}
+
+async fn tell(
+    context: &Context,
+    subject: &Subject<'_>,
+    input: &Input,
+    decision: &Decision,
+    result: Option<Result<(), String>>,
+    remembered: &mut Remembered,
+) -> Result<(), Error> {
+    let rescaled = matches!(result, Some(Ok(())));
+    let mut conditions = decision.conditions.clone();
+    let mut events = decision.events.clone();
+    if let Some(result) = result {
+        let (further_conditions, further_events) = acted(decision, result);
+        for further in further_conditions {
+            match conditions.iter_mut().find(|condition| condition.kind == further.kind) {
+                Some(condition) => *condition = further,
+                None => conditions.push(further),
+            }
+        }
+        events.extend(further_events);
+    }
+    let seen = Some((&input.policy, input.pods.as_slice()));
+    report(
+        context,
+        subject,
+        &Report { decision, conditions, events, rescaled, seen, now: input.now },
+        remembered,
+    )
+    .await
+}
+
+/// Reports what stands in the way; replicas stay as they are.
+async fn pause(
+    context: &Context,
+    subject: &Subject<'_>,
+    obstacle: &Obstacle,
+    current: Option<i32>,
+    remembered: &mut Remembered,
+) -> Result<(), Error> {
+    let decision = blocked(obstacle, current.unwrap_or(0));
+    let report_ = Report {
+        decision: &decision,
+        conditions: decision.conditions.clone(),
+        events: decision.events.clone(),
+        rescaled: false,
+        seen: None,
+        now: now(),
+    };
+    report(context, subject, &report_, remembered).await
+}
+
+/// The one place where a look reads the clock.
+fn now() -> Timestamp {
+    Timestamp::from_millis(Clock::now().as_millisecond())
+}

@@ -1,0 +1,290 @@
+//! Report: status, events, metrics and logs, all with the words of the decision.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use kube::{
+    Api, Resource as _,
+    api::{Patch, PatchParams},
+    core::DeserializeGuard,
+};
+use plimsoll_api::{PodScaler, v1alpha1::PodScalerStatus};
+use plimsoll_core::{
+    reason::{ConditionStatus, EventKind, EventReason, RescaleReason},
+    replicas::{ConditionUpdate, Decision, Event, MetricSpec, PodTarget, PodView, Policy, ValueTarget},
+    time::Timestamp,
+};
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    context::Context,
+    podscaler::{
+        Error, Subject, events,
+        memory::Remembered,
+        status::{self, Change},
+    },
+    targets::{FIELD_MANAGER, WRITE_TIME},
+};
+
+/// Values that are only shown are written at most this often.
+const SHOWN_EVERY: Duration = Duration::from_mins(1);
+
+/// How long a write may take: a second less than the lease must last, for clocks that do not run alike.
+const TIME_OUT: Duration = WRITE_TIME.saturating_sub(Duration::from_secs(1));
+
+/// What there is to report.
+pub(super) struct Report<'a> {
+    pub(super) decision: &'a Decision,
+    /// The conditions to set, those that followed from acting included.
+    pub(super) conditions: Vec<ConditionUpdate>,
+    /// The events to publish, those that followed from acting included.
+    pub(super) events: Vec<Event>,
+    /// Whether a new size was written.
+    pub(super) rescaled: bool,
+    /// The policy and the pods, where it came to that.
+    pub(super) seen: Option<(&'a Policy, &'a [PodView])>,
+    pub(super) now: Timestamp,
+}
+
+/// Tells everybody. What is remembered is updated with what was told.
+///
+/// # Errors
+/// When the status or an event could not be written; the metrics are set all the same.
+pub(super) async fn report(
+    context: &Context,
+    subject: &Subject<'_>,
+    report: &Report<'_>,
+    remembered: &mut Remembered,
+) -> Result<(), Error> {
+    set_metrics(context, subject, report);
+    let written = write_status(context, subject, report, remembered).await;
+    // Where the one cannot be told, the other is all that a person sees.
+    let published = publish_events(context, subject, report, remembered).await;
+    written.and(published)
+}
+
+/// Begins no write that might end when the lease is no longer ours, and gives up one that takes too long:
+/// after a look that was slow, what there is to tell is the next leader's. None if it was not begun.
+async fn in_time<T>(
+    context: &Context,
+    write: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<Option<T>, Error> {
+    if !context.leadership.outlives(WRITE_TIME) {
+        return Ok(None);
+    }
+    match timeout(TIME_OUT, write).await {
+        Ok(written) => written.map(Some).map_err(Error::Report),
+        Err(_) => Err(Error::ReportTimedOut),
+    }
+}
+
+async fn write_status(
+    context: &Context,
+    subject: &Subject<'_>,
+    report: &Report<'_>,
+    remembered: &mut Remembered,
+) -> Result<(), Error> {
+    let written = remembered.written.as_ref();
+    let before =
+        written.map(|(status, _)| status.clone()).or_else(|| subject.status.cloned()).unwrap_or_default();
+    let Report { decision, conditions, rescaled, now, .. } = report;
+    let after = status::after(&before, subject, decision, conditions, *rescaled, *now);
+    let due = match status::change(&before, &after) {
+        Change::None => false,
+        Change::Shown => written.is_none_or(|(_, at)| at.elapsed() >= SHOWN_EVERY),
+        Change::Decided => true,
+    };
+    if !due {
+        return Ok(());
+    }
+    match in_time(context, patch_status(context, subject, &after)).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(())) => {}
+        // The API server writes no status to an object whose spec it would not take. The event tells it all.
+        Err(Error::Report(kube::Error::Api(refused)))
+            if subject.spec.is_none() && [422, 500].contains(&refused.code) =>
+        {
+            let Subject { namespace, name, .. } = *subject;
+            tracing::warn!(%namespace, %name, error = %refused.message, "no status can be written to this object");
+        }
+        Err(error) => return Err(error),
+    }
+    remembered.written = Some((after, Instant::now()));
+    Ok(())
+}
+
+/// Applies the whole status: what it no longer says is gone.
+async fn patch_status(
+    context: &Context,
+    subject: &Subject<'_>,
+    status: &PodScalerStatus,
+) -> Result<(), kube::Error> {
+    // The answer is the whole object, which may be one that does not decode.
+    let api = Api::<DeserializeGuard<PodScaler>>::namespaced(context.client.clone(), subject.namespace);
+    let patch = json!({
+        "apiVersion": PodScaler::api_version(&()),
+        "kind": PodScaler::kind(&()),
+        // The uid keeps us from writing to another object of the same name.
+        "metadata": { "name": subject.name, "uid": subject.metadata.uid },
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    api.patch_status(subject.name, &params, &Patch::Apply(&patch)).await.map(|_| ())
+}
+
+async fn publish_events(
+    context: &Context,
+    subject: &Subject<'_>,
+    report: &Report<'_>,
+    remembered: &mut Remembered,
+) -> Result<(), Error> {
+    let mut warned = BTreeSet::new();
+    let mut result = Ok(());
+    for event in report.events.iter().filter(|event| !repeats_the_cause(event, &report.events)) {
+        let is_warning = event.kind == EventKind::Warning;
+        if is_warning && remembered.warned.contains(&event.reason) {
+            warned.insert(event.reason);
+            continue;
+        }
+        log(subject, report.decision, event);
+        match in_time(context, events::publish(context, subject, event)).await {
+            Ok(Some(())) if is_warning => _ = warned.insert(event.reason),
+            // A warning that was not published is new at the next look too.
+            Ok(_) => {}
+            Err(error) => result = Err(error),
+        }
+    }
+    remembered.warned = warned;
+    result
+}
+
+/// HPA follows each warning about a metric by one about the whole, with the same text in it. One
+/// change is one event here.
+fn repeats_the_cause(event: &Event, events: &[Event]) -> bool {
+    event.reason == EventReason::FailedComputeMetricsReplicas
+        && events.iter().any(|other| other.kind == EventKind::Warning && other.reason != event.reason)
+}
+
+fn log(subject: &Subject<'_>, decision: &Decision, event: &Event) {
+    let Subject { namespace, name, .. } = *subject;
+    let (from, to, reason, message) = (decision.current, decision.desired, event.reason, &event.message);
+    match event.kind {
+        EventKind::Normal => {
+            tracing::info!(%namespace, %name, from, to, %reason, %message, "decision");
+        }
+        EventKind::Warning => {
+            tracing::warn!(%namespace, %name, from, to, %reason, %message, "decision");
+        }
+    }
+}
+
+fn set_metrics(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
+    let (namespace, name, decision) = (subject.namespace, subject.name, report.decision);
+    let metrics = &context.metrics;
+    if decision.is_decided() {
+        metrics.desired.set(namespace, name, decision.desired.into());
+    }
+    if status::knows_size(decision) {
+        metrics.current.set(namespace, name, decision.current.into());
+    }
+    if let Some(spec) = subject.spec {
+        metrics.min.set(namespace, name, spec.min_replicas.into());
+        metrics.max.set(namespace, name, spec.max_replicas.into());
+    }
+    let conditions = report.conditions.iter().map(|condition| {
+        let holds = if condition.status == ConditionStatus::True { 1.0 } else { 0.0 };
+        (vec![condition.kind.to_string(), condition.reason.to_string()], holds)
+    });
+    metrics.condition.replace(namespace, name, conditions);
+    if let Some((policy, pods)) = report.seen {
+        let ready = pods.iter().filter(|pod| pod.is_ready() && !pod.deleting).count();
+        metrics.ready.set(namespace, name, u32::try_from(ready).unwrap_or(u32::MAX).into());
+        let signals: Vec<_> = policy.metrics.iter().zip(&decision.metrics).filter_map(signal).collect();
+        let labelled = |value: fn(&Signal) -> f64| {
+            signals
+                .iter()
+                .map(move |signal| (vec![signal.metric.clone(), signal.unit.to_owned()], value(signal)))
+                .collect::<Vec<_>>()
+        };
+        metrics.value.replace(namespace, name, labelled(|signal| signal.value));
+        metrics.target.replace(namespace, name, labelled(|signal| signal.target));
+    }
+    let (direction, reason) = outcome(decision, &report.conditions);
+    metrics.decisions.with_label_values(&[direction, &reason]).inc();
+    if report.rescaled {
+        metrics.rescales.with_label_values(&[direction]).inc();
+    }
+}
+
+/// Direction and reason of a decision, from enums only.
+fn outcome(decision: &Decision, conditions: &[ConditionUpdate]) -> (&'static str, String) {
+    if !decision.is_decided() {
+        let failed = conditions.iter().find(|condition| condition.status == ConditionStatus::False);
+        return ("blocked", failed.map_or_else(|| "Unknown".to_owned(), |failed| failed.reason.to_string()));
+    }
+    let reason = match decision.reason {
+        RescaleReason::AboveMaxReplicas => "AboveMaxReplicas",
+        RescaleReason::BelowMinReplicas => "BelowMinReplicas",
+        RescaleReason::MetricAboveTarget(_) => "MetricAboveTarget",
+        RescaleReason::AllMetricsBelowTarget => "AllMetricsBelowTarget",
+        RescaleReason::RecentRecommendations => "RecentRecommendations",
+        RescaleReason::None => "WithinTolerance",
+    };
+    let direction = match decision.desired.cmp(&decision.current) {
+        std::cmp::Ordering::Greater => "up",
+        std::cmp::Ordering::Less => "down",
+        std::cmp::Ordering::Equal => "hold",
+    };
+    (direction, reason.to_owned())
+}
+
+struct Signal {
+    metric: String,
+    unit: &'static str,
+    value: f64,
+    target: f64,
+}
+
+fn signal((spec, outcome): (&MetricSpec, &plimsoll_core::replicas::MetricOutcome)) -> Option<Signal> {
+    let status = outcome.status?;
+    let metric = match spec {
+        MetricSpec::Resource { name, .. } => name.clone(),
+        MetricSpec::ContainerResource { name, container, .. } => format!("{name} of {container}"),
+        MetricSpec::Pods { metric, .. }
+        | MetricSpec::Object { metric, .. }
+        | MetricSpec::External { metric, .. } => metric.clone(),
+        MetricSpec::Unknown { .. } => return None,
+    };
+    let (unit, value, target) = match spec {
+        MetricSpec::Resource { target: PodTarget::Utilization(target), .. }
+        | MetricSpec::ContainerResource { target: PodTarget::Utilization(target), .. } => {
+            ("percent", status.average_utilization?.into(), f64::from(*target))
+        }
+        MetricSpec::Resource { name, target: PodTarget::AverageValue(target) }
+        | MetricSpec::ContainerResource { name, target: PodTarget::AverageValue(target), .. } => {
+            let unit = match name.as_str() {
+                "cpu" => "cores",
+                "memory" => "bytes",
+                _ => "value",
+            };
+            (unit, units(status.average_value?), units(*target))
+        }
+        MetricSpec::Pods { average, .. } => ("value", units(status.average_value?), units(*average)),
+        MetricSpec::Object { target: ValueTarget::Value(target), .. }
+        | MetricSpec::External { target: ValueTarget::Value(target), .. } => {
+            ("value", units(status.value?), units(*target))
+        }
+        MetricSpec::Object { target: ValueTarget::AverageValue(target), .. }
+        | MetricSpec::External { target: ValueTarget::AverageValue(target), .. } => {
+            ("value", units(status.average_value?), units(*target))
+        }
+        _ => return None,
+    };
+    Some(Signal { metric, unit, value, target })
+}
+
+/// Thousandths as a number for a gauge, which is a float anyway.
+fn units(milli: i64) -> f64 {
+    use plimsoll_core::quantity::{Format, Quantity};
+    Quantity::from_milli(milli, Format::DecimalSI).approximate()
+}

@@ -1,0 +1,202 @@
+//! The one place where everything is wired.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, anyhow};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client,
+    runtime::{
+        WatchStreamExt as _,
+        watcher::{self, watcher},
+    },
+};
+use plimsoll_signals::ResourceMetrics;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{oneshot, watch},
+    task::JoinSet,
+    time::{interval, timeout},
+};
+
+use crate::{
+    args::Args,
+    context::{Context, Options},
+    http::{self, Endpoints},
+    leadership::{Keeper, Leadership, LeaseConfig},
+    metrics::Metrics,
+    pods::PodIndex,
+    podscaler::{self, claims::Claims, memory::Memories},
+    targets::Targets,
+};
+
+/// How long a source of signals may take.
+const SIGNAL_TIME_OUT: Duration = Duration::from_secs(10);
+
+/// How long looks that are under way may take to end after a SIGTERM.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the API server cannot be addressed, the HTTP address cannot be listened on, or a task ends
+/// that should go on. The process is then started again by whoever runs it.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let client = Client::try_default()
+        .await
+        .context("no way to the API server: neither a KUBECONFIG nor a service account was found")?;
+    let stopped = stop_on_signal()?;
+    let metrics = Metrics::new()?;
+    let (pods_seen, pods_are_seen) = watch::channel(false);
+    let (scalers_seen, scalers_are_seen) = watch::channel(false);
+    let (all_seen, ready) = watch::channel(false);
+    let (let_go, may_let_go) = oneshot::channel();
+    let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
+
+    let pods = PodIndex::default();
+    let context = Arc::new(Context {
+        pods: pods.clone(),
+        ready: ready.clone(),
+        leadership,
+        targets: Targets::new(client.clone()),
+        resource_metrics: ResourceMetrics::new(client.clone(), args.sync_period() / 5, SIGNAL_TIME_OUT),
+        claims: Claims::default(),
+        memories: Memories::default(),
+        metrics: metrics.clone(),
+        options: Options {
+            settings: args.settings(),
+            sync_period: args.sync_period(),
+            pod_name: args.pod_name.clone(),
+        },
+        client: client.clone(),
+    });
+
+    let mut background = JoinSet::new();
+    let pod_events = watcher(Api::<Pod>::all(client), watcher::Config::default()).default_backoff();
+    background.spawn(ended("the watch of pods", async move {
+        pods.follow(pod_events, pods_seen).await;
+        Ok(())
+    }));
+    background.spawn(ended("waiting for the stores", say_ready(pods_are_seen, scalers_are_seen, all_seen)));
+    background.spawn(ended("the HTTP server", http::serve(args.http_address, Endpoints { ready, metrics })));
+    background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
+    let mut keeper = tokio::spawn(keeper);
+    let mut controller = tokio::spawn(podscaler::controller::run(
+        context,
+        args.concurrent_syncs,
+        scalers_seen,
+        until(stopped.clone()),
+    ));
+
+    let result = tokio::select! {
+        // First: at a SIGTERM the controller may end as soon as we hear of it, which is no failure.
+        biased;
+        () = until(stopped) => Ok(()),
+        Some(task) = background.join_next() => Err(task.unwrap_or_else(Into::into)),
+        _ = &mut keeper => Err(anyhow!("the keeper of the lease ended")),
+        _ = &mut controller => Err(anyhow!("the controller of PodScalers ended")),
+    };
+    if result.is_ok() {
+        if timeout(GRACE, controller).await.is_err() {
+            tracing::warn!("some looks did not end in time");
+        }
+        // Only now, so that no look of ours overlaps with one of the next leader.
+        let _ = let_go.send(());
+        keeper.await.context("the keeper of the lease panicked")?;
+        tracing::info!("stopped");
+    }
+    result
+}
+
+/// Runs a task that should never end; answers why it did.
+async fn ended(what: &'static str, task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Error {
+    match task.await {
+        Ok(()) => anyhow!("{what} ended"),
+        Err(error) => error.context(what),
+    }
+}
+
+/// Turns true at the first SIGTERM or SIGINT.
+fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+        }
+        stop.send_replace(true);
+        stop.closed().await;
+    });
+    Ok(stopped)
+}
+
+/// Resolves when the process is to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone means that the process is ending.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Whether we lead, and what keeps the lease until `may_let_go`.
+fn lead(
+    args: &Args,
+    client: Client,
+    may_let_go: oneshot::Receiver<()>,
+) -> (Leadership, impl Future<Output = ()> + use<>) {
+    let elected = args.leader_elect.then(|| {
+        Keeper::new(
+            client,
+            LeaseConfig {
+                namespace: args.pod_namespace.clone(),
+                name: args.lease_name.clone(),
+                identity: args.pod_name.clone(),
+                duration: Duration::from_secs(args.lease_duration_seconds.into()),
+                renew_every: Duration::from_secs(args.lease_renew_seconds.into()),
+            },
+        )
+    });
+    let (keeper, leadership) = match elected {
+        Some((keeper, leadership)) => (Some(keeper), leadership),
+        None => (None, Leadership::alone()),
+    };
+    let keeping = async move {
+        let until = async move {
+            let _ = may_let_go.await;
+        };
+        match keeper {
+            Some(keeper) => keeper.run(until).await,
+            None => until.await,
+        }
+    };
+    (leadership, keeping)
+}
+
+/// Says that we are ready once every PodScaler and pod was seen.
+async fn say_ready(
+    mut pods: watch::Receiver<bool>,
+    mut scalers: watch::Receiver<bool>,
+    all: watch::Sender<bool>,
+) -> anyhow::Result<()> {
+    pods.wait_for(|seen| *seen).await?;
+    scalers.wait_for(|seen| *seen).await?;
+    tracing::info!("every PodScaler and pod was seen");
+    all.send_replace(true);
+    all.closed().await;
+    Ok(())
+}
+
+/// Once a second: shows whether we lead, ends what a deposed leader showed, and forgets usage that
+/// nobody asks for.
+async fn keep_house(context: Arc<Context>) -> anyhow::Result<()> {
+    let mut tick = interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        let leads = context.leadership.is_leader();
+        context.metrics.leader.set(if leads { 1.0 } else { 0.0 });
+        if !leads {
+            context.metrics.forget_all();
+        }
+        context.resource_metrics.forget_stale();
+    }
+}

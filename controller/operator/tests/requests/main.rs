@@ -1,0 +1,8 @@
+//! Which requests one look sends, against a scripted API server.
+
+// A test that cannot go on should say where.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod lease;
+mod look;
+mod script;

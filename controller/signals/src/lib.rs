@@ -1,0 +1,9 @@
+//! Where load numbers come from: one file per source.
+//!
+//! A source reads over the network and answers in values of the core. It knows nothing of
+//! PodScalers, reconcilers or policy. A failure is an error with words for people; it is never
+//! an empty answer, since no samples and no load are not the same.
+
+mod resource_metrics;
+
+pub use resource_metrics::{ResourceMetrics, SignalError};

@@ -1,0 +1,143 @@
+//! What was asked of the API server, and by whom: its audit log.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead, BufReader, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// The audit log of a cluster, from some moment on.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    path: PathBuf,
+    from: u64,
+}
+
+impl Audit {
+    pub(crate) fn whole(path: PathBuf) -> Self {
+        Self { path, from: 0 }
+    }
+
+    /// The part that is written from now on.
+    pub fn from_now(&self) -> Result<Self> {
+        let from = std::fs::metadata(&self.path).with_context(|| self.path.display().to_string())?.len();
+        Ok(Self { path: self.path.clone(), from })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All requests written so far, in the order of their answers.
+    ///
+    /// A watch appears twice: when it started to answer (stage `ResponseStarted`) and when it ended.
+    pub fn events(&self) -> Result<Vec<AuditEvent>> {
+        let mut file = File::open(&self.path).with_context(|| self.path.display().to_string())?;
+        file.seek(SeekFrom::Start(self.from))?;
+        let mut events = Vec::new();
+        for line in BufReader::new(file).lines() {
+            // The last line may be half written.
+            let Ok(event) = serde_json::from_str(&line?) else { continue };
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    /// The requests of this user, for example `system:serviceaccount:shop:reader`.
+    pub fn events_of(&self, user: &str) -> Result<Vec<AuditEvent>> {
+        let mut events = self.events()?;
+        events.retain(|event| event.user.username == user);
+        Ok(events)
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEvent {
+    /// `ResponseStarted` for a watch that goes on, `ResponseComplete` otherwise.
+    pub stage: String,
+    /// get, list, watch, create, update, patch, delete, deletecollection.
+    pub verb: String,
+    /// The path and query.
+    #[serde(rename = "requestURI")]
+    pub request_uri: String,
+    /// Who asked.
+    pub user: AuditUser,
+    /// For whom, when it was asked with `--as`.
+    pub impersonated_user: Option<AuditUser>,
+    /// The program that asked.
+    #[serde(default)]
+    pub user_agent: String,
+    /// What was asked for; absent for paths such as `/version`.
+    pub object_ref: Option<AuditObject>,
+    /// How it ended.
+    pub response_status: Option<AuditStatus>,
+    /// Among others `authorization.k8s.io/decision` and `authorization.k8s.io/reason`.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl AuditEvent {
+    /// Whether the request was refused for want of a right.
+    pub fn is_forbidden(&self) -> bool {
+        self.annotations.get("authorization.k8s.io/decision").is_some_and(|decision| decision == "forbid")
+    }
+
+    /// For whom it was asked, when that was someone else.
+    pub fn impersonated(&self) -> Option<&str> {
+        self.impersonated_user.as_ref().map(|user| user.username.as_str())
+    }
+
+    /// The rule, binding and role that allowed it, as the API server words it.
+    pub fn authorization_reason(&self) -> &str {
+        self.annotations.get("authorization.k8s.io/reason").map_or("", String::as_str)
+    }
+
+    /// The resource as RBAC names it: `deployments`, `deployments/scale`.
+    pub fn rbac_resource(&self) -> Option<String> {
+        let object = self.object_ref.as_ref()?;
+        Some(match &object.subresource {
+            Some(subresource) => format!("{}/{subresource}", object.resource.as_ref()?),
+            None => object.resource.clone()?,
+        })
+    }
+}
+
+/// Who asked.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditUser {
+    /// The name, for example `system:serviceaccount:shop:reader`.
+    #[serde(default)]
+    pub username: String,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditObject {
+    /// The plural, for example `pods`.
+    pub resource: Option<String>,
+    /// For example `scale`.
+    pub subresource: Option<String>,
+    /// Empty for things of the whole cluster.
+    pub namespace: Option<String>,
+    /// Empty for lists.
+    pub name: Option<String>,
+    /// Empty for the core group.
+    #[serde(default)]
+    pub api_group: String,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditStatus {
+    /// The HTTP status code.
+    #[serde(default)]
+    pub code: u16,
+}

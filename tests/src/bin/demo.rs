@@ -1,0 +1,39 @@
+//! `make demo`: a small shop on a real cluster, a wave of load on one service, and how it scales.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::{Parser, builder::FalseyValueParser};
+use testbed::demo::{self, Options};
+
+/// Brings a cluster up, installs Plimsoll and a shop of three services, drives a wave of load on one of
+/// them and shows how it scales. Fails when it does not, or when another service moves.
+#[derive(Parser)]
+#[command(name = "demo")]
+struct Args {
+    /// Leave the cluster and the operator up.
+    #[arg(long, env = "KEEP", value_parser = FalseyValueParser::new(), hide_env_values = true)]
+    keep: bool,
+    /// Draw the run as an SVG, with its raw figures beside it as JSON.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Run nothing: draw --svg from the figures of an earlier run.
+    #[arg(long, value_name = "FILE", requires = "svg", hide = true)]
+    from: Option<PathBuf>,
+    /// Do not run the operator: see the demo fail because nothing scales.
+    #[arg(long, hide = true)]
+    without_operator: bool,
+    /// Load this service too: see the demo fail because it moves.
+    #[arg(long, value_name = "SERVICE", hide = true)]
+    disturb: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let Args { keep, svg, from, without_operator, disturb } = Args::parse();
+    if let Some(figures) = from {
+        demo::redraw(&figures, &svg.context("--from needs --svg")?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    demo::run(&Options { keep, svg, without_operator, disturb }).await
+}

@@ -1,0 +1,79 @@
+//! What kwokctl is told.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{ports::Port, tools::Tools};
+
+const PORTS: [&str; 7] = [
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+    "metricsServerPort",
+];
+
+/// One port for each part. kwokctl would choose by itself, but two of them at once choose the same.
+pub(super) fn claim_ports() -> Result<Vec<Port>> {
+    PORTS.iter().map(|_| Port::claim()).collect()
+}
+
+/// Writes the configuration into the state directory.
+pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port]) -> Result<PathBuf> {
+    let audit_policy = state.join("audit-policy.json");
+    fs::write(
+        &audit_policy,
+        json!({
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [{"level": "Metadata"}],
+        })
+        .to_string(),
+    )?;
+    let mut config = json!({
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokctlConfiguration",
+        "options": {
+            "runtime": "binary",
+            "kubeVersion": tools.kubernetes_version(),
+            "kubeApiserverBinary": tools.program("kube-apiserver"),
+            "kubeControllerManagerBinary": tools.program("kube-controller-manager"),
+            "kubeSchedulerBinary": tools.program("kube-scheduler"),
+            "kubectlBinary": tools.program("kubectl"),
+            "etcdBinary": tools.program("etcd"),
+            "kwokControllerBinary": tools.program("kwok"),
+            "metricsServerBinary": tools.program("metrics-server"),
+            "metricsServerManifests": [tools.metrics_server_manifests()],
+            "enable": ["metrics-server"],
+            "enableCRDs": ["Stage", "Metric", "ResourceUsage", "ClusterResourceUsage"],
+            "disableQPSLimits": true,
+            "bindAddress": "127.0.0.1",
+            "kubeAuthorization": true,
+            "kubeAdmission": true,
+            "kubeAuditPolicy": audit_policy,
+        },
+        "componentsPatches": [{
+            "name": "metrics-server",
+            // The shortest it permits; the time-out must stay below nine tenths of it.
+            "extraArgs": [
+                {"key": "metric-resolution", "value": "10s", "override": true},
+                {"key": "kubelet-request-timeout", "value": "5s"},
+            ],
+        }],
+    });
+    for (option, port) in PORTS.iter().zip(ports) {
+        config["options"][option] = port.number().into();
+    }
+    // JSON is YAML.
+    let path = state.join("kwokctl.yaml");
+    fs::write(&path, serde_json::to_string_pretty(&config)?)?;
+    Ok(path)
+}

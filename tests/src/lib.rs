@@ -1,0 +1,34 @@
+//! The test bed: a real Kubernetes in seconds, without containers.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! let cluster = testbed::Cluster::shared().await?;
+//! let namespace = cluster.namespace("shop").await?;
+//! cluster.kubectl(["-n", &namespace, "create", "deployment", "web", "--image=web"]).await?;
+//! # Ok(()) }
+//! ```
+
+pub mod audit;
+pub mod cluster;
+pub mod demo;
+mod eventually;
+pub mod guardian;
+pub mod http;
+pub mod load;
+pub mod namespace;
+pub mod operator;
+pub mod ports;
+pub mod prometheus;
+mod say;
+pub mod tools;
+pub mod usage;
+
+pub(crate) use self::say::say;
+pub use self::{
+    cluster::{Cluster, ClusterSpec},
+    eventually::eventually,
+    load::{Load, Total},
+    namespace::Namespace,
+    operator::Operator,
+    prometheus::Prometheus,
+};

@@ -1,0 +1,184 @@
+//! The operator as Helm installs it, run as a process for each pod that kwok shows as running.
+//!
+//! kwok runs no containers. So for every running pod of the chart's Deployment the bed starts the binary
+//! with the command, arguments and environment of the pod, with a token of the pod's service account, and
+//! waits on the pod's probes. Only the address differs: a free port on the loopback.
+
+mod credentials;
+mod log_tail;
+mod pod;
+mod process;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, anyhow, bail};
+use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
+use kube::{Api, ResourceExt, api::ListParams};
+use tokio::sync::OnceCell;
+
+pub use self::{log_tail::LogTail, process::OperatorProcess};
+use crate::{cluster::Cluster, eventually, tools::repository};
+
+/// The name of the release.
+pub const RELEASE: &str = "plimsoll";
+/// The namespace of the release.
+pub const NAMESPACE: &str = "plimsoll-system";
+
+/// An installed chart and the processes of its pods.
+#[derive(Debug)]
+pub struct Operator<'c> {
+    cluster: &'c Cluster,
+    processes: Vec<OperatorProcess>,
+}
+
+impl<'c> Operator<'c> {
+    /// Installs the chart, with more arguments for helm such as `--set=replicas=1`, and starts its pods.
+    pub async fn install(cluster: &'c Cluster, args: &[&str]) -> Result<Self> {
+        let mut operator = Self { cluster, processes: Vec::new() };
+        operator.upgrade(args).await?;
+        Ok(operator)
+    }
+
+    /// The operator that all tests of this process share, on the shared cluster, with the chart's own values.
+    ///
+    /// Keep the second value for the time of the test: it shows the end of the operator's logs if it fails.
+    pub async fn shared() -> Result<(&'static Operator<'static>, LogTail)> {
+        static SHARED: OnceCell<Operator<'static>> = OnceCell::const_new();
+        let operator =
+            SHARED.get_or_try_init(async || Operator::install(Cluster::shared().await?, &[]).await).await?;
+        Ok((operator, operator.log_tail()))
+    }
+
+    /// Installs or upgrades the release and makes the processes follow its pods.
+    pub async fn upgrade(&mut self, args: &[&str]) -> Result<()> {
+        self.cluster.helm(upgrade_args(args)).await?;
+        self.follow_pods().await
+    }
+
+    /// Starts a process for each new pod and ends those whose pod is gone, then waits until all are ready.
+    pub async fn follow_pods(&mut self) -> Result<()> {
+        let pods = running_pods(self.cluster).await?;
+        for process in &mut self.processes {
+            if !pods.iter().any(|pod| pod.name_any() == process.pod()) {
+                process.terminate().await?;
+            }
+        }
+        self.processes.retain(|process| pods.iter().any(|pod| pod.name_any() == process.pod()));
+        for pod in &pods {
+            if !self.processes.iter().any(|process| process.pod() == pod.name_any()) {
+                self.processes.push(OperatorProcess::start(self.cluster, pod).await?);
+            }
+        }
+        for process in &mut self.processes {
+            process.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// One for each pod.
+    pub fn processes(&self) -> &[OperatorProcess] {
+        &self.processes
+    }
+
+    /// One for each pod.
+    pub fn processes_mut(&mut self) -> &mut [OperatorProcess] {
+        &mut self.processes
+    }
+
+    /// Waits until one of the processes holds the lease, and returns it.
+    pub async fn leader(&mut self) -> Result<&mut OperatorProcess> {
+        let leases: Api<Lease> = Api::namespaced(self.cluster.client().await?, NAMESPACE);
+        let index = eventually("a leader that runs", Duration::from_mins(1), async || {
+            let held = leases.list(&ListParams::default()).await?;
+            let mut holders = held.items.into_iter().filter_map(|lease| lease.spec?.holder_identity);
+            let holder = holders.next().context("no lease is held")?;
+            let position = self
+                .processes
+                .iter_mut()
+                .position(|process| holder.starts_with(process.pod()) && process.is_running());
+            position.with_context(|| format!("{holder} holds the lease"))
+        })
+        .await?;
+        Ok(&mut self.processes[index])
+    }
+
+    /// Uninstalls the release and ends the processes.
+    pub async fn uninstall(mut self) -> Result<()> {
+        self.cluster.helm(["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait"]).await?;
+        for process in &mut self.processes {
+            process.terminate().await?;
+        }
+        Ok(())
+    }
+
+    /// Shows, when it is dropped, the end of what the processes wrote to their logs from now on.
+    pub fn log_tail(&self) -> LogTail {
+        LogTail::new(self.processes.iter().map(OperatorProcess::log))
+    }
+}
+
+/// The chart.
+pub fn chart() -> PathBuf {
+    repository().join("charts/plimsoll")
+}
+
+fn upgrade_args(args: &[&str]) -> Vec<String> {
+    let chart = chart().display().to_string();
+    let fixed = ["upgrade", RELEASE, &chart, "--install", "--create-namespace", "--namespace", NAMESPACE];
+    fixed.iter().chain(args).map(|arg| (*arg).to_owned()).collect()
+}
+
+/// Waits until the Deployment is rolled out, and returns its pods.
+async fn running_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
+    let client = cluster.client().await?;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(client, NAMESPACE);
+    eventually("the operator's pods to run", Duration::from_mins(1), async || {
+        let deployment = deployments.get(RELEASE).await?;
+        let status = deployment.status.clone().unwrap_or_default();
+        let wanted = deployment.spec.replicas.unwrap_or(1);
+        let selector: Vec<_> = deployment
+            .spec
+            .selector
+            .match_labels
+            .iter()
+            .flatten()
+            .map(|(label, value)| format!("{label}={value}"))
+            .collect();
+        let pods = pods.list(&ListParams::default().labels(&selector.join(","))).await?.items;
+        let running: Vec<_> = pods.into_iter().filter(is_running).collect();
+        let settled = status.observed_generation == deployment.metadata.generation
+            && status.updated_replicas.unwrap_or_default() == wanted
+            && i32::try_from(running.len())? == wanted;
+        if !settled {
+            return Err(anyhow!("{} of {wanted} pods run, status {status:?}", running.len()));
+        }
+        Ok(running)
+    })
+    .await
+}
+
+fn is_running(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// The operator's binary: named by `PLIMSOLL_OPERATOR_BIN`, or built in the work tree.
+fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("PLIMSOLL_OPERATOR_BIN") {
+        let path = PathBuf::from(path);
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            bail!("PLIMSOLL_OPERATOR_BIN: no file {}", path.display())
+        };
+    }
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let release = format!("{}-unknown-linux-musl/release", std::env::consts::ARCH);
+    let built = [release.as_str(), "debug"].map(|folder| target.join(folder).join("plimsoll-operator"));
+    built.iter().find(|path| path.is_file()).cloned().with_context(|| {
+        let [release, debug] = built.each_ref().map(|path| path.display());
+        format!("the operator is not built: neither {release} nor {debug} is there; run `make test`, or `cargo build -p plimsoll-operator`")
+    })
+}

@@ -1,0 +1,192 @@
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
+    rbac::v1::{ClusterRole, PolicyRule, Role},
+};
+use kube::{Api, Client, api::PostParams};
+use serde_json::{Value, json};
+use testbed::{
+    Load, Total, eventually,
+    operator::{NAMESPACE, RELEASE},
+};
+
+use crate::{
+    requests::Requests,
+    stage::{self, PATIENCE, Scene, Target, USER, utilization},
+    workload,
+};
+
+/// A group with a right in each role, by which a role is known to have arrived at the authorizer.
+const MARKER: &str = "bed.plimsoll.dev";
+
+/// One thing that was asked for: verb, group, resource, subresource, namespace and name.
+type Ask = [String; 6];
+
+/// With any one rule taken out, the real authorizer denies something that the operator asked for in a story
+/// of scaling up. With all of them it denies nothing, and a rule that is not needed is found.
+#[tokio::test]
+async fn every_rule_is_needed() -> Result<()> {
+    stage::story("rules", async |scene| {
+        let web = Target::deployment("web");
+        workload::deploy(scene.cluster, &scene.namespace, "web", 2, 100).await?;
+        let total = Total { cpu_milli: 170, memory_mib: 64 };
+        let _load = Load::start(scene.cluster, &scene.namespace, "app=web", total).await?;
+        let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+        scene.scale("web", &web, spec).await?;
+        scene.rescales("web", 1).await?;
+
+        let asked = asked(scene)?;
+        let client = &scene.client;
+        let of_cluster =
+            Api::<ClusterRole>::all(client.clone()).get(RELEASE).await?.rules.unwrap_or_default();
+        let roles = Api::<Role>::namespaced(client.clone(), NAMESPACE);
+        let of_namespace = roles.get(RELEASE).await?.rules.unwrap_or_default();
+        ensure!(of_cluster.len() > 3 && of_namespace.len() > 1, "{of_cluster:?} {of_namespace:?}");
+
+        let without = |rules: &[PolicyRule], left_out: usize| {
+            rules.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, rule)| rule.clone()).collect()
+        };
+        let mut cases: Vec<(String, Vec<PolicyRule>, Vec<PolicyRule>, bool)> = Vec::new();
+        for (at, rule) in of_cluster.iter().enumerate() {
+            cases.push((format!("{rule:?}"), without(&of_cluster, at), of_namespace.clone(), true));
+        }
+        for (at, rule) in of_namespace.iter().enumerate() {
+            cases.push((format!("{rule:?}"), of_cluster.clone(), without(&of_namespace, at), true));
+        }
+        // Nothing taken out, which is also what is left when a rule that nobody needs is taken out.
+        cases.push(("nothing".to_owned(), of_cluster.clone(), of_namespace.clone(), false));
+        let checks = cases.iter().enumerate().map(|(at, (taken_out, of_cluster, of_namespace, matters))| {
+            let (user, asked) = (format!("{}-{at}", scene.namespace), &asked);
+            let check = async move {
+                grant(scene, &user, of_cluster, of_namespace).await?;
+                let denied = denied_once_granted(client, &user, asked).await;
+                revoke(scene, &user).await?;
+                let denied = denied?;
+                ensure!(*matters != denied.is_empty(), "of {asked:?} these are denied: {denied:?}");
+                Ok(())
+            };
+            (taken_out.as_str(), check)
+        });
+        stage::all(checks.collect()).await
+    })
+    .await
+}
+
+async fn denied_once_granted(client: &Client, user: &str, asked: &[Ask]) -> Result<Vec<String>> {
+    let markers: [Ask; 2] = ["", NAMESPACE]
+        .map(|namespace| ["get", MARKER, if namespace.is_empty() { "all" } else { "one" }, "", namespace, ""])
+        .map(|ask| ask.map(str::to_owned));
+    eventually(&format!("the rights of {user}"), PATIENCE, async || {
+        let denied = denied(client, user, &markers).await?;
+        ensure!(denied.is_empty(), "{denied:?}");
+        Ok(())
+    })
+    .await?;
+    denied(client, user, asked).await
+}
+
+/// What the operator asked for since the cluster started, once each.
+fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
+    let mut requests = Requests::of_all_time(scene.cluster, USER);
+    let mut asked = BTreeSet::new();
+    for request in requests.all()?.iter().filter(|request| request.is_of_operator()) {
+        let Some(object) = request.event.object_ref.as_ref() else { continue };
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let resource = text(&object.resource);
+        // Any namespace and name will do but for the lease, which its rule names.
+        let (namespace, name) = match resource.as_str() {
+            "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
+            "leases" => (text(&object.namespace), String::new()),
+            "podscalers" | "pods" if object.api_group != "metrics.k8s.io" && object.subresource.is_none() => {
+                (String::new(), String::new())
+            }
+            _ => (scene.namespace.name().to_owned(), String::new()),
+        };
+        let ask = [
+            request.event.verb.clone(),
+            object.api_group.clone(),
+            resource,
+            text(&object.subresource),
+            namespace,
+            name,
+        ];
+        asked.insert(ask);
+    }
+    Ok(asked.into_iter().collect())
+}
+
+async fn grant(
+    scene: &Scene<'_>,
+    user: &str,
+    of_cluster: &[PolicyRule],
+    of_namespace: &[PolicyRule],
+) -> Result<()> {
+    let version = "rbac.authorization.k8s.io/v1";
+    let object = |kind: &str, body: Value| {
+        let mut object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": user}});
+        if !kind.starts_with("Cluster") {
+            object["metadata"]["namespace"] = json!(NAMESPACE);
+        }
+        for (field, value) in body.as_object().into_iter().flatten() {
+            object[field] = value.clone();
+        }
+        object
+    };
+    let binding = |role: &str| {
+        let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user});
+        let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": user});
+        json!({"roleRef": role, "subjects": [subject]})
+    };
+    let with_marker = |rules: &[PolicyRule], marker: &str| {
+        let mut rules = json!(rules);
+        let marker = json!({"apiGroups": [MARKER], "resources": [marker], "verbs": ["get"]});
+        rules.as_array_mut().into_iter().for_each(|rules| rules.push(marker.clone()));
+        json!({"rules": rules})
+    };
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        object("ClusterRole", with_marker(of_cluster, "all")),
+        object("ClusterRoleBinding", binding("ClusterRole")),
+        object("Role", with_marker(of_namespace, "one")),
+        object("RoleBinding", binding("Role")),
+    ]});
+    scene.cluster.kubectl_with(["create", "-f", "-"], &list.to_string()).await.map(drop)
+}
+
+async fn revoke(scene: &Scene<'_>, user: &str) -> Result<()> {
+    let delete = ["delete", "clusterrole,clusterrolebinding", user];
+    scene.cluster.kubectl(delete).await?;
+    let delete = ["delete", "role,rolebinding", user, "--namespace", NAMESPACE];
+    scene.cluster.kubectl(delete).await.map(drop)
+}
+
+/// What of it the real authorizer denies this user.
+async fn denied(client: &Client, user: &str, asked: &[Ask]) -> Result<Vec<String>> {
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let mut denied = Vec::new();
+    for ask in asked {
+        let [verb, group, resource, subresource, namespace, name] = ask.clone();
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        let attributes = ResourceAttributes {
+            verb: Some(verb),
+            group: some(group),
+            resource: Some(resource),
+            subresource: some(subresource),
+            namespace: some(namespace),
+            name: some(name),
+            ..ResourceAttributes::default()
+        };
+        let spec = SubjectAccessReviewSpec {
+            user: Some(user.to_owned()),
+            resource_attributes: Some(attributes),
+            ..SubjectAccessReviewSpec::default()
+        };
+        let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+        let review = reviews.create(&PostParams::default(), &review).await?;
+        if !review.status.context("a review without an answer")?.allowed {
+            denied.push(ask.join(" "));
+        }
+    }
+    Ok(denied)
+}

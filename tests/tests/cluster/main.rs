@@ -1,0 +1,33 @@
+//! Behaviour of Plimsoll, and of the bed itself, on a real cluster. One file for each behaviour.
+
+mod bad_targets_are_told;
+mod bed_ends_when_killed;
+mod bed_starts_in_seconds_with_three_zones;
+mod chart_is_accepted_without_warnings;
+mod chart_lifecycle;
+mod conditions_have_owners;
+mod crds_owned_by_kubectl;
+mod dashboards_and_alerts_have_data;
+mod every_file_is_a_module;
+mod every_kind_with_a_scale_is_scaled;
+mod every_rule_is_needed;
+mod kind_config;
+mod kubectl_shows_podscalers;
+mod load_is_seen_by_metrics_server;
+mod metrics_api_may_be_missing;
+mod modes_are_kept;
+mod objects_may_not_decode;
+mod one_replica_leads;
+mod operator_runs_as_its_pods;
+mod pods_are_restricted;
+mod rbac_is_least_privilege;
+mod requests;
+mod requests_are_audited;
+mod series_end_with_their_podscaler;
+mod size_follows_load;
+mod specs;
+mod specs_are_checked;
+mod stage;
+mod status_tells_what_was_decided;
+mod two_clusters_side_by_side;
+mod workload;

@@ -1,0 +1,132 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
+use kube::{Api, api::ListParams};
+use serde_json::json;
+use testbed::{
+    Cluster, ClusterSpec, Load, Operator, Total,
+    audit::AuditEvent,
+    eventually,
+    operator::{NAMESPACE, RELEASE},
+};
+
+use crate::workload;
+
+/// Over everything the operator does, the audit log must show two things: nothing it asked for was refused,
+/// so no rule is missing; and each right that the chart grants was used, so none is too many. A rule that
+/// is taken out of the chart turns its uses into refusals.
+#[tokio::test]
+async fn rbac_is_least_privilege() -> Result<()> {
+    let cluster = Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }).await?;
+    let mut operator = Operator::install(&cluster, &["--set=operator.syncPeriodSeconds=1"]).await?;
+    let shop = cluster.namespace("shop").await?;
+    workload::deploy(&cluster, &shop, "web", 2, 100).await?;
+    let _load = Load::start(&cluster, &shop, "app=web", Total { cpu_milli: 480, memory_mib: 256 }).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop)).await?;
+    // Up by the metrics, then the leader goes in both ways a leader can.
+    workload::ready(&cluster, &shop, "web", 8).await?;
+    operator.leader().await?.kill()?;
+    operator.leader().await?.terminate().await?;
+
+    let rights = granted(&cluster).await?;
+    assert!(rights.len() > 5, "{rights:?}");
+    let user = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
+    eventually("a use of each right", Duration::from_secs(10), async || {
+        let requests = cluster.audit().events_of(&user)?;
+        let unused: Vec<_> =
+            rights.iter().filter(|right| !requests.iter().any(|event| right.allows(event))).collect();
+        anyhow::ensure!(unused.is_empty(), "nothing uses {unused:#?}");
+        Ok(())
+    })
+    .await?;
+
+    let refused: BTreeSet<_> = cluster
+        .audit()
+        .events_of(&user)?
+        .iter()
+        .filter(|event| event.is_forbidden())
+        .map(|event| format!("{} {}", event.verb, event.request_uri))
+        .collect();
+    assert!(refused.is_empty(), "no rule allows {refused:#?}");
+    cluster.stop().await
+}
+
+/// One verb on one resource.
+#[derive(Debug)]
+struct Right {
+    group: String,
+    resource: String,
+    verb: String,
+    /// Empty: all.
+    names: Vec<String>,
+}
+
+impl Right {
+    fn allows(&self, event: &AuditEvent) -> bool {
+        let Some((object, resource)) = event.object_ref.as_ref().zip(event.rbac_resource()) else {
+            return false;
+        };
+        let resource_matches = match self.resource.strip_prefix('*') {
+            Some(subresource) => resource.ends_with(subresource),
+            None => resource == self.resource,
+        };
+        let name = object.name.as_ref();
+        resource_matches
+            && (self.group == "*" || self.group == object.api_group)
+            && self.verb == event.verb
+            && (self.names.is_empty() || name.is_some_and(|name| self.names.contains(name)))
+            && !event.is_forbidden()
+    }
+}
+
+/// The rights of the release's roles, one by one.
+async fn granted(cluster: &Cluster) -> Result<Vec<Right>> {
+    let client = cluster.client().await?;
+    let of_release = ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"));
+    let cluster_roles = Api::<ClusterRole>::all(client.clone()).list(&of_release).await?;
+    let roles = Api::<Role>::all(client).list(&of_release).await?;
+    let of_cluster = cluster_roles.iter().flat_map(|role| role.rules.iter().flatten());
+    let of_namespace = roles.iter().flat_map(|role| role.rules.iter().flatten());
+    let mut granted = Vec::new();
+    for rule in of_cluster.chain(of_namespace) {
+        granted.extend(rights(rule)?);
+    }
+    Ok(granted)
+}
+
+fn rights(rule: &PolicyRule) -> Result<Vec<Right>> {
+    let groups = rule.api_groups.as_ref().with_context(|| format!("a rule of paths: {rule:?}"))?;
+    let mut rights = Vec::new();
+    for group in groups {
+        for resource in rule.resources.iter().flatten() {
+            for verb in &rule.verbs {
+                rights.push(Right {
+                    group: group.clone(),
+                    resource: resource.clone(),
+                    verb: verb.clone(),
+                    names: rule.resource_names.clone().unwrap_or_default(),
+                });
+            }
+        }
+    }
+    Ok(rights)
+}
+
+fn pod_scaler(namespace: &str) -> String {
+    json!({
+        "apiVersion": "plimsoll.dev/v1alpha1",
+        "kind": "PodScaler",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "minReplicas": 2,
+            "maxReplicas": 8,
+            "metrics": [{
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}},
+            }],
+        },
+    })
+    .to_string()
+}

@@ -1,0 +1,158 @@
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use testbed::{Load, Total};
+
+use crate::{
+    stage::{self, PATIENCE, Scene, Target, conditions, utilization},
+    workload,
+};
+
+/// All that there is to say about one step up.
+#[tokio::test]
+async fn status_tells_what_was_decided() -> Result<()> {
+    stage::story("status", async |scene| {
+        let web = Target::deployment("web");
+        let _load = carrying(scene, "web", 170).await?;
+        let spec = json!({"minReplicas": 2, "maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+        scene.scale("web", &web, spec).await?;
+        scene.reaches(&web, 4).await?;
+        let scaler = scene.until("web", |scaler| scaler["status"]["currentReplicas"] == 4).await?;
+        let status = &scaler["status"];
+
+        ensure!(status["desiredReplicas"] == 4, "{status}");
+        ensure!(status["observedGeneration"] == scaler["metadata"]["generation"], "{status}");
+        ensure!(status["lastScaleTime"].is_string(), "{status}");
+        ensure!(status["reference"] == "Deployment/web", "{status}");
+        let shown = status["targets"].as_str().unwrap_or_default();
+        ensure!(shown.starts_with("cpu: ") && shown.ends_with("%/50%"), "{status}");
+
+        let metrics = status["currentMetrics"].as_array().map_or(&[][..], Vec::as_slice);
+        let [metric] = metrics else { anyhow::bail!("{status}") };
+        ensure!(metric["type"] == "Resource" && metric["resource"]["name"] == "cpu", "{metric}");
+        let percent = metric["resource"]["current"]["averageUtilization"].as_i64().unwrap_or_default();
+        ensure!((40..90).contains(&percent), "{metric}");
+        ensure!(metric["resource"]["current"]["averageValue"].is_string(), "{metric}");
+
+        let last = &status["lastDecision"];
+        ensure!(last["time"].is_string() && last["reason"].is_string(), "{last}");
+        ensure!(
+            last["proposals"][0]["metric"] == "cpu resource utilization (percentage of request)",
+            "{last}"
+        );
+        ensure!(last["proposals"][0]["replicas"] == 4, "{last}");
+
+        let told: Vec<_> = conditions(&scaler).into_iter().map(|(told, _)| told).collect();
+        let wanted = [
+            "AbleToScale=True ReadyForNewScale",
+            "ScalingActive=True ValidMetricFound",
+            "ScalingLimited=False DesiredWithinRange",
+        ];
+        ensure!(wanted.iter().all(|wanted| told.iter().any(|told| told == wanted)), "{told:?}");
+        for condition in status["conditions"].as_array().into_iter().flatten() {
+            ensure!(condition["lastTransitionTime"].is_string(), "{condition}");
+            ensure!(condition["observedGeneration"] == scaler["metadata"]["generation"], "{condition}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// One change is one event; looks without a change are none.
+#[tokio::test]
+async fn each_change_is_one_event() -> Result<()> {
+    stage::story("events", async |scene| {
+        let web = Target::deployment("web");
+        workload::deploy(scene.cluster, &scene.namespace, "web", 1, 100).await?;
+        let spec = json!({"minReplicas": 3, "maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+        scene.scale("web", &web, spec).await?;
+        scene.reaches(&web, 3).await?;
+        let bounds = |min: i32, max: i32| json!({"spec": {"minReplicas": min, "maxReplicas": max}});
+        for (bounds, size) in [(bounds(4, 9), 4), (bounds(5, 9), 5), (bounds(4, 4), 4)] {
+            scene.edit("web", bounds).await?;
+            scene.reaches(&web, size).await?;
+        }
+        scene.looks(&web, 5).await?;
+        let rescales = scene.rescales("web", 4).await?;
+        let below = "reason: Current number of replicas below Spec.MinReplicas";
+        let above = "reason: Current number of replicas above Spec.MaxReplicas";
+        let wanted = [(3, below), (4, below), (5, below), (4, above)]
+            .map(|(size, why)| format!("SuccessfulRescale: New size: {size}; {why}"));
+        ensure!(rescales == wanted, "{rescales:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// With a steady load the status is not written, but once a minute for the values it shows. With nothing to
+/// show it is not written at all.
+#[tokio::test]
+async fn status_is_not_written_while_nothing_changes() -> Result<()> {
+    stage::story("steady", async |scene| {
+        let (web, off) = (Target::deployment("web"), Target::deployment("off"));
+        let _load = carrying(scene, "web", 90).await?;
+        workload::deploy(scene.cluster, &scene.namespace, "off", 0, 100).await?;
+        let spec = || json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+        scene.scale("web", &web, spec()).await?;
+        scene.scale("off", &off, spec()).await?;
+        scene.condition("web", "ScalingActive=True ValidMetricFound").await?;
+        scene.condition("off", "ScalingActive=False ScalingDisabled").await?;
+        // What follows from that, and from the first usage, is written too.
+        scene.looks(&web, 5).await?;
+
+        let mut requests = scene.requests()?;
+        let before = scene.scaler("off").await?;
+        let from = Instant::now();
+        scene.looks(&web, 20).await?;
+        let took = from.elapsed();
+        let mut writes = Vec::new();
+        for request in requests.all()? {
+            if request.is("patch", "podscalers/status") {
+                writes.push((request.name().to_owned(), request.at.clone()));
+            }
+        }
+        let most = 1 + usize::try_from(took.as_secs() / 60)?;
+        let of = |name: &str| writes.iter().filter(|(written, _)| written == name).count();
+        ensure!(of("web") <= most, "{writes:?} in {took:?}");
+        ensure!(of("off") == 0, "{writes:?} in {took:?}");
+        ensure!(scene.scaler("off").await? == before, "an object changed that nobody wrote");
+        Ok(())
+    })
+    .await
+}
+
+/// An edit is looked at when it is made, not when the next look is due.
+#[tokio::test]
+async fn edits_are_answered_at_once() -> Result<()> {
+    stage::story("edits", async |scene| {
+        let web = Target::deployment("web");
+        workload::deploy(scene.cluster, &scene.namespace, "web", 1, 100).await?;
+        scene.scale("web", &web, json!({"maxReplicas": 9})).await?;
+        let observed = |scaler: &Value| {
+            let generation = &scaler["metadata"]["generation"];
+            scaler["status"]["observedGeneration"] == *generation
+        };
+        scene.until("web", observed).await?;
+        let mut latencies = Vec::new();
+        for size in 2..8 {
+            let edited = Instant::now();
+            scene.edit("web", json!({"spec": {"minReplicas": size}})).await?;
+            scene.until("web", observed).await?;
+            latencies.push(edited.elapsed());
+        }
+        latencies.sort();
+        // Looks are two seconds apart: without the watch, the median would be one second.
+        ensure!(latencies[latencies.len() / 2] < Duration::from_millis(700), "{latencies:?}");
+        ensure!(latencies.iter().sum::<Duration>() < PATIENCE, "{latencies:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Two pods of 100 m that carry this much cpu.
+async fn carrying(scene: &Scene<'_>, name: &str, cpu_milli: u64) -> Result<Load> {
+    workload::deploy(scene.cluster, &scene.namespace, name, 2, 100).await?;
+    let total = Total { cpu_milli, memory_mib: 64 };
+    Load::start(scene.cluster, &scene.namespace, &format!("app={name}"), total).await
+}

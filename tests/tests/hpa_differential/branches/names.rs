@@ -1,0 +1,240 @@
+//! The branches of the HPA's algorithm, named.
+
+/// Declares [`Branch`], its sections and its words.
+macro_rules! branches {
+    ($($section:literal { $($(#[$doc:meta])* $name:ident $words:literal,)* })*) => {
+        /// A branch of the HPA's algorithm as section 1 of our notes on it numbers them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Branch { $($($name,)*)* }
+
+        impl Branch {
+            /// All of them, in order.
+            pub(crate) const ALL: &[Self] = &[$($(Self::$name,)*)*];
+
+            /// The section, and what happens there.
+            pub(crate) fn words(self) -> (&'static str, &'static str) {
+                match self { $($(Self::$name => ($section, $words),)*)* }
+            }
+        }
+    };
+}
+
+branches! {
+"1.3 Reconcile" {
+    FirstSync "the first sync remembers the present size",
+    LaterSync "a later sync does not",
+    Recreated "the HPA was deleted and created again: nothing is remembered",
+    BadVersion "scaleTargetRef.apiVersion does not parse",
+    Unmapped "no API has the kind",
+    GetScaleFails "GET /scale fails; the first version's error is reported",
+    GetScaleFallsBack "GET /scale works with the kind's second version",
+    JumpToMax "above maxReplicas: jump, no metrics",
+    JumpToMin "below minReplicas: jump, no metrics",
+    JumpDespiteSelector "a jump although the selector is unusable",
+    AboveTarget "the reason is \"<metric> above target\"",
+    BelowTarget "the reason is \"All metrics below target\"",
+    NoReason "the metrics ask for the present size",
+    RescaleWithoutReason "a window alone changes the size: the reason is empty",
+    WriteWorks "the new size is written",
+    WriteFails "the write fails",
+    WriteRetried "the write succeeds after conflicts",
+    WriteGivenUp "the write fails after five conflicts",
+    NoWrite "the size stays",
+    StatusFails "the status cannot be written: conditions are lost, memory is kept",
+    ManualChange "the size was changed by hand since the last sync",
+    SpecEdited "the spec was edited since the last sync",
+}
+"1.4 Combining metrics" {
+    OneMetric "one metric",
+    LaterMetricWins "a later metric asks for more",
+    EarlierMetricWins "an earlier metric asks for more",
+    LastZeroNames "all ask for zero: the last metric is named",
+    AllInvalid "all metrics fail",
+    FirstErrorReported "several metrics fail: the first error is reported",
+    SomeInvalidWouldShrink "some fail and the others would shrink: no decision",
+    SomeInvalidHolds "some fail and the others hold",
+    SomeInvalidGrows "some fail and the others grow",
+    NoMetrics "spec.metrics is empty",
+    NameResourceUtilization "named \"<resource> resource utilization\"",
+    NameContainerUtilization "named \"<resource> container resource utilization\"",
+    NameResource "named \"<resource> resource\"",
+    NamePods "named \"pods metric\"",
+    NameObject "named \"<Kind> metric\"",
+    NameExternal "named \"external metric\"",
+    NameObjectExternal "an Object metric named \"external metric\"",
+    NameWithSelector "a name with a selector in Go's notation",
+}
+"1.5 Fields and readings" {
+    ResourceUnset "Resource without a target",
+    ContainerUnset "ContainerResource without a target",
+    ObjectUnset "Object whose target type does not fit its field",
+    ExternalUnset "External without a target",
+    UnknownType "a metric type that is not known",
+    BadMetricSelector "a metric's label selector is not valid",
+    FetchFails "an API answers with an error",
+    FetchEmpty "an API answers with an empty list",
+    SumOfContainers "a sample is the sum of all containers",
+    ContainerLacksResource "a container lacks the resource: no sample",
+    NoContainers "a pod of the API has no containers: no sample",
+    NamedContainer "a sample of the named container only",
+    NamedContainerMissing "the named container has no sample",
+}
+"1.5 A Pod grouping" {
+    IgnoredDeleting "deletionTimestamp: ignored",
+    IgnoredFailed "Failed: ignored",
+    UnreadyPending "Pending: unready",
+    Missing "no sample: missing",
+    MissingSucceeded "Succeeded without a sample: missing",
+    UnreadyNoCondition "cpu, no Ready condition: unready",
+    UnreadyNoStart "cpu, no startTime: unready",
+    YoungNotReady "cpu, young and not Ready: unready",
+    YoungEarlySample "cpu, young, sample within a window of the transition: unready",
+    YoungReady "cpu, young, a whole window after the transition: ready",
+    OldNeverReady "cpu, old and never became Ready: unready",
+    OldWasReady "cpu, old, not Ready but was: ready",
+    StatusUnknown "cpu, Ready is Unknown: ready",
+    ReadySucceeded "Succeeded with a sample: ready",
+    Ready "cpu, old and Ready: ready",
+    NotCpu "not cpu: readiness plays no role",
+    JustOld "cpu, startTime plus initialization period is now: old",
+}
+"1.5 B Utilization" {
+    UtilizationNoPods "no pods",
+    UtilizationNoSamples "no usable sample",
+    MissingRequest "a container without a request",
+    MissingRequestIgnored "the pod without a request is ignored for its load",
+    ContainerNotFound "the named container is not in a pod",
+    PodLevelOwn "the pod's own request",
+    PodLevelAggregate "pod-level requests, but of another resource: what the containers need",
+    PodLevelOverhead "pod-level requests with overhead",
+    PodLevelMissing "pod-level requests, and nobody requests the resource",
+    SidecarRequest "a restartable init container's request counts",
+    OverheadIgnored "without pod-level requests overhead does not count",
+    NoRequestsMatch "the requests of all sampled pods are zero, or no sampled pod is known",
+    UtilizationTruncated "the percentage is truncated",
+    UtilizationWithin "within tolerance at once",
+    UtilizationRatio "ratio times ready pods",
+    UtilizationUnreadyDropped "unready pods, but R is not above 1: they are dropped",
+    UtilizationUnreadyZero "unready pods and R above 1: counted as zero",
+    UtilizationMissingFull "R below 1: missing pods at 100 %",
+    UtilizationMissingTarget "R below 1, target above 100: missing pods at the target",
+    UtilizationMissingZero "R above 1: missing pods at zero",
+    UtilizationMissingOut "R is 1: missing pods are left out",
+    UtilizationRebalancedWithin "within tolerance with assumed samples",
+    UtilizationOpposite "assumed samples lead to the other side of 1: hold",
+    UtilizationTurnedDown "R2 below 1, but more pods than asked for: hold",
+    UtilizationTurnedUp "R2 above 1, but fewer pods than asked for: hold",
+    UtilizationRebalanced "R2 times samples",
+    UtilizationUnknownPods "samples of pods that are not in the list",
+    UtilizationAgainstUsage "the fast path has no guard: growing below, or shrinking above the target",
+    MemoryUtilization "memory is shown in powers of 1024",
+}
+"1.5 C Averages" {
+    AverageNoPods "no pods",
+    AverageNoSamples "no usable sample",
+    AverageTruncated "the average is truncated",
+    AverageWithin "within tolerance at once",
+    AverageRatio "ratio times ready pods",
+    AverageUnreadyDropped "unready pods, but R is not above 1",
+    AverageUnreadyZero "unready pods and R above 1: counted as zero",
+    AverageMissingFull "R below 1: missing pods at the target",
+    AverageMissingZero "R above 1: missing pods at zero",
+    AverageMissingOut "R is 1: missing pods are left out",
+    AverageRebalancedWithin "within tolerance with assumed samples",
+    AverageOpposite "assumed samples lead to the other side of 1: hold",
+    AverageTurnedDown "R2 below 1, but more pods than asked for: hold",
+    AverageTurnedUp "R2 above 1, but fewer pods than asked for: hold",
+    AverageRebalanced "R2 times samples",
+    AverageUnknownPods "samples of pods that are not in the list count",
+}
+"1.5 D Values" {
+    ValueFromZero "size zero: ceil(R)",
+    ValueWithin "within tolerance",
+    ValueRatio "ratio times ready pods",
+    ValueNoPods "no pods",
+    ValueNoneReady "no pod is ready: zero",
+    ValueDeletingCounts "terminating pods count",
+    ValueSaturates "External or Object: at most 2147483647",
+    SeriesSummed "External: several series are summed",
+    SeriesSaturate "External: the sum saturates",
+    ValueNegative "a negative value",
+}
+"1.5 E Values per pod" {
+    PerPodWithin "within tolerance: status.replicas",
+    PerPodSurge "within tolerance at another size than asked for: it is made permanent",
+    PerPodRatio "ceil(u / target)",
+    PerPodNoPods "status.replicas is zero, some load",
+    PerPodNoPodsIdle "status.replicas is zero, no load",
+    PerPodSeriesNegative "External: a negative subtotal counts as an overflow",
+    PerPodSaturates "External: at most 2147483647",
+    PerPodOverflowShown "External: the largest sum is shown undivided",
+}
+"1.7 Selector" {
+    SelectorEmpty "empty",
+    SelectorInvalid "does not parse",
+    SelectorAmbiguous "the pods match another HPA's selector",
+    SelectorNoPods "another HPA's selector overlaps, but there are no pods",
+    SelectorApart "another HPA selects other pods",
+    SelectorWaiting "another HPA's selector is not known yet",
+}
+"1.8 Without behavior" {
+    LegacyReady "the recommendation is the highest of the window",
+    LegacyStabilized "a higher recommendation is in the window",
+    LegacyEdge "a recommendation exactly as old as the window counts",
+    LegacyReplaced "the new recommendation takes the place of an old one",
+    LegacyAppended "the new recommendation is appended",
+    LegacyDoubling "at most double the size",
+    LegacyFour "at most 4",
+    LegacyTooMany "TooManyReplicas",
+    LegacyTooFew "TooFewReplicas",
+    LegacyWithin "DesiredWithinRange",
+}
+"1.9 With behavior" {
+    WindowReady "the recommendation stands",
+    WindowUp "the window for growing holds back",
+    WindowDown "the window for shrinking holds back",
+    WindowStays "the windows leave the present size",
+    WindowEdge "a recommendation exactly as old as the window does not count",
+    WindowDefault "no window for shrinking is set: that of the flag",
+    WindowReplaced "the new recommendation takes the place of an old one",
+    WindowAppended "the new recommendation is appended",
+    UpPods "a Pods policy limits growing",
+    UpPercent "a Percent policy limits growing",
+    UpMin "growing by the policy of the smallest change",
+    UpMax "growing by the policy of the largest change",
+    UpDisabled "growing is disabled",
+    UpSpent "the budget for growing is overspent: the present size",
+    UpTooMany "TooManyReplicas",
+    DownPods "a Pods policy limits shrinking",
+    DownPercent "a Percent policy limits shrinking",
+    DownMin "shrinking by the policy of the smallest change",
+    DownMax "shrinking by the policy of the largest change",
+    DownDisabled "shrinking is disabled",
+    DownSpent "the budget for shrinking is overspent: the present size",
+    DownTooFew "TooFewReplicas",
+    RateWithin "DesiredWithinRange",
+    EventCounts "an own change within the period counts",
+    EventOpposite "a change in the other direction gives budget back",
+    EventEdge "a change exactly as old as the period does not count",
+    EventOfJump "a jump to a bound is remembered",
+    EventReplaced "the new change takes the place of an outdated one",
+    EventAppended "the new change is appended",
+    EventNotKept "without behavior no change is remembered",
+    PolicyWraps "a Pods policy so large that the sum wraps around",
+    ToleranceUp "a tolerance of its own for growing",
+    ToleranceDown "a tolerance of its own for shrinking",
+}
+"1.10 Scale to zero" {
+    ToZero "scaled to zero: ScaledToZero=True",
+    NotToZero "any other rescale: ScaledToZero=False",
+    FromZero "woken by an Object or External metric",
+    FromZeroHolds "asleep, and no metric asks for a pod",
+    FromZeroByMin "woken because minReplicas was raised",
+    FromZeroLifted "lifted to minReplicas after windows and limits",
+    FromZeroFails "asleep, and the metrics fail",
+    ZeroByHand "zero, and not by the HPA: ScalingDisabled",
+    ZeroUnwakeable "put to zero by the HPA, but no metric is left to wake it: ScalingDisabled",
+    ZeroPercentOnly "Percent policies only: zero stays zero",
+    ZeroAfterCrash "load without any ready pod: scaled to zero",
+}
+}
