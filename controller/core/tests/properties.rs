@@ -11,13 +11,29 @@ use plimsoll_core::replicas::{
 };
 use plimsoll_core::time::{Span, Timestamp};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 fn bytes(input: &Input, memory: &Memory) -> String {
     serde_json::to_string(&decide(input, memory)).unwrap()
 }
 
+/// The same cases on every machine, so that a build is as green tomorrow as it is today. New cases are looked for on
+/// purpose: `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=7 cargo test --package plimsoll-core --test properties`.
+fn config() -> ProptestConfig {
+    let given = ProptestConfig::default();
+    ProptestConfig {
+        cases: std::env::var_os("PROPTEST_CASES").map_or(512, |_| given.cases),
+        rng_seed: match given.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            fixed @ RngSeed::Fixed(_) => fixed,
+        },
+        failure_persistence: None,
+        ..given
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Take the clamp out of `limits::bound` and this fails.
     #[test]
@@ -72,7 +88,8 @@ proptest! {
         for MetricOutcome { proposal, ratio, .. } in decide(&input, &memory).0.metrics {
             if let (Ok(replicas), Some(ratio)) = (proposal, ratio) {
                 prop_assert!(ratio <= 1.0 || replicas >= spec, "shrinks at {ratio}");
-                prop_assert!(ratio >= 1.0 || replicas <= spec, "grows at {ratio}");
+                // From zero, any load needs a pod, however far below its target it is.
+                prop_assert!(spec == 0 || ratio >= 1.0 || replicas <= spec, "grows at {ratio}");
             }
         }
     }
