@@ -14,7 +14,6 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result, anyhow, bail};
 use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{Api, ResourceExt, api::ListParams};
-use tokio::sync::OnceCell;
 
 pub use self::{log_tail::LogTail, process::OperatorProcess};
 use crate::{cluster::Cluster, eventually, tools::repository};
@@ -37,16 +36,6 @@ impl<'c> Operator<'c> {
         let mut operator = Self { cluster, processes: Vec::new() };
         operator.upgrade(args).await?;
         Ok(operator)
-    }
-
-    /// The operator that all tests of this process share, on the shared cluster, with the chart's own values.
-    ///
-    /// Keep the second value for the time of the test: it shows the end of the operator's logs if it fails.
-    pub async fn shared() -> Result<(&'static Operator<'static>, LogTail)> {
-        static SHARED: OnceCell<Operator<'static>> = OnceCell::const_new();
-        let operator =
-            SHARED.get_or_try_init(async || Operator::install(Cluster::shared().await?, &[]).await).await?;
-        Ok((operator, operator.log_tail()))
     }
 
     /// Installs or upgrades the release and makes the processes follow its pods.

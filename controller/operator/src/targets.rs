@@ -23,8 +23,8 @@ pub const FIELD_MANAGER: &str = "plimsoll";
 /// How long a kind is remembered before the API server is asked again.
 const KIND_AGE: Duration = Duration::from_mins(10);
 
-/// How long a read or write of a scale may take. Short against the lease, which must outlive it.
-const TIME_OUT: Duration = Duration::from_secs(5);
+/// How long a read or a write may take. Short against the lease, which must outlive it.
+pub const TIME_OUT: Duration = Duration::from_secs(5);
 
 /// How long the lease must be ours from the start of a write: its time-out, and a second for
 /// clocks that do not run alike.

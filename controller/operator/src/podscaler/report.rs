@@ -23,14 +23,11 @@ use crate::{
         memory::Remembered,
         status::{self, Change},
     },
-    targets::{FIELD_MANAGER, WRITE_TIME},
+    targets::{FIELD_MANAGER, TIME_OUT, WRITE_TIME},
 };
 
 /// Values that are only shown are written at most this often.
 const SHOWN_EVERY: Duration = Duration::from_mins(1);
-
-/// How long a write may take: a second less than the lease must last, for clocks that do not run alike.
-const TIME_OUT: Duration = WRITE_TIME.saturating_sub(Duration::from_secs(1));
 
 /// What there is to report.
 pub(super) struct Report<'a> {
