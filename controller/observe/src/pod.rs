@@ -73,6 +73,7 @@ pub fn observe_pod(pod: &Pod) -> ObservedPod {
             .collect(),
         pod_requests: requests(spec.and_then(|spec| spec.resources.as_ref())),
         overhead: spec.and_then(|spec| spec.overhead.as_ref()).map(amounts).unwrap_or_default(),
+        foreign: false,
     };
     ObservedPod { labels: pod.metadata.labels.clone().unwrap_or_default(), view }
 }
@@ -162,6 +163,7 @@ status:
                     ],
                     pod_requests: Amounts::from([("cpu".into(), 2000)]),
                     overhead: Amounts::from([("cpu".into(), 10)]),
+                    foreign: false,
                 },
             }
         );

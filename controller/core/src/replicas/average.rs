@@ -27,7 +27,7 @@ pub(super) enum Target<'a> {
 
 /// The size at which the pods' average meets the target.
 pub(super) fn propose(ctx: &Context<'_>, samples: &Samples, target: Target<'_>) -> Result<Proposal, Failure> {
-    if ctx.input.pods.is_empty() {
+    if ctx.pods.is_empty() {
         return Err(Failure::NoPods);
     }
     let resource = match target {
@@ -70,7 +70,7 @@ pub(super) fn propose(ctx: &Context<'_>, samples: &Samples, target: Target<'_>) 
 
 /// The load per pod, without the pods that do not count.
 fn believed<'a>(ctx: &Context<'a>, samples: &'a Samples, groups: &Groups<'_>) -> BTreeMap<&'a str, i64> {
-    let known: BTreeSet<&str> = ctx.input.pods.iter().map(|pod| pod.name.as_str()).collect();
+    let known: BTreeSet<&str> = ctx.pods.iter().map(|pod| pod.name.as_str()).collect();
     samples
         .iter()
         .map(|(name, sample)| (name.as_str(), sample))

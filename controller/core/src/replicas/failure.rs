@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::time::Span;
+
 /// The innermost cause. The names of what failed are added around it in `propose.rs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -11,6 +13,7 @@ pub(super) enum Failure {
     MissingPodRequest { resource: String, pod: String },
     ContainerNotFound { container: String, pod: String },
     NoSampleOfKnownPods,
+    StaleValue { age: Span },
     WrongReading,
 }
 
@@ -38,6 +41,13 @@ impl fmt::Display for Failure {
                 write!(f, "container {container} not found in Pod {pod}")
             }
             Self::NoSampleOfKnownPods => f.write_str("no metrics returned matched known pods"),
+            Self::StaleValue { age } => {
+                let age = Span::from_secs(age.as_secs());
+                write!(
+                    f,
+                    "the value is {age} old, too old to be believed: check that its source still measures"
+                )
+            }
             Self::WrongReading => f.write_str("the reading does not fit the type of the metric"),
         }
     }

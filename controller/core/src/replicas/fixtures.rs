@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::rules::Rules;
-use super::tolerance::Tolerance;
 use super::*;
 use crate::time::{Span, Timestamp};
 
@@ -57,11 +55,7 @@ impl Policy {
 }
 
 pub(super) fn context(input: &Input) -> Context<'_> {
-    Context {
-        input,
-        rules: Rules::of(input.policy.algorithm),
-        tolerance: Tolerance::of(input.policy.behavior.as_ref(), &input.settings),
-    }
+    Context::of(input)
 }
 
 pub(super) fn amounts(resource: &str, milli: i64) -> Amounts {

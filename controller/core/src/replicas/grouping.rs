@@ -37,7 +37,7 @@ impl Groups<'_> {
 /// Groups pods as `groupPods` of HPA. `resource` is `None` for metrics that are not resources.
 pub(super) fn group<'a>(ctx: &Context<'a>, samples: &Samples, resource: Option<&str>) -> Groups<'a> {
     let mut groups = Groups::default();
-    for pod in &ctx.input.pods {
+    for pod in ctx.pods.iter().copied() {
         let name = pod.name.as_str();
         if is_ignored(ctx, pod) {
             groups.ignored.insert(name);

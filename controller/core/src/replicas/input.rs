@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
 use super::policy::{Policy, Settings};
-use super::usage::Samples;
+use super::usage::{Sample, Samples};
 use super::view::{PodView, TargetView};
 use crate::time::Timestamp;
 
@@ -45,6 +45,9 @@ pub enum Reading {
     Value(i64),
     /// External: the value of each returned series in thousandths, in the order of the answer.
     Series(Vec<i64>),
+    /// Object (one) and External: the value of each returned series with its moment, in the order of the answer. For
+    /// sources that tell when they measured; `HPA-1.37` does not look at it.
+    Timed(Vec<Sample>),
     /// No value.
     Failed(ReadingError),
 }

@@ -4,13 +4,15 @@ use super::Context;
 use super::average::{self, Target};
 use super::decision::MetricOutcome;
 use super::failure::Failure;
+use super::grouping::is_stale;
 use super::input::{Reading, ReadingError};
 use super::policy::{MetricSpec, PodTarget, ValueTarget};
 use super::proposal::{MetricError, Proposal};
 use super::selector::in_go_words;
 use super::total::{propose_for_value, propose_for_value_per_pod, sum_for_average, sum_for_value};
-use super::usage::Samples;
+use super::usage::{Sample, Samples};
 use crate::reason::{ConditionReason, EventReason};
+use crate::time::Span;
 
 /// A failure in three rings: the event says `cause`, the total failure says `outer` + `middle` + `cause`.
 struct Trouble {
@@ -132,14 +134,14 @@ fn resource(
             ));
         }
     };
-    per_pod(reading, "resource", &format!("unable to get metrics for resource {name}: "))
+    per_pod(ctx, reading, "resource", &format!("unable to get metrics for resource {name}: "))
         .and_then(|samples| average::propose(ctx, samples, target).map_err(|failure| failure.to_string()))
         .map_err(|cause| Trouble::plain(format!("failed to get {name} {what}: {cause}")))
 }
 
 fn pods(ctx: &Context<'_>, metric: &str, average: i64, reading: &Reading) -> Result<Proposal, Trouble> {
     let target = Target::Average { milli: average, resource: None };
-    per_pod(reading, "custom", &format!("unable to get metric {metric}: "))
+    per_pod(ctx, reading, "custom", &format!("unable to get metric {metric}: "))
         .and_then(|samples| average::propose(ctx, samples, target).map_err(|failure| failure.to_string()))
         .map_err(Trouble::plain)
 }
@@ -155,10 +157,11 @@ fn object(
     };
     let value = || match reading {
         Reading::Value(value) => Ok(*value),
+        Reading::Timed(series) if series.len() == 1 && stale(ctx, series).is_none() => Ok(series[0].value),
         Reading::Failed(error @ ReadingError::InvalidSelector(_)) => Err(error.to_string()),
         other => {
             let namespace = &ctx.input.namespace;
-            let cause = unread(other, "custom");
+            let cause = unread(ctx, other, "custom");
             Err(format!("unable to get metric {metric} on {kind} {namespace}/{name}: {cause}"))
         }
     };
@@ -187,24 +190,27 @@ fn external(
         return Err(Trouble::plain(Failure::WrongReading.to_string()));
     };
     let series = || match reading {
-        Reading::Value(value) => Ok(std::slice::from_ref(value)),
-        Reading::Series(series) => Ok(series.as_slice()),
+        Reading::Value(value) => Ok(vec![*value]),
+        Reading::Series(series) => Ok(series.clone()),
+        Reading::Timed(series) if stale(ctx, series).is_none() => {
+            Ok(series.iter().map(|sample| sample.value).collect())
+        }
         Reading::Failed(error @ ReadingError::InvalidSelector(_)) => Err(error.to_string()),
         other => {
             let (namespace, selector) = (&ctx.input.namespace, in_go_words(selector.as_ref()));
-            let cause = unread(other, "external");
+            let cause = unread(ctx, other, "external");
             Err(format!("unable to get external metric {namespace}/{metric}/{selector}: {cause}"))
         }
     };
     match target {
         ValueTarget::Value(target) => series()
             .and_then(|series| {
-                propose_for_value(ctx, sum_for_value(ctx.rules, series), target)
+                propose_for_value(ctx, sum_for_value(ctx.rules, &series), target)
                     .map_err(|failure| count_failure(&failure))
             })
             .map_err(|cause| Trouble { cause, middle: format!("failed to get external metric {metric}: ") }),
         ValueTarget::AverageValue(target) => series()
-            .map(|series| propose_for_value_per_pod(ctx, sum_for_average(ctx.rules, series), target))
+            .map(|series| propose_for_value_per_pod(ctx, sum_for_average(ctx.rules, &series), target))
             .map_err(|cause| Trouble { cause, middle: format!("failed to get {metric} external metric: ") }),
         ValueTarget::Unset => Err(Trouble::plain(
             "invalid external metric source: neither a value target nor an average value target was set",
@@ -216,22 +222,37 @@ fn count_failure(failure: &Failure) -> String {
     format!("unable to calculate ready pods: {failure}")
 }
 
-fn per_pod<'a>(reading: &'a Reading, api: &str, prefix: &str) -> Result<&'a Samples, String> {
+fn per_pod<'a>(
+    ctx: &Context<'_>,
+    reading: &'a Reading,
+    api: &str,
+    prefix: &str,
+) -> Result<&'a Samples, String> {
     match reading {
         Reading::Pods(samples) => Ok(samples),
         Reading::Failed(error @ ReadingError::InvalidSelector(_)) => Err(error.to_string()),
-        other => Err(format!("{prefix}{}", unread(other, api))),
+        other => Err(format!("{prefix}{}", unread(ctx, other, api))),
     }
 }
 
+/// The age of the oldest series that is too old to be believed.
+fn stale(ctx: &Context<'_>, series: &[Sample]) -> Option<Span> {
+    let old = series.iter().filter(|sample| is_stale(ctx, sample));
+    old.map(|sample| ctx.input.now.since(sample.timestamp)).max()
+}
+
 /// Why there is no value, as HPA's client for the named metrics API words it.
-fn unread(reading: &Reading, api: &str) -> String {
+fn unread(ctx: &Context<'_>, reading: &Reading, api: &str) -> String {
     match reading {
         Reading::Failed(ReadingError::Fetch(text)) => {
             format!("unable to fetch metrics from {api} metrics API: {text}")
         }
         Reading::Failed(ReadingError::Empty) => format!("no metrics returned from {api} metrics API"),
         Reading::Failed(error) => error.to_string(),
+        Reading::Timed(series) => {
+            let stale = stale(ctx, series).map(|age| Failure::StaleValue { age });
+            stale.unwrap_or(Failure::WrongReading).to_string()
+        }
         Reading::Pods(_) | Reading::Value(_) | Reading::Series(_) => Failure::WrongReading.to_string(),
     }
 }

@@ -58,8 +58,20 @@ pub use view::{
 #[derive(Debug)]
 struct Context<'a> {
     input: &'a Input,
+    /// The pods that count at all, by the rule of [`Rules::foreign_pods_are_dropped`].
+    pods: Vec<&'a PodView>,
     rules: Rules,
     tolerance: Tolerance,
+}
+
+impl<'a> Context<'a> {
+    fn of(input: &'a Input) -> Self {
+        let Policy { algorithm, behavior, .. } = &input.policy;
+        let rules = Rules::of(*algorithm);
+        let counts = |pod: &&PodView| !(rules.foreign_pods_are_dropped() && pod.foreign);
+        let pods = input.pods.iter().filter(counts).collect();
+        Self { input, pods, rules, tolerance: Tolerance::of(behavior.as_ref(), &input.settings) }
+    }
 }
 
 /// Decides how many pods the workload gets. Pure: the same arguments give the same answer.
@@ -106,9 +118,8 @@ fn by_metrics(input: &Input, memory: &mut Memory, decision: &mut Decision) {
     if let Some(obstacle) = &input.obstacle {
         return obstacle::report(obstacle, decision);
     }
-    let Policy { algorithm, min_replicas, behavior, .. } = &input.policy;
-    let rules = Rules::of(*algorithm);
-    let ctx = Context { input, rules, tolerance: Tolerance::of(behavior.as_ref(), &input.settings) };
+    let ctx = Context::of(input);
+    let min_replicas = &input.policy.min_replicas;
     let current = input.target.spec_replicas;
     let Some(winner) = combine(&ctx, decision) else { return };
 
@@ -128,7 +139,7 @@ fn by_metrics(input: &Input, memory: &mut Memory, decision: &mut Decision) {
             decision.reason = RescaleReason::BelowMinReplicas;
         }
     }
-    if rules.window_is_a_reason() && decision.is_rescale() && decision.reason == RescaleReason::None {
+    if ctx.rules.window_is_a_reason() && decision.is_rescale() && decision.reason == RescaleReason::None {
         decision.reason = RescaleReason::RecentRecommendations;
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn requests<'a>(
     resource: &str,
     container: Option<&str>,
 ) -> Result<Requests<'a>, Failure> {
-    let pods: BTreeMap<&str, &PodView> = ctx.input.pods.iter().map(|pod| (pod.name.as_str(), pod)).collect();
+    let pods: BTreeMap<&str, &PodView> = ctx.pods.iter().map(|pod| (pod.name.as_str(), *pod)).collect();
     pods.into_iter()
         .filter(|(_, pod)| !(ctx.rules.ignored_pods_need_no_request() && is_ignored(ctx, pod)))
         .map(|(name, pod)| {

@@ -68,6 +68,14 @@ impl Rules {
         self.corrected() && age > window.times(3).max(Span::from_secs(120))
     }
 
+    /// Whether pods of others that have the same labels are left out.
+    ///
+    /// HPA takes every pod that the target's selector matches. With a Deployment of 4 pods at 90 % and a Job whose 4 pods
+    /// share its labels and idle, it sees 45 % and, with target 90, halves the Deployment.
+    pub(super) fn foreign_pods_are_dropped(self) -> bool {
+        self.corrected()
+    }
+
     /// Whether samples of pods that are not in the list are left out of averages.
     ///
     /// HPA leaves them out for utilization but averages them in for average values and Pods metrics, and counts them as

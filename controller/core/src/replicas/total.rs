@@ -22,7 +22,7 @@ pub(super) fn propose_for_value(ctx: &Context<'_>, value: i64, target: i64) -> R
     if ctx.tolerance.contains(ratio) {
         return Ok(answer(spec, Basis::WithinTolerance, None));
     }
-    if ctx.input.pods.is_empty() {
+    if ctx.pods.is_empty() {
         return Err(Failure::NoPods);
     }
     let counts = PodCounts { ready: ready_pods(ctx), ..PodCounts::default() };
@@ -54,8 +54,7 @@ pub(super) fn propose_for_value_per_pod(ctx: &Context<'_>, value: i64, target: i
 }
 
 fn ready_pods(ctx: &Context<'_>) -> usize {
-    ctx.input
-        .pods
+    ctx.pods
         .iter()
         .filter(|pod| pod.phase == PodPhase::Running && pod.is_ready())
         .filter(|pod| !(ctx.rules.terminating_pods_are_not_ready() && pod.deleting))
@@ -94,9 +93,10 @@ pub(super) fn sum_for_average(rules: Rules, series: &[i64]) -> i64 {
 mod tests {
     use super::super::Algorithm::{Hpa137, Plimsoll1};
     use super::super::Basis::{NoReadyPods, Ratio, Value, WithinTolerance, WouldTurn};
-    use super::super::fixtures::{BOTH, external, failure, input, object, only_outcome, proposal, web};
-    use super::super::{Algorithm, Input, Reading, ReadyStatus, ValueTarget};
+    use super::super::fixtures::{BOTH, ago, external, failure, input, object, only_outcome, proposal, web};
+    use super::super::{Algorithm, Input, MetricSpec, Reading, ReadyStatus, Sample, ValueTarget};
     use super::*;
+    use crate::time::Span;
 
     fn of_value(algorithm: Algorithm, spec: i32, ready: usize, value: i64) -> Input {
         input(algorithm, spec).pods(web(ready)).metric(object(ValueTarget::Value(100)), Reading::Value(value))
@@ -160,6 +160,50 @@ mod tests {
             input.pods[0].deleting = true;
             assert_eq!(proposal(&input), (expected, Ratio));
         }
+    }
+
+    /// Without `foreign_pods_are_dropped` a Job with the same labels multiplies the workload.
+    #[test]
+    fn ready_pods_of_others_count_for_hpa_only() {
+        for (algorithm, expected) in [(Hpa137, 8), (Plimsoll1, 6)] {
+            let mut input = of_value(algorithm, 3, 4, 200);
+            input.pods[0].foreign = true;
+            assert_eq!(proposal(&input), (expected, Ratio));
+        }
+    }
+
+    /// Without `sample_is_stale` a source that stands still decides for ever.
+    #[test]
+    fn a_total_that_is_too_old_fails_unless_hpa_asks() {
+        let aged = |value, age| Sample { value, timestamp: ago(age), window: Span::from_secs(60) };
+        for metric in [object(ValueTarget::Value(100)), external(ValueTarget::AverageValue(100))] {
+            for (algorithm, age, fails) in
+                [(Hpa137, 10_000, false), (Plimsoll1, 180, false), (Plimsoll1, 181, true)]
+            {
+                let reading = Reading::Timed(vec![aged(600, age)]);
+                let input = input(algorithm, 3).pods(web(3)).metric(metric.clone(), reading);
+                if fails {
+                    let words =
+                        "the value is 3m1s old, too old to be believed: check that its source still measures";
+                    assert!(failure(&input).ends_with(words), "{}", failure(&input));
+                } else {
+                    let expected = if matches!(metric, MetricSpec::Object { .. }) { 18 } else { 6 };
+                    assert_eq!(proposal(&input).0, expected, "{algorithm} at {age} s");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_old_series_of_several_makes_the_sum_unknown() {
+        let aged = |value, age| Sample { value, timestamp: ago(age), window: Span::from_secs(10) };
+        let series = |ages: [i64; 2]| Reading::Timed(ages.map(|age| aged(300, age)).to_vec());
+        let metric = || external(ValueTarget::AverageValue(100));
+        assert_eq!(proposal(&input(Plimsoll1, 3).metric(metric(), series([120, 0]))), (6, Value));
+        let stale = input(Plimsoll1, 3).metric(metric(), series([121, 0]));
+        assert!(failure(&stale).contains("the value is 2m1s old"), "{}", failure(&stale));
+        let two = input(Plimsoll1, 3).metric(object(ValueTarget::AverageValue(100)), series([0, 0]));
+        assert!(failure(&two).contains("does not fit"), "an object has one value");
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub struct PodView {
     pub pod_requests: Amounts,
     /// `spec.overhead`.
     pub overhead: Amounts,
+    /// Whether its chain of owners is known and does not lead to the target: a pod of a Job, or of another workload
+    /// with the same labels. `false` when the owners are not known.
+    #[serde(default)]
+    pub foreign: bool,
 }
 
 impl PodView {

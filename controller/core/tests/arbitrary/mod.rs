@@ -58,6 +58,12 @@ pub(super) fn wild_inputs() -> impl Strategy<Value = Input> {
                         sample.window = Span::from_millis(values[(i + 1) % 3]);
                     }
                 }
+                Reading::Timed(series) => {
+                    for (i, sample) in series.iter_mut().enumerate() {
+                        sample.value = values[i % 3];
+                        sample.timestamp = Timestamp::from_millis(measured_at);
+                    }
+                }
                 Reading::Value(value) => *value = values[0],
                 Reading::Series(series) => series.clone_from(&values),
                 Reading::Failed(_) => {}
@@ -218,6 +224,7 @@ fn metric_and_reading() -> impl Strategy<Value = (MetricSpec, Reading)> {
             prop_oneof![
                 (0_i64..5000).prop_map(Reading::Value),
                 prop::collection::vec(0_i64..2000, 0..4).prop_map(Reading::Series),
+                prop::collection::vec(sample(), 1..3).prop_map(Reading::Timed),
             ]
             .boxed()
         } else {
@@ -234,13 +241,16 @@ fn metric_and_reading() -> impl Strategy<Value = (MetricSpec, Reading)> {
 
 /// Samples of some of the generated pods, and of pods that do not exist.
 fn samples() -> impl Strategy<Value = Reading> {
-    let sample = (0_i64..400, 0_i64..400, 10_i64..90).prop_map(|(value, age, window)| Sample {
+    prop::collection::btree_map((0_usize..14).prop_map(|i| format!("web-{i}")), sample(), 0..14)
+        .prop_map(Reading::Pods)
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    (0_i64..400, 0_i64..400, 10_i64..90).prop_map(|(value, age, window)| Sample {
         value,
         timestamp: NOW - Span::from_secs(age),
         window: Span::from_secs(window),
-    });
-    prop::collection::btree_map((0_usize..14).prop_map(|i| format!("web-{i}")), sample, 0..14)
-        .prop_map(Reading::Pods)
+    })
 }
 
 fn named(mut pods: Vec<PodView>) -> Vec<PodView> {
@@ -263,21 +273,21 @@ fn pod() -> impl Strategy<Value = PodView> {
     let ready = prop::option::weighted(0.9, (status, 0_i64..900));
     let start = prop::option::weighted(0.9, 0_i64..900);
     let request = prop::option::weighted(0.97, 1_i64..500);
-    (phase, prop::bool::weighted(0.1), ready, start, request).prop_map(
-        |(phase, deleting, ready, start, request)| {
-            let ago = |secs| NOW - Span::from_secs(secs);
-            let requests =
-                request.into_iter().flat_map(|milli| ["cpu", "memory"].map(|name| (name.to_owned(), milli)));
-            PodView {
-                phase,
-                deleting,
-                start_time: start.map(ago),
-                ready: ready.map(|(status, age)| ReadyCondition { status, last_transition: ago(age) }),
-                containers: vec![ContainerView { name: "app".to_owned(), requests: requests.collect() }],
-                ..PodView::default()
-            }
-        },
-    )
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    (phase, flags, ready, start, request).prop_map(|(phase, (deleting, foreign), ready, start, request)| {
+        let ago = |secs| NOW - Span::from_secs(secs);
+        let requests =
+            request.into_iter().flat_map(|milli| ["cpu", "memory"].map(|name| (name.to_owned(), milli)));
+        PodView {
+            phase,
+            deleting,
+            foreign,
+            start_time: start.map(ago),
+            ready: ready.map(|(status, age)| ReadyCondition { status, last_transition: ago(age) }),
+            containers: vec![ContainerView { name: "app".to_owned(), requests: requests.collect() }],
+            ..PodView::default()
+        }
+    })
 }
 
 fn wild_i32() -> impl Strategy<Value = i32> {

@@ -54,6 +54,23 @@ fn hpa_drops_the_fraction_of_a_percent() {
     assert_eq!(exact(Plimsoll1), (2, Ratio));
 }
 
+/// Four pods at 90 % and four idle ones of a Job are 45 % to HPA. Without `foreign_pods_are_dropped` Plimsoll-1 halves
+/// the workload too.
+#[test]
+fn pods_of_others_are_averaged_in_by_hpa_only() {
+    for (algorithm, expected) in [(Hpa137, (4, Ratio)), (Plimsoll1, (4, WithinTolerance))] {
+        let mut input = cpu(algorithm, 4, 8, 90, &[90, 90, 90, 90, 0, 0, 0, 0]);
+        for pod in &mut input.pods[4..] {
+            pod.foreign = true;
+        }
+        assert_eq!(proposal(&input), expected);
+        for pod in &mut input.pods[4..] {
+            pod.containers[0].requests.clear();
+        }
+        assert_eq!(only_outcome(&input).proposal.is_ok(), algorithm == Plimsoll1, "a Job without requests");
+    }
+}
+
 #[test]
 fn hpa_drops_the_fraction_of_an_average() {
     // 100 and 101 average to 100.5, and the target is 50 with a tolerance that ends at 2.0.
