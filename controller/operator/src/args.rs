@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_LEASE_RENEW_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub lease_renew_seconds: u16,
 
-    /// Seconds between two looks at a PodScaler.
+    /// Seconds between two looks at a PodScaler that does not set syncPeriodSeconds.
     #[arg(long, env = "PLIMSOLL_SYNC_PERIOD_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(1..))]
     pub sync_period_seconds: u16,
 

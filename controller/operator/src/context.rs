@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::Client;
+use plimsoll_api::v1alpha1::PodScalerSpec;
 use plimsoll_core::replicas::Settings;
 use plimsoll_signals::ResourceMetrics;
 use tokio::sync::watch;
@@ -11,7 +12,7 @@ use crate::{
     leadership::Leadership,
     metrics::Metrics,
     pods::PodIndex,
-    podscaler::{claims::Claims, memory::Memories},
+    podscaler::{claims::Claims, memory::Memories, schedule::Schedule},
     targets::Targets,
 };
 
@@ -29,6 +30,8 @@ pub struct Context {
     pub targets: Targets,
     /// Usage of pods.
     pub resource_metrics: ResourceMetrics,
+    /// When each PodScaler is looked at.
+    pub schedule: Schedule,
     /// Who scales what.
     pub claims: Claims,
     /// What is remembered of each PodScaler.
@@ -39,12 +42,28 @@ pub struct Context {
     pub options: Options,
 }
 
+impl Options {
+    /// The time between two looks at a PodScaler with this spec; None for one that does not decode.
+    pub fn period(&self, spec: Option<&PodScalerSpec>) -> Duration {
+        spec.and_then(|spec| spec.sync_period_seconds)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map_or(self.sync_period, Duration::from_secs)
+    }
+
+    /// How old an answer of a source may be that serves a PodScaler with this spec: one request then
+    /// serves all that look within a fifth of the period.
+    pub fn max_age(&self, spec: &PodScalerSpec) -> Duration {
+        self.period(Some(spec)) / 5
+    }
+}
+
 /// Plain values from the flags.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// What the core wants to know.
     pub settings: Settings,
-    /// The time between two looks at a PodScaler.
+    /// The time between two looks at a PodScaler that does not set one.
     pub sync_period: Duration,
     /// Our identity in events.
     pub pod_name: String,

@@ -26,7 +26,7 @@ use crate::{
     leadership::{Keeper, Leadership, LeaseConfig},
     metrics::Metrics,
     pods::PodIndex,
-    podscaler::{self, claims::Claims, memory::Memories},
+    podscaler::{self, claims::Claims, memory::Memories, schedule::Schedule},
     targets::Targets,
 };
 
@@ -59,7 +59,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         ready: ready.clone(),
         leadership,
         targets: Targets::new(client.clone()),
-        resource_metrics: ResourceMetrics::new(client.clone(), args.sync_period() / 5, SIGNAL_TIME_OUT),
+        resource_metrics: ResourceMetrics::new(client.clone(), SIGNAL_TIME_OUT),
+        schedule: Schedule::starting_now(),
         claims: Claims::default(),
         memories: Memories::default(),
         metrics: metrics.clone(),

@@ -38,36 +38,38 @@ pub enum SignalError {
 type Usage = Result<Arc<Vec<PodUsage>>, SignalError>;
 type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Usage)>>>;
 
-/// Reads usage, one LIST per namespace for everybody who asks within `max_age`.
+/// How long an answer is kept that nobody asks for.
+const RETENTION: Duration = Duration::from_secs(5);
+
+/// Reads usage, one LIST per namespace for everybody whom an answer of that age will do.
 ///
 /// Callers that ask for a namespace while its LIST is under way wait for that one. An error is
 /// shared like an answer, so that a broken API is not asked once per PodScaler.
 #[derive(Clone)]
 pub struct ResourceMetrics {
     client: Client,
-    max_age: Duration,
     time_out: Duration,
     namespaces: Arc<Mutex<BTreeMap<String, Slot>>>,
 }
 
 impl ResourceMetrics {
-    /// A reader whose answers are at most `max_age` old and come within `time_out`.
-    pub fn new(client: Client, max_age: Duration, time_out: Duration) -> Self {
-        Self { client, max_age, time_out, namespaces: Arc::default() }
+    /// A reader whose answers come within `time_out`.
+    pub fn new(client: Client, time_out: Duration) -> Self {
+        Self { client, time_out, namespaces: Arc::default() }
     }
 
-    /// Usage of every pod of `namespace` that metrics-server has samples of.
+    /// Usage of every pod of `namespace` that metrics-server has samples of, read at most `max_age` ago.
     ///
     /// # Errors
     /// [`SignalError`] when the API cannot be read.
-    pub async fn namespace(&self, namespace: &str) -> Usage {
+    pub async fn namespace(&self, namespace: &str, max_age: Duration) -> Usage {
         let slot = {
             let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(namespaces.entry(namespace.to_owned()).or_default())
         };
         let mut cached = slot.lock().await;
         if let Some((read_at, usage)) = cached.as_ref()
-            && read_at.elapsed() < self.max_age
+            && read_at.elapsed() < max_age
         {
             return usage.clone();
         }
@@ -79,12 +81,11 @@ impl ResourceMetrics {
         usage
     }
 
-    /// Forgets what is older than `max_age`, so that namespaces that nobody asks for any more
-    /// hold no memory.
+    /// Forgets what nobody will ask for again, so that namespaces without PodScalers hold no memory.
     pub fn forget_stale(&self) {
         let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         namespaces.retain(|_, slot| match slot.try_lock() {
-            Ok(cached) => cached.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < self.max_age),
+            Ok(cached) => cached.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < RETENTION),
             Err(_) => true,
         });
     }
@@ -196,12 +197,16 @@ mod tests {
     }
 
     fn reader(client: Client) -> ResourceMetrics {
-        ResourceMetrics::new(client, Duration::from_secs(5), Duration::from_secs(10))
+        ResourceMetrics::new(client, Duration::from_secs(10))
+    }
+
+    async fn ask(metrics: &ResourceMetrics) -> Usage {
+        metrics.namespace("shop", Duration::from_secs(3)).await
     }
 
     #[tokio::test]
     async fn a_sample_is_rounded_up_to_the_milli_unit() {
-        let usage = reader(answering(200, LIST, 1)).namespace("shop").await.unwrap();
+        let usage = ask(&reader(answering(200, LIST, 1))).await.unwrap();
         assert_eq!(
             *usage,
             vec![PodUsage {
@@ -221,7 +226,7 @@ mod tests {
         tokio::time::pause();
         // The scripted server answers once; a second request would hang until the time-out.
         let metrics = reader(answering(200, LIST, 1));
-        let (first, second) = tokio::join!(metrics.namespace("shop"), metrics.namespace("shop"));
+        let (first, second) = tokio::join!(ask(&metrics), ask(&metrics));
         assert_eq!(first.unwrap(), second.unwrap());
     }
 
@@ -229,17 +234,28 @@ mod tests {
     async fn an_answer_is_asked_for_again_after_its_age() {
         tokio::time::pause();
         let metrics = reader(answering(200, LIST, 2));
-        let first = metrics.namespace("shop").await.unwrap();
+        let first = ask(&metrics).await.unwrap();
         tokio::time::advance(Duration::from_secs(6)).await;
-        let second = metrics.namespace("shop").await.unwrap();
+        let second = ask(&metrics).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &second));
+    }
+
+    #[tokio::test]
+    async fn one_who_looks_often_is_not_served_what_is_old_for_him() {
+        tokio::time::pause();
+        let metrics = reader(answering(200, LIST, 2));
+        let first = ask(&metrics).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let often = metrics.namespace("shop", Duration::from_millis(200)).await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &often));
+        assert!(Arc::ptr_eq(&often, &ask(&metrics).await.unwrap()), "and all others have his answer");
     }
 
     #[tokio::test]
     async fn a_namespace_nobody_asks_for_is_forgotten() {
         tokio::time::pause();
         let metrics = reader(answering(200, LIST, 1));
-        metrics.namespace("shop").await.unwrap();
+        ask(&metrics).await.unwrap();
         metrics.forget_stale();
         assert_eq!(metrics.namespaces.lock().unwrap().len(), 1);
         tokio::time::advance(Duration::from_secs(6)).await;
@@ -250,14 +266,14 @@ mod tests {
     #[tokio::test]
     async fn a_missing_api_is_an_error_that_says_what_to_install() {
         let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"the server could not find the requested resource","reason":"NotFound","code":404}"#;
-        let error = reader(answering(404, status, 1)).namespace("shop").await.unwrap_err();
+        let error = ask(&reader(answering(404, status, 1))).await.unwrap_err();
         assert!(matches!(error, SignalError::Unavailable(_)), "{error:?}");
         assert!(error.to_string().contains("is metrics-server installed"), "{error}");
     }
 
     #[tokio::test]
     async fn a_group_that_nobody_serves_is_a_missing_api() {
-        let error = reader(answering(404, "404 page not found\n", 1)).namespace("shop").await.unwrap_err();
+        let error = ask(&reader(answering(404, "404 page not found\n", 1))).await.unwrap_err();
         assert_eq!(error, SignalError::Unavailable("404 page not found".into()));
     }
 
@@ -265,7 +281,7 @@ mod tests {
     async fn a_hanging_api_is_given_up_after_the_time_out() {
         tokio::time::pause();
         let (service, _handle) = mock::pair::<Request<Body>, Response<Body>>();
-        let error = reader(Client::new(service, "default")).namespace("shop").await.unwrap_err();
+        let error = ask(&reader(Client::new(service, "default"))).await.unwrap_err();
         assert_eq!(error, SignalError::TimedOut(Duration::from_secs(10)));
     }
 
@@ -273,7 +289,7 @@ mod tests {
     async fn a_quantity_that_is_none_names_the_pod() {
         let body = r#"{"items":[{"metadata":{"name":"a"},"timestamp":"2026-11-23T10:00:00Z","window":"15s",
             "containers":[{"name":"app","usage":{"cpu":"lots"}}]}]}"#;
-        let error = reader(answering(200, body, 1)).namespace("shop").await.unwrap_err();
+        let error = ask(&reader(answering(200, body, 1))).await.unwrap_err();
         assert!(error.to_string().contains("pod a, container app"), "{error}");
     }
 }

@@ -95,6 +95,13 @@ pub struct PodScalerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behavior: Option<Behavior>,
 
+    /// Seconds between two looks at the load, 1 to 3600. Default: what the operator is started with, 15
+    /// seconds unless that was changed. Resource and ContainerResource metrics gain nothing below the
+    /// resolution of metrics-server, 15 seconds by default; signals that are read directly do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub sync_period_seconds: Option<i32>,
+
     /// The named and versioned rules that turn metrics into replicas. `HPA-1.37` decides as the
     /// HorizontalPodAutoscaler of Kubernetes 1.37 does. `Plimsoll-1` decides likewise without
     /// its known traps. Default `Plimsoll-1`.

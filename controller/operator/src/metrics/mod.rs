@@ -6,7 +6,7 @@ mod object_series;
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder,
     process_collector::ProcessCollector,
 };
 
@@ -40,6 +40,8 @@ pub struct Metrics {
     pub rescales: IntCounterVec,
     /// Seconds from the start of a look to its end.
     pub reconcile_seconds: HistogramVec,
+    /// Seconds from when a look was due to its start.
+    pub look_lag: Histogram,
     /// Looks that failed, by step.
     pub errors: IntCounterVec,
     /// Seconds a source of signals took to answer.
@@ -84,6 +86,12 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         let leader = Gauge::new("plimsoll_leader", "1 while this replica holds the lease, else 0.")?;
         registry.register(Box::new(leader.clone()))?;
+        let lag = HistogramOpts::new(
+            "plimsoll_look_lag_seconds",
+            "Seconds from when a look at a PodScaler was due to its start.",
+        );
+        let look_lag = Histogram::with_opts(lag.buckets(SECONDS.to_vec()))?;
+        registry.register(Box::new(look_lag.clone()))?;
         let metrics = Self {
             leader,
             desired: of_object("plimsoll_podscaler_desired_replicas", "Replicas last decided.", &scaler)?,
@@ -133,6 +141,7 @@ impl Metrics {
                 "Seconds from the start of a look at a PodScaler to its end.",
                 &["result"],
             )?,
+            look_lag,
             errors: counter(
                 "plimsoll_reconcile_errors_total",
                 "Looks that failed, by step (act, report).",

@@ -146,6 +146,7 @@ mod tests {
             max_replicas: 10,
             metrics: Vec::new(),
             behavior: None,
+            sync_period_seconds: None,
             algorithm: plimsoll_api::v1alpha1::Algorithm::default(),
             mode,
         }

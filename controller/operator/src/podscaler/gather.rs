@@ -57,7 +57,7 @@ pub(super) async fn gather(
         Err(obstacle) => (Vec::new(), Some(obstacle)),
     };
     let readings = match obstacle {
-        None => read_metrics(context, namespace, &policy, &pods).await,
+        None => read_metrics(context, namespace, spec, &policy, &pods).await,
         Some(_) => Vec::new(),
     };
     let input = Input {
@@ -106,6 +106,7 @@ fn select_pods(
 async fn read_metrics(
     context: &Context,
     namespace: &str,
+    spec: &PodScalerSpec,
     policy: &Policy,
     pods: &[Arc<ObservedPod>],
 ) -> Vec<Reading> {
@@ -115,7 +116,8 @@ async fn read_metrics(
         .any(|metric| matches!(metric, MetricSpec::Resource { .. } | MetricSpec::ContainerResource { .. }));
     let usage = if needs_usage {
         let asked_at = Instant::now();
-        let usage = context.resource_metrics.namespace(namespace).await;
+        let max_age = context.options.max_age(spec);
+        let usage = context.resource_metrics.namespace(namespace, max_age).await;
         context.metrics.observe_signal("resource_metrics", usage.is_ok(), asked_at.elapsed());
         usage.map(|usage| of_pods(&usage, pods))
     } else {

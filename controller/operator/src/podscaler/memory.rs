@@ -16,6 +16,8 @@ pub struct Remembered {
     pub core: Memory,
     /// The warnings of the last look: one that persists is told once.
     pub warned: BTreeSet<EventReason>,
+    /// When the next look is due.
+    pub due: Option<Instant>,
     /// The status as we last wrote it, which the watch may not have shown us yet, and when.
     pub written: Option<(PodScalerStatus, Instant)>,
 }
@@ -30,6 +32,11 @@ impl Memories {
     /// What is remembered of `uid`; nothing for one that was never looked at.
     pub fn recall(&self, uid: &str) -> Remembered {
         self.lock().get(uid).cloned().unwrap_or_default()
+    }
+
+    /// When the next look at `uid` is due.
+    pub fn due(&self, uid: &str) -> Option<Instant> {
+        self.lock().get(uid)?.due
     }
 
     /// Remembers `remembered` of `uid`.

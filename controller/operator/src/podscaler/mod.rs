@@ -7,6 +7,7 @@ mod events;
 mod gather;
 pub mod memory;
 mod report;
+pub mod schedule;
 mod status;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     replicas::{Decision, Input, Obstacle, acted, blocked, decide},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use tokio::time::Instant;
 
@@ -92,7 +93,8 @@ pub fn after_error(scaler: Arc<Scaler>, error: &Error, context: Arc<Context>) ->
     let object = ObjectRef::from_obj(scaler.as_ref());
     tracing::warn!(podscaler = %object, step = error.step(), %error, "a look failed");
     context.metrics.errors.with_label_values(&[error.step()]).inc();
-    Action::requeue(context.options.sync_period)
+    let due = scaler.uid().and_then(|uid| context.memories.due(&uid));
+    Action::requeue(due.map_or(context.options.sync_period, |due| due.duration_since(Instant::now())))
 }
 
 async fn look(scaler: &Scaler, context: &Context) -> Result<Action, Error> {
@@ -104,6 +106,9 @@ async fn look(scaler: &Scaler, context: &Context) -> Result<Action, Error> {
     };
     let subject = Subject { namespace: &namespace, name: &name, metadata, spec, status };
     let mut remembered = context.memories.recall(&uid);
+    if let Some(lag) = remembered.due.and_then(|due| Instant::now().checked_duration_since(due)) {
+        context.metrics.look_lag.observe(lag.as_secs_f64());
+    }
     let result = match &scaler.0 {
         Ok(valid) if valid.spec.mode == Mode::Paused => {
             pause(context, &subject, &Obstacle::Paused, None, &mut remembered).await
@@ -114,16 +119,21 @@ async fn look(scaler: &Scaler, context: &Context) -> Result<Action, Error> {
             pause(context, &subject, &obstacle, None, &mut remembered).await
         }
     };
+    let now = Instant::now();
+    let asked = result.as_ref().ok().copied().flatten();
+    let due = context.schedule.next(&uid, context.options.period(spec), asked, now);
+    remembered.due = Some(due);
     context.memories.keep(&uid, remembered);
-    result.map(|()| Action::requeue(context.options.sync_period))
+    result.map(|_| Action::requeue(due.duration_since(now)))
 }
 
+/// A look at one that is active: what the decision says of the next look.
 async fn scale(
     context: &Context,
     subject: &Subject<'_>,
     spec: &PodScalerSpec,
     remembered: &mut Remembered,
-) -> Result<(), Error> {
+) -> Result<Option<Span>, Error> {
     for _ in 0..MOST_TRIES {
         let now = now();
         // gather (reads from the API server)
@@ -138,7 +148,7 @@ async fn scale(
         // act (writes the scale)
         let result = match act(context, subject, spec, &observation, &decision).await {
             Acted::Outdated => continue,
-            Acted::NotLeading => return Ok(()),
+            Acted::NotLeading => return Ok(None),
             Acted::Nothing => None,
             Acted::Written => Some(Ok(())),
             Acted::Failed(error) => Some(Err(error)),
@@ -151,10 +161,11 @@ async fn scale(
             context.metrics.errors.with_label_values(&["act"]).inc();
         }
         // report (writes status and events)
-        return tell(context, subject, &observation.input, &decision, result, remembered).await;
+        tell(context, subject, &observation.input, &decision, result, remembered).await?;
+        return Ok(decision.next_look);
     }
     tracing::debug!(namespace = subject.namespace, name = subject.name, "the target keeps changing");
-    Ok(())
+    Ok(None)
 }
 
 async fn tell(
@@ -188,14 +199,14 @@ async fn tell(
     .await
 }
 
-/// Reports what stands in the way; replicas stay as they are.
+/// Reports what stands in the way; replicas stay as they are, and nothing is worth an earlier look.
 async fn pause(
     context: &Context,
     subject: &Subject<'_>,
     obstacle: &Obstacle,
     current: Option<i32>,
     remembered: &mut Remembered,
-) -> Result<(), Error> {
+) -> Result<Option<Span>, Error> {
     let decision = blocked(obstacle, current.unwrap_or(0));
     let report_ = Report {
         decision: &decision,
@@ -205,7 +216,8 @@ async fn pause(
         seen: None,
         now: now(),
     };
-    report(context, subject, &report_, remembered).await
+    report(context, subject, &report_, remembered).await?;
+    Ok(None)
 }
 
 /// The one place where a look reads the clock.

@@ -11,7 +11,7 @@ use plimsoll_operator::{
     leadership::{Keeper, Leadership, LeaseConfig},
     metrics::Metrics,
     pods::PodIndex,
-    podscaler::{Scaler, claims::Claims, memory::Memories, reconcile},
+    podscaler::{Scaler, claims::Claims, memory::Memories, reconcile, schedule::Schedule},
     targets::Targets,
 };
 use plimsoll_signals::ResourceMetrics;
@@ -117,12 +117,14 @@ async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Con
         ready: watch::channel(ready).1,
         leadership,
         targets: Targets::new(client.clone()),
-        resource_metrics: ResourceMetrics::new(client.clone(), Duration::ZERO, Duration::from_secs(10)),
+        resource_metrics: ResourceMetrics::new(client.clone(), Duration::from_secs(10)),
+        schedule: Schedule::starting_now(),
         memories: Memories::default(),
         metrics: Metrics::new().unwrap(),
         options: Options {
             settings: Settings::default(),
-            sync_period: Duration::from_secs(15),
+            // No answer of a source serves a second look.
+            sync_period: Duration::ZERO,
             pod_name: "plimsoll-1".into(),
         },
         client,
