@@ -23,9 +23,6 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What differs when only the memory does.
-pub(crate) const MEMORY: &str = "what is remembered";
-
 /// What came of one case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
@@ -48,7 +45,7 @@ pub(crate) fn compare(case: &Case, ours: &[Synced], theirs: &[Answer]) -> Outcom
             proposal.replicas = proposal.replicas.max(0);
         }
         if let Some(difference) = differ(step, &ours, &theirs) {
-            match ends_case(case, step, synced, &theirs, &difference) {
+            match ends_case(synced) {
                 Some(deviation) => outcome.deviations.push(deviation),
                 None => outcome.difference = Some(difference),
             }
@@ -76,7 +73,7 @@ fn differ(step: usize, ours: &Answer, theirs: &Answer) -> Option<Difference> {
         })
         .or_else(|| unequal("the events", &ours.events, &theirs.events))
         .or_else(|| errors(step, &ours.errors, &theirs.errors))
-        .or_else(|| unequal(MEMORY, &ours.memory, &theirs.memory))
+        .or_else(|| unequal("what is remembered", &ours.memory, &theirs.memory))
 }
 
 /// HPA puts words like "failed to query scale subresource for Deployment/shop/web: " before the error of a sync.

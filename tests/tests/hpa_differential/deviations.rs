@@ -2,9 +2,8 @@
 
 use plimsoll_core::replicas::{MetricSpec, RateKind, ScalingRules, ValueTarget};
 
-use crate::answer::{Answer, Remembered};
-use crate::case::{Case, ScaleRead, Step, Write, bad_operator, selector_of};
-use crate::compare::{Difference, MEMORY};
+use crate::answer::Answer;
+use crate::case::{Case, ScaleRead, Step, Write};
 use crate::ours::Synced;
 
 /// A difference that is known.
@@ -15,20 +14,16 @@ pub(crate) enum Deviation {
     OrderOfScalers,
     NamelessCondition,
     ClockDuringRetries,
-    SelectorOfObject,
-    OutdatedForGood,
 }
 
 impl Deviation {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::BeyondInt32,
         Self::AverageOverNoPods,
         Self::OrderOfScalers,
         Self::NamelessCondition,
         Self::ClockDuringRetries,
-        Self::SelectorOfObject,
-        Self::OutdatedForGood,
     ];
 
     /// What differs, and why it stays so.
@@ -55,15 +50,6 @@ impl Deviation {
                 "Moments after a write that met conflicts. HPA reads the clock again after each wait of about 10 ms; in \
                  HPA-1.37 the clock stands still within a decision."
             }
-            Self::SelectorOfObject => {
-                "The words about an Object metric whose label selector is not valid. HPA looks at the selector before the \
-                 target; `measure.rs` looks at the target first. To be mended there."
-            }
-            Self::OutdatedForGood => {
-                "A scale event that was outdated once is overwritten by a later one even when a policy with a longer period \
-                 has been set meanwhile, since HPA keeps the mark. `memory.rs` looks at the present periods only, and keeps \
-                 the event. The case ends there. To be mended there."
-            }
         }
     }
 }
@@ -77,26 +63,14 @@ pub(crate) fn excuse(
     deviations: &mut Vec<Deviation>,
 ) {
     excuse_average_over_no_pods(&case.steps[step], ours, theirs, deviations);
-    excuse_selector_of_object(case, ours, theirs, deviations);
     excuse_order_of_scalers(ours, theirs, deviations);
     excuse_nameless_condition(&case.steps[step], theirs, deviations);
     excuse_clock_during_retries(case, ours, theirs, deviations);
 }
 
 /// The known difference after which there is nothing left to compare, since everything follows from it.
-pub(crate) fn ends_case(
-    case: &Case,
-    step: usize,
-    synced: &Synced,
-    theirs: &Answer,
-    difference: &Difference,
-) -> Option<Deviation> {
-    if is_beyond_int32(synced) {
-        return Some(Deviation::BeyondInt32);
-    }
-    let (ours, theirs) = (&synced.answer.memory, &theirs.memory);
-    let outdated = difference.what == MEMORY && is_about_outdated_events(case, step, ours, theirs);
-    outdated.then_some(Deviation::OutdatedForGood)
+pub(crate) fn ends_case(synced: &Synced) -> Option<Deviation> {
+    is_beyond_int32(synced).then_some(Deviation::BeyondInt32)
 }
 
 /// Whether a float that became a number of pods did not fit, where HPA does not look after that itself.
@@ -161,49 +135,6 @@ fn excuse_order_of_scalers(ours: &mut Answer, theirs: &mut Answer, deviations: &
     if changed {
         deviations.push(Deviation::OrderOfScalers);
     }
-}
-
-fn excuse_selector_of_object(
-    case: &Case,
-    ours: &mut Answer,
-    theirs: &mut Answer,
-    deviations: &mut Vec<Deviation>,
-) {
-    let metrics = case.steps.iter().flat_map(|step| &step.policy.metrics);
-    let of_objects = metrics.filter(|metric| matches!(metric, MetricSpec::Object { .. }));
-    if !of_objects.filter_map(selector_of).any(|selector| bad_operator(selector).is_some()) {
-        return;
-    }
-    let error = "\"Near\" is not a valid label selector operator";
-    for (ours, theirs) in
-        texts(ours).zip(texts(theirs)).filter(|(ours, theirs)| !theirs.ends_with(ours.as_str()))
-    {
-        let in_other_order =
-            ours.replace(&format!("failed to get hits object metric: {error}"), error).replace(
-                "invalid object metric source: neither a value target nor an average value target was set",
-                error,
-            );
-        if theirs.ends_with(&in_other_order) {
-            ours.clone_from(theirs);
-            deviations.push(Deviation::SelectorOfObject);
-        }
-    }
-}
-
-/// Whether a scale event that was once outdated is not any more, since the periods have become longer.
-fn is_about_outdated_events(case: &Case, step: usize, ours: &Remembered, theirs: &Remembered) -> bool {
-    let longest = |step: &Step| {
-        let rules = step.policy.behavior.iter().map(|behavior| [&behavior.scale_up, &behavior.scale_down]);
-        let longest = |rules: &ScalingRules| rules.policies.iter().map(|policy| policy.period_seconds).max();
-        rules.map(|rules| rules.map(longest)).next()
-    };
-    let Some(now) = longest(&case.steps[step]) else { return false };
-    let earlier: Vec<_> = case.steps[..step].iter().filter_map(longest).collect();
-    let differs = [ours.ups != theirs.ups, ours.downs != theirs.downs];
-    ours.recs == theirs.recs
-        && (0..2)
-            .filter(|direction| differs[*direction])
-            .all(|direction| earlier.iter().any(|longest| longest[direction] < now[direction]))
 }
 
 /// All messages of an answer.

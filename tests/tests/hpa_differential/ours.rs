@@ -193,5 +193,12 @@ fn current((outcome, metric): (&MetricOutcome, &MetricSpec)) -> Current {
 }
 
 fn remembered(memory: &Memory) -> Remembered {
-    serde_json::to_value(memory).and_then(serde_json::from_value).expect("the same JSON")
+    let mut stored = serde_json::to_value(memory).expect("JSON");
+    // Whether an event is marked as outdated shows in what becomes of it.
+    for entry in stored.as_object_mut().into_iter().flat_map(|lists| lists.values_mut()) {
+        for event in entry.as_array_mut().into_iter().flatten().filter_map(|event| event.as_array_mut()) {
+            event.truncate(2);
+        }
+    }
+    serde_json::from_value(stored).expect("the same JSON")
 }

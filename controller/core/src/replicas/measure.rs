@@ -155,10 +155,12 @@ fn object(
     let MetricSpec::Object { kind, name, metric, .. } = metric else {
         return Err(Trouble::plain(Failure::WrongReading.to_string()));
     };
+    if let Reading::Failed(error @ ReadingError::InvalidSelector(_)) = reading {
+        return Err(Trouble::plain(error.to_string()));
+    }
     let value = || match reading {
         Reading::Value(value) => Ok(*value),
         Reading::Timed(series) if series.len() == 1 && stale(ctx, series).is_none() => Ok(series[0].value),
-        Reading::Failed(error @ ReadingError::InvalidSelector(_)) => Err(error.to_string()),
         other => {
             let namespace = &ctx.input.namespace;
             let cause = unread(ctx, other, "custom");

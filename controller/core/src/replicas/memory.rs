@@ -34,12 +34,22 @@ pub(super) struct Recommendation {
     pub(super) at: Timestamp,
 }
 
-/// A change of size that was written, as a positive number of pods. Stored as a pair.
+/// A change of size that was written, as a positive number of pods. Stored as a pair, or, if it is outdated, as a
+/// triple that ends with `true`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(i32, Timestamp)", into = "(i32, Timestamp)")]
+#[serde(from = "StoredEvent", into = "StoredEvent")]
 pub(super) struct ScaleEvent {
     pub(super) change: i32,
     pub(super) at: Timestamp,
+    /// Whether it was older than every period once. HPA keeps this mark when the periods become longer.
+    pub(super) outdated: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredEvent {
+    Plain(i32, Timestamp),
+    Marked(i32, Timestamp, bool),
 }
 
 impl From<(i32, Timestamp)> for Recommendation {
@@ -54,15 +64,18 @@ impl From<Recommendation> for (i32, Timestamp) {
     }
 }
 
-impl From<(i32, Timestamp)> for ScaleEvent {
-    fn from((change, at): (i32, Timestamp)) -> Self {
-        Self { change, at }
+impl From<StoredEvent> for ScaleEvent {
+    fn from(stored: StoredEvent) -> Self {
+        match stored {
+            StoredEvent::Plain(change, at) => Self { change, at, outdated: false },
+            StoredEvent::Marked(change, at, outdated) => Self { change, at, outdated },
+        }
     }
 }
 
-impl From<ScaleEvent> for (i32, Timestamp) {
-    fn from(event: ScaleEvent) -> Self {
-        (event.change, event.at)
+impl From<ScaleEvent> for StoredEvent {
+    fn from(ScaleEvent { change, at, outdated }: ScaleEvent) -> Self {
+        if outdated { Self::Marked(change, at, outdated) } else { Self::Plain(change, at) }
     }
 }
 
@@ -106,7 +119,7 @@ impl Memory {
     ) {
         let grown = to > from;
         let change = if grown { rules.subtract(to, from) } else { rules.subtract(from, to) };
-        let new = ScaleEvent { change, at: now };
+        let new = ScaleEvent { change, at: now, outdated: false };
         let (rules_of_direction, events) = if grown {
             (&behavior.scale_up, &mut self.scale_ups)
         } else {
@@ -124,7 +137,10 @@ impl Memory {
             if grown { &mut self.scale_ups } else { &mut self.scale_downs }.push(new);
         } else {
             let cutoff = now - Span::from_secs(longest_of(&rules_of_direction.policies).into());
-            replace_last_or_push(events, new, |event| event.at < cutoff);
+            for event in events.iter_mut().filter(|event| event.at < cutoff) {
+                event.outdated = true;
+            }
+            replace_last_or_push(events, new, |event| event.outdated);
         }
         cap(&mut self.scale_ups, |event| event.at);
         cap(&mut self.scale_downs, |event| event.at);
@@ -245,11 +261,33 @@ mod tests {
         }
     }
 
+    /// Without the mark the event of 100 s ago would be kept, since the period is longer now.
+    #[test]
+    fn an_event_that_was_outdated_once_stays_so() {
+        let mut input = input(Hpa137, 1);
+        let behavior = input.policy.behavior();
+        let mut memory = Memory::default();
+        let mut grow = |seconds, (from, to), age| {
+            behavior.scale_up.policies = vec![RatePolicy::pods(1, seconds)];
+            memory.remember_rescale(Rules::of(Hpa137), behavior, (from, to), ago(age));
+            memory.scale_ups.iter().map(|event| (event.change, event.outdated)).collect::<Vec<_>>()
+        };
+        assert_eq!(grow(15, (1, 2), 100), [(1, false)]);
+        assert_eq!(grow(15, (2, 4), 90), [(1, false), (2, false)]);
+        assert_eq!(grow(15, (4, 7), 60), [(1, true), (3, false)], "both were outdated, the last is replaced");
+        assert_eq!(grow(600, (7, 11), 0), [(4, false), (3, false)]);
+    }
+
     #[test]
     fn it_is_stored_compactly_and_read_back() {
-        let memory = Memory { recommendations: vec![rec(3, 0)], ..Memory::default() };
+        let event = |outdated| ScaleEvent { change: 2, at: ago(0), outdated };
+        let memory = Memory {
+            recommendations: vec![rec(3, 0)],
+            scale_ups: vec![event(false), event(true)],
+            ..Memory::default()
+        };
         let json = serde_json::to_string(&memory).unwrap();
-        assert_eq!(json, r#"{"recs":[[3,1000000000]]}"#);
+        assert_eq!(json, r#"{"recs":[[3,1000000000]],"ups":[[2,1000000000],[2,1000000000,true]]}"#);
         assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), memory);
         assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
     }

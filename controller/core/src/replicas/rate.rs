@@ -116,7 +116,10 @@ mod tests {
     }
 
     fn events(events: &[(i32, i64)]) -> Vec<ScaleEvent> {
-        events.iter().map(|(change, age)| ScaleEvent { change: *change, at: ago(*age) }).collect()
+        events
+            .iter()
+            .map(|(change, age)| ScaleEvent { change: *change, at: ago(*age), outdated: false })
+            .collect()
     }
 
     fn up(algorithm: Algorithm, current: i32, rules: &ScalingRules, ups: &[(i32, i64)]) -> i32 {
