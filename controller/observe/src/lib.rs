@@ -3,11 +3,13 @@
 //! Pure: objects in, values out. This is the one place where the versioned types of Kubernetes
 //! and the types of the core meet, so a new version of Kubernetes is felt here and nowhere else.
 
+mod hpa;
 mod pod;
 mod policy;
 mod selector;
 mod time;
 
+pub use hpa::podscaler_spec_of_hpa;
 pub use pod::{ObservedPod, observe_pod};
 pub use policy::{InvalidField, observe_policy};
 pub use selector::{SelectorError, parse_selector};
