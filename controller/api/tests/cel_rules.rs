@@ -42,8 +42,44 @@ fn scaling_to_zero_on_pod_metrics_alone_is_refused() {
     let cpu = json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 50 } } });
     let queue = json!({ "type": "External", "external": { "metric": { "name": "queue" }, "target": { "type": "Value", "value": "5" } } });
     let alone = refusals(json!({ "minReplicas": 0, "metrics": [cpu] }));
-    assert!(alone.contains("minReplicas 0 needs at least one metric of type Object or External"), "{alone}");
-    assert_eq!(refusals(json!({ "minReplicas": 0, "metrics": [cpu, queue] })), "");
+    assert!(
+        alone.contains("minReplicas 0 needs at least one metric of type Object, External or Prometheus"),
+        "{alone}"
+    );
+    let query = json!({ "type": "Prometheus", "prometheus": { "source": { "name": "p" }, "query": "up", "target": { "type": "Value", "value": "5" } } });
+    for with_a_value in [queue, query] {
+        assert_eq!(refusals(json!({ "minReplicas": 0, "metrics": [cpu.clone(), with_a_value] })), "");
+    }
+}
+
+#[test]
+fn a_scrape_has_a_quantile_only_when_it_reads_one() {
+    let scrape = |read_as: &str, quantile: Option<&str>| {
+        let mut scrape = json!({ "port": 80, "metric": "hits", "readAs": read_as, "target": { "type": "AverageValue", "averageValue": "5" } });
+        if let Some(quantile) = quantile {
+            scrape["quantile"] = quantile.into();
+        }
+        refusals(json!({ "metrics": [{ "type": "Scrape", "scrape": scrape }] }))
+    };
+    assert_eq!(scrape("Rate", None), "");
+    assert_eq!(scrape("Quantile", Some("0.95")), "");
+    for (read_as, quantile) in [("Quantile", None), ("Gauge", Some("0.5"))] {
+        let refused = scrape(read_as, quantile);
+        assert!(refused.contains("quantile must be set when readAs is Quantile, and only then"), "{refused}");
+    }
+    for quantile in ["0", "1", "-1", "95", "half"] {
+        let refused = scrape("Quantile", Some(quantile));
+        assert!(refused.contains("quantile must be from 0.001 to 0.999"), "{quantile}: {refused}");
+    }
+}
+
+#[test]
+fn a_prometheus_metric_has_exactly_one_target() {
+    for target in [json!({ "type": "Value" }), json!({ "type": "Value", "value": 1, "averageValue": 1 })] {
+        let metric = json!({ "type": "Prometheus", "prometheus": { "source": { "name": "p" }, "query": "up", "target": target } });
+        let refused = refusals(json!({ "metrics": [metric] }));
+        assert!(refused.contains("set exactly one of value and averageValue"), "{refused}");
+    }
 }
 
 #[test]

@@ -75,6 +75,10 @@ pub enum ConditionReason {
     FailedGetObjectMetric,
     /// An External metric has no proposal.
     FailedGetExternalMetric,
+    /// A Prometheus metric has no proposal. Ours.
+    FailedGetPrometheusMetric,
+    /// A Scrape metric has no proposal. Ours.
+    FailedGetScrapeMetric,
     /// The metric's type is unknown.
     InvalidMetricSourceType,
     /// `spec.metrics` is empty. Ours.
@@ -120,6 +124,10 @@ pub enum EventReason {
     FailedGetObjectMetric,
     /// An External metric has no proposal.
     FailedGetExternalMetric,
+    /// A Prometheus metric has no proposal. Ours.
+    FailedGetPrometheusMetric,
+    /// A Scrape metric has no proposal. Ours.
+    FailedGetScrapeMetric,
     /// The metric's type is unknown.
     InvalidMetricSourceType,
     /// No proposal, or none that may be trusted.

@@ -179,4 +179,6 @@ fn every_kind_of_metric_is_generated() {
     assert!(
         is(|m| matches!(m, MetricSpec::Object { .. })) && is(|m| matches!(m, MetricSpec::External { .. }))
     );
+    assert!(is(|m| matches!(m, MetricSpec::Prometheus { .. })));
+    assert!(is(|m| matches!(m, MetricSpec::Scrape { .. })));
 }

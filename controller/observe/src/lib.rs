@@ -3,6 +3,7 @@
 //! Pure: objects in, values out. This is the one place where the versioned types of Kubernetes
 //! and the types of the core meet, so a new version of Kubernetes is felt here and nowhere else.
 
+mod direct;
 mod hpa;
 mod pod;
 mod policy;

@@ -13,6 +13,8 @@ use plimsoll_core::{
     },
 };
 
+use crate::direct::{observe_scrape, source_name};
+
 /// A field whose value makes no sense, although the API server let it pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
@@ -107,6 +109,17 @@ fn observe_metric(metric: &api::Metric, field: &str) -> Result<MetricSpec, Inval
                 selector: external.metric.selector.as_ref().map(label_selector),
                 target: external_target(&external.target, &format!("{field}.external.target"))?,
             }
+        }
+        MetricType::Prometheus => {
+            let prometheus = metric.prometheus.as_ref().ok_or_else(missing)?;
+            MetricSpec::Prometheus {
+                source: source_name(&prometheus.source),
+                query: prometheus.query.clone(),
+                target: external_target(&prometheus.target, &format!("{field}.prometheus.target"))?,
+            }
+        }
+        MetricType::Scrape => {
+            observe_scrape(metric.scrape.as_ref().ok_or_else(missing)?, &format!("{field}.scrape"))?
         }
     })
 }
@@ -204,7 +217,7 @@ fn rate_policy(policy: &api::RatePolicy) -> RatePolicy {
     }
 }
 
-fn label_selector(selector: &ApiLabelSelector) -> LabelSelector {
+pub(crate) fn label_selector(selector: &ApiLabelSelector) -> LabelSelector {
     LabelSelector {
         match_labels: selector.match_labels.clone().unwrap_or_default(),
         match_expressions: selector
@@ -220,14 +233,14 @@ fn label_selector(selector: &ApiLabelSelector) -> LabelSelector {
     }
 }
 
-fn positive_milli(quantity: &ApiQuantity, field: &str) -> Result<i64, InvalidField> {
+pub(crate) fn positive_milli(quantity: &ApiQuantity, field: &str) -> Result<i64, InvalidField> {
     match parse(quantity, field)?.milli() {
         milli if milli > 0 => Ok(milli),
         _ => Err(InvalidField::new(field, format!("{} must be greater than 0", quantity.0))),
     }
 }
 
-fn parse(quantity: &ApiQuantity, field: &str) -> Result<Quantity, InvalidField> {
+pub(crate) fn parse(quantity: &ApiQuantity, field: &str) -> Result<Quantity, InvalidField> {
     Quantity::parse(&quantity.0)
         .map_err(|error| InvalidField::new(field, format!("{:?} is not a quantity: {error}", quantity.0)))
 }

@@ -182,7 +182,7 @@ fn current((outcome, metric): (&MetricOutcome, &MetricSpec)) -> Current {
         MetricSpec::Pods { .. } => "Pods",
         MetricSpec::Object { .. } => "Object",
         MetricSpec::External { .. } => "External",
-        MetricSpec::Unknown { .. } => "",
+        MetricSpec::Prometheus { .. } | MetricSpec::Scrape { .. } | MetricSpec::Unknown { .. } => "",
     };
     Current {
         r#type: kind.to_owned(),

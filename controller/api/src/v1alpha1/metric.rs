@@ -1,4 +1,4 @@
-//! The metrics of a `PodScaler`, field for field those of `autoscaling/v2`.
+//! The metrics of a `PodScaler`: field for field those of `autoscaling/v2`, and those that are read directly.
 
 use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity, apimachinery::pkg::apis::meta::v1::LabelSelector,
@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::quantity::quantity;
+use super::{PrometheusMetric, ScrapeMetric, quantity::quantity};
 
 /// One signal to scale on: `type` says which of the other fields is set.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,12 @@ use super::quantity::quantity;
 #[x_kube(validation = Rule::new("(self.type == 'External') == has(self.external)")
     .message("external must be set when type is External, and only then")
     .field_path(".external"))]
+#[x_kube(validation = Rule::new("(self.type == 'Prometheus') == has(self.prometheus)")
+    .message("prometheus must be set when type is Prometheus, and only then")
+    .field_path(".prometheus"))]
+#[x_kube(validation = Rule::new("(self.type == 'Scrape') == has(self.scrape)")
+    .message("scrape must be set when type is Scrape, and only then")
+    .field_path(".scrape"))]
 #[serde(rename_all = "camelCase")]
 pub struct Metric {
     /// Where the signal comes from.
@@ -45,6 +51,12 @@ pub struct Metric {
     /// A metric of something outside the cluster, such as the length of a queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalMetric>,
+    /// The answer of a Prometheus to a query, without an adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<PrometheusMetric>,
+    /// A metric that the pods of the target serve themselves, averaged over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrape: Option<ScrapeMetric>,
 }
 
 /// Where a signal comes from.
@@ -61,6 +73,10 @@ pub enum MetricType {
     Object,
     /// external.metrics.k8s.io.
     External,
+    /// A query to a Prometheus.
+    Prometheus,
+    /// The metrics page of each pod.
+    Scrape,
 }
 
 impl MetricType {
@@ -72,6 +88,8 @@ impl MetricType {
             Self::Pods => "Pods",
             Self::Object => "Object",
             Self::External => "External",
+            Self::Prometheus => "Prometheus",
+            Self::Scrape => "Scrape",
         }
     }
 }

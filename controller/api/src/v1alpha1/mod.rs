@@ -1,18 +1,20 @@
 //! Version `v1alpha1` of the kinds.
 
 mod behavior;
+mod direct;
 mod metric;
 mod podscaler;
 mod quantity;
 mod status;
 
 pub use behavior::{Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy};
+pub use direct::{PrometheusMetric, ReadAs, ScrapeMetric, ScrapeScheme, SourceKind, SourceReference};
 pub use metric::{
     ContainerResourceMetric, DescribedObject, ExternalMetric, Metric, MetricIdentifier, MetricTarget,
     MetricType, ObjectMetric, PodsMetric, ResourceMetric, TargetType,
 };
 pub use podscaler::{Algorithm, Mode, ObjectReference, PodScaler, PodScalerSpec};
 pub use status::{
-    CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentResource,
-    CurrentValue, LastDecision, MetricProposal, PodScalerStatus,
+    CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentPrometheus,
+    CurrentResource, CurrentScrape, CurrentValue, LastDecision, MetricProposal, PodScalerStatus,
 };

@@ -65,8 +65,8 @@ use super::{Behavior, Metric, MetricTarget, MetricType, PodScalerStatus, Resourc
 #[x_kube(validation = Rule::new("self.minReplicas <= self.maxReplicas")
     .message("minReplicas must not be larger than maxReplicas: lower minReplicas or raise maxReplicas")
     .field_path(".minReplicas"))]
-#[x_kube(validation = Rule::new("self.minReplicas != 0 || self.metrics.exists(m, m.type in ['Object', 'External'])")
-    .message("minReplicas 0 needs at least one metric of type Object or External: with no pods left, pod metrics cannot say when to come back")
+#[x_kube(validation = Rule::new("self.minReplicas != 0 || self.metrics.exists(m, m.type in ['Object', 'External', 'Prometheus'])")
+    .message("minReplicas 0 needs at least one metric of type Object, External or Prometheus: with no pods left, pod metrics cannot say when to come back")
     .field_path(".minReplicas"))]
 #[serde(rename_all = "camelCase")]
 pub struct PodScalerSpec {
@@ -74,7 +74,8 @@ pub struct PodScalerSpec {
     /// (a Deployment, StatefulSet or ReplicaSet, or a custom resource).
     pub scale_target_ref: ObjectReference,
 
-    /// The fewest replicas. At least 0; 0 needs a metric of type Object or External. Default 1.
+    /// The fewest replicas. At least 0; 0 needs a metric of type Object, External or Prometheus.
+    /// Default 1.
     #[serde(default = "one")]
     #[schemars(range(min = 0))]
     pub min_replicas: i32,

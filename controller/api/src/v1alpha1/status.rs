@@ -8,7 +8,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DescribedObject, metric::MetricIdentifier, quantity::quantity};
+use super::{DescribedObject, SourceReference, metric::MetricIdentifier, quantity::quantity};
 
 /// What was last seen and decided.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -101,6 +101,12 @@ pub struct CurrentMetric {
     /// An External metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<CurrentExternal>,
+    /// A Prometheus metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<CurrentPrometheus>,
+    /// A Scrape metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrape: Option<CurrentScrape>,
 }
 
 /// The last value of a Resource metric.
@@ -147,6 +153,26 @@ pub struct CurrentObject {
 /// The last value of an External metric.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct CurrentExternal {
+    /// The metric.
+    pub metric: MetricIdentifier,
+    /// Its value.
+    pub current: CurrentValue,
+}
+
+/// The last value of a Prometheus metric.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct CurrentPrometheus {
+    /// Who was asked.
+    pub source: SourceReference,
+    /// What was asked.
+    pub query: String,
+    /// Its value.
+    pub current: CurrentValue,
+}
+
+/// The last value of a Scrape metric.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct CurrentScrape {
     /// The metric.
     pub metric: MetricIdentifier,
     /// Its value.

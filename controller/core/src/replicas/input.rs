@@ -38,14 +38,14 @@ pub struct Input {
 /// What came back for one metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reading {
-    /// Resource, ContainerResource and Pods: a value per pod. Empty means that the API answered, but no pod has the
-    /// value; an API that answered with no items at all is [`ReadingError::Empty`].
+    /// Resource, ContainerResource, Pods and Scrape: a value per pod. Empty means that the API answered, but no pod has
+    /// the value; an API that answered with no items at all is [`ReadingError::Empty`].
     Pods(Samples),
     /// Object, and External with one series: the value in thousandths.
     Value(i64),
     /// External: the value of each returned series in thousandths, in the order of the answer.
     Series(Vec<i64>),
-    /// Object (one) and External: the value of each returned series with its moment, in the order of the answer. For
+    /// Object, Prometheus (one) and External: the value of each returned series with its moment, in the order of the answer. For
     /// sources that tell when they measured; `HPA-1.37` does not look at it.
     Timed(Vec<Sample>),
     /// No value.

@@ -3,6 +3,7 @@
 use super::Context;
 use super::average::{self, Target};
 use super::decision::MetricOutcome;
+use super::direct::shown;
 use super::failure::Failure;
 use super::grouping::is_stale;
 use super::input::{Reading, ReadingError};
@@ -38,6 +39,10 @@ pub(super) fn outcome(ctx: &Context<'_>, metric: &MetricSpec, reading: Option<&R
         MetricSpec::Pods { metric, average, .. } => pods(ctx, metric, *average, reading),
         MetricSpec::Object { target, .. } => object(ctx, metric, *target, reading),
         MetricSpec::External { target, .. } => external(ctx, metric, *target, reading),
+        MetricSpec::Prometheus { source, query, target } => {
+            direct::prometheus(ctx, source, query, *target, reading)
+        }
+        MetricSpec::Scrape { scrape, average } => direct::scrape(ctx, scrape, *average, reading),
         MetricSpec::Unknown { kind } => Err(Trouble::plain(format!("unknown metric source type {kind:?}"))),
     };
     let name = display_name(metric);
@@ -76,6 +81,8 @@ pub(super) fn display_name(metric: &MetricSpec) -> String {
             format!("external metric {metric}({})", in_go_words(selector.as_ref()))
         }
         MetricSpec::Object { kind, metric, .. } => format!("{kind} metric {metric}"),
+        MetricSpec::Prometheus { query, .. } => format!("prometheus metric {}", shown(query)),
+        MetricSpec::Scrape { scrape, .. } => format!("scrape metric {scrape}"),
         MetricSpec::Unknown { kind } => format!("metric of unknown type {kind:?}"),
     }
 }
@@ -95,6 +102,12 @@ fn reasons(metric: &MetricSpec) -> (ConditionReason, EventReason) {
         MetricSpec::External { .. } => {
             (ConditionReason::FailedGetExternalMetric, EventReason::FailedGetExternalMetric)
         }
+        MetricSpec::Prometheus { .. } => {
+            (ConditionReason::FailedGetPrometheusMetric, EventReason::FailedGetPrometheusMetric)
+        }
+        MetricSpec::Scrape { .. } => {
+            (ConditionReason::FailedGetScrapeMetric, EventReason::FailedGetScrapeMetric)
+        }
         MetricSpec::Unknown { .. } => {
             (ConditionReason::InvalidMetricSourceType, EventReason::InvalidMetricSourceType)
         }
@@ -111,6 +124,8 @@ fn context(metric: &MetricSpec) -> String {
         MetricSpec::Pods { .. } => "failed to get pods metric value: ".to_owned(),
         MetricSpec::Object { .. } => "failed to get object metric value: ".to_owned(),
         MetricSpec::External { metric, .. } => format!("failed to get {metric} external metric value: "),
+        MetricSpec::Prometheus { .. } => "failed to get prometheus metric value: ".to_owned(),
+        MetricSpec::Scrape { .. } => "failed to get scrape metric value: ".to_owned(),
         MetricSpec::Unknown { .. } => String::new(),
     }
 }
@@ -259,5 +274,6 @@ fn unread(ctx: &Context<'_>, reading: &Reading, api: &str) -> String {
     }
 }
 
+mod direct;
 #[cfg(test)]
 mod tests;

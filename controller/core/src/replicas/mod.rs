@@ -8,6 +8,7 @@ mod act;
 mod average;
 mod combine;
 mod decision;
+mod direct;
 mod failure;
 #[cfg(test)]
 mod fixtures;
@@ -40,6 +41,7 @@ pub use act::acted;
 pub use decision::{
     ConditionUpdate, Decision, Event, Limit, LimitKind, MetricOutcome, MetricStatus, PodCounts, SyncError,
 };
+pub use direct::{PodPort, Scrape, ScrapeValue, SourceName};
 pub use input::{Input, Reading, ReadingError};
 pub use memory::Memory;
 pub use obstacle::{Obstacle, blocked};
@@ -110,7 +112,7 @@ pub fn decide(input: &Input, memory: &Memory) -> (Decision, Memory) {
     decision.to_zero = current > 0
         && decision.desired == 0
         && input.policy.min_replicas == 0
-        && input.policy.has_object_or_external();
+        && input.policy.has_value_without_pods();
     (decision, memory)
 }
 

@@ -17,7 +17,7 @@ pub(super) enum Opening {
 pub(super) fn opening(input: &Input) -> Opening {
     let (policy, current) = (&input.policy, input.target.spec_replicas);
     if current == 0 {
-        let may_wake = input.scaled_to_zero && (policy.min_replicas != 0 || policy.has_object_or_external());
+        let may_wake = input.scaled_to_zero && (policy.min_replicas != 0 || policy.has_value_without_pods());
         if may_wake { Opening::Metrics } else { Opening::Disabled }
     } else if current > policy.max_replicas {
         Opening::Jump { to: policy.max_replicas, reason: RescaleReason::AboveMaxReplicas }

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::direct::{Scrape, SourceName};
 use super::selector::LabelSelector;
 use crate::quantity::Format;
 use crate::time::Span;
@@ -41,7 +42,7 @@ impl fmt::Display for Algorithm {
 pub struct Policy {
     /// The way to decide.
     pub algorithm: Algorithm,
-    /// The lowest size, 0 or more. 0 needs an Object or External metric.
+    /// The lowest size, 0 or more. 0 needs an Object, External or Prometheus metric.
     pub min_replicas: i32,
     /// The highest size, at least 1 and at least `min_replicas`.
     pub max_replicas: i32,
@@ -53,8 +54,8 @@ pub struct Policy {
 
 impl Policy {
     /// Whether a metric exists that has a value without any pod, which is what scaling from zero needs.
-    pub fn has_object_or_external(&self) -> bool {
-        self.metrics.iter().any(|m| matches!(m, MetricSpec::Object { .. } | MetricSpec::External { .. }))
+    pub fn has_value_without_pods(&self) -> bool {
+        self.metrics.iter().any(MetricSpec::has_value_without_pods)
     }
 }
 
@@ -108,6 +109,22 @@ pub enum MetricSpec {
         /// The value to keep.
         target: ValueTarget,
     },
+    /// The answer of a Prometheus to a query. The formulas are those of External.
+    Prometheus {
+        /// Whom to ask.
+        source: SourceName,
+        /// What to ask.
+        query: String,
+        /// The value to keep.
+        target: ValueTarget,
+    },
+    /// A metric that each pod serves itself. The formulas are those of Pods.
+    Scrape {
+        /// What to read of each pod.
+        scrape: Scrape,
+        /// The average over pods to keep, in thousandths.
+        average: i64,
+    },
     /// A metric type this version does not know. Counts as an invalid metric.
     Unknown {
         /// The `type` as written.
@@ -116,6 +133,11 @@ pub enum MetricSpec {
 }
 
 impl MetricSpec {
+    /// Whether the metric has a value while there is no pod.
+    pub fn has_value_without_pods(&self) -> bool {
+        matches!(self, Self::Object { .. } | Self::External { .. } | Self::Prometheus { .. })
+    }
+
     /// How amounts of this metric are written in a status: memory in powers of 1024, the rest in powers of 1000.
     pub fn format(&self) -> Format {
         match self {

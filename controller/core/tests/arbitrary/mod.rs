@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::replicas::{
-    Algorithm, Behavior, ContainerView, Input, Memory, MetricSpec, Obstacle, PodPhase, PodTarget, PodView,
-    Policy, RatePolicy, Reading, ReadingError, ReadyCondition, ReadyStatus, Sample, ScalingRules,
-    SelectPolicy, Settings, TargetView, ValueTarget,
+    Algorithm, Behavior, ContainerView, Input, Memory, MetricSpec, Obstacle, PodPhase, PodPort, PodTarget,
+    PodView, Policy, RatePolicy, Reading, ReadingError, ReadyCondition, ReadyStatus, Sample, ScalingRules,
+    Scrape, ScrapeValue, SelectPolicy, Settings, SourceName, TargetView, ValueTarget,
 };
 use plimsoll_core::time::{Span, Timestamp};
 use proptest::prelude::*;
@@ -85,8 +85,12 @@ pub(super) fn wild_inputs() -> impl Strategy<Value = Input> {
                         _ => PodTarget::AverageValue(values[0]),
                     }
                 }
-                MetricSpec::Pods { average, .. } => *average = values[1],
-                MetricSpec::Object { target, .. } | MetricSpec::External { target, .. } => {
+                MetricSpec::Pods { average, .. } | MetricSpec::Scrape { average, .. } => {
+                    *average = values[1];
+                }
+                MetricSpec::Object { target, .. }
+                | MetricSpec::External { target, .. }
+                | MetricSpec::Prometheus { target, .. } => {
                     *target = match target {
                         ValueTarget::Value(_) => ValueTarget::Value(values[2]),
                         _ => ValueTarget::AverageValue(values[2]),
@@ -198,6 +202,22 @@ pub(super) fn metric_kinds() -> Vec<MetricSpec> {
         target,
     };
     let external = |target| MetricSpec::External { metric: "jobs".to_owned(), selector: None, target };
+    let query = |target| MetricSpec::Prometheus {
+        source: SourceName::Namespaced("prometheus".to_owned()),
+        query: "sum(jobs)".to_owned(),
+        target,
+    };
+    let scrape = |value| MetricSpec::Scrape {
+        scrape: Scrape {
+            port: PodPort::Name("metrics".to_owned()),
+            path: "/metrics".to_owned(),
+            tls: false,
+            metric: "requests".to_owned(),
+            selector: None,
+            value,
+        },
+        average: 100,
+    };
     vec![
         resource("cpu", PodTarget::Utilization(50)),
         resource("memory", PodTarget::Utilization(120)),
@@ -213,16 +233,20 @@ pub(super) fn metric_kinds() -> Vec<MetricSpec> {
         object(ValueTarget::AverageValue(100)),
         external(ValueTarget::Value(100)),
         external(ValueTarget::AverageValue(100)),
+        query(ValueTarget::Value(100)),
+        query(ValueTarget::AverageValue(100)),
+        scrape(ScrapeValue::Rate),
+        scrape(ScrapeValue::Quantile(990)),
         MetricSpec::Unknown { kind: "Vibes".to_owned() },
     ]
 }
 
 fn metric_and_reading() -> impl Strategy<Value = (MetricSpec, Reading)> {
     prop::sample::select(metric_kinds()).prop_flat_map(|metric| {
-        let is_total = matches!(metric, MetricSpec::Object { .. } | MetricSpec::External { .. });
-        let value = if is_total {
+        let value = if metric.has_value_without_pods() {
             prop_oneof![
                 (0_i64..5000).prop_map(Reading::Value),
+                sample().prop_map(|sample| Reading::Timed(vec![sample])),
                 prop::collection::vec(0_i64..2000, 0..4).prop_map(Reading::Series),
                 prop::collection::vec(sample(), 1..3).prop_map(Reading::Timed),
             ]

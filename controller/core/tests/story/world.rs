@@ -186,7 +186,7 @@ impl World {
         if let Some(error) = self.failing.get(&number) {
             return Reading::Failed(ReadingError::Fetch(error.clone()));
         }
-        if matches!(metric, MetricSpec::Object { .. } | MetricSpec::External { .. }) {
+        if metric.has_value_without_pods() {
             return Reading::Value(self.queue);
         }
         let samples: Samples = self

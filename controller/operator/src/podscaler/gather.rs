@@ -141,6 +141,8 @@ fn reading(metric: &MetricSpec, usage: &Result<Vec<PodUsage>, SignalError>) -> R
         MetricSpec::Pods { .. } => return unsupported("Pods"),
         MetricSpec::Object { .. } => return unsupported("Object"),
         MetricSpec::External { .. } => return unsupported("External"),
+        MetricSpec::Prometheus { .. } => return unsupported("Prometheus"),
+        MetricSpec::Scrape { .. } => return unsupported("Scrape"),
         MetricSpec::Unknown { kind } => return unsupported(kind),
     };
     match usage {

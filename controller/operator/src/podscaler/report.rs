@@ -250,6 +250,8 @@ fn signal((spec, outcome): (&MetricSpec, &plimsoll_core::replicas::MetricOutcome
         MetricSpec::Pods { metric, .. }
         | MetricSpec::Object { metric, .. }
         | MetricSpec::External { metric, .. } => metric.clone(),
+        MetricSpec::Prometheus { query, .. } => query.clone(),
+        MetricSpec::Scrape { scrape, .. } => scrape.to_string(),
         MetricSpec::Unknown { .. } => return None,
     };
     let (unit, value, target) = match spec {
@@ -266,13 +268,17 @@ fn signal((spec, outcome): (&MetricSpec, &plimsoll_core::replicas::MetricOutcome
             };
             (unit, units(status.average_value?), units(*target))
         }
-        MetricSpec::Pods { average, .. } => ("value", units(status.average_value?), units(*average)),
+        MetricSpec::Pods { average, .. } | MetricSpec::Scrape { average, .. } => {
+            ("value", units(status.average_value?), units(*average))
+        }
         MetricSpec::Object { target: ValueTarget::Value(target), .. }
-        | MetricSpec::External { target: ValueTarget::Value(target), .. } => {
+        | MetricSpec::External { target: ValueTarget::Value(target), .. }
+        | MetricSpec::Prometheus { target: ValueTarget::Value(target), .. } => {
             ("value", units(status.value?), units(*target))
         }
         MetricSpec::Object { target: ValueTarget::AverageValue(target), .. }
-        | MetricSpec::External { target: ValueTarget::AverageValue(target), .. } => {
+        | MetricSpec::External { target: ValueTarget::AverageValue(target), .. }
+        | MetricSpec::Prometheus { target: ValueTarget::AverageValue(target), .. } => {
             ("value", units(status.average_value?), units(*target))
         }
         _ => return None,

@@ -4,9 +4,9 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity as ApiQuantity, apimachinery::pkg::apis::meta::v1::Condition,
 };
 use plimsoll_api::v1alpha1::{
-    CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentResource,
-    CurrentValue, LastDecision, Metric, MetricProposal, MetricType, PodScalerSpec, PodScalerStatus,
-    TargetType,
+    CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentPrometheus,
+    CurrentResource, CurrentScrape, CurrentValue, LastDecision, Metric, MetricIdentifier, MetricProposal,
+    MetricType, PodScalerSpec, PodScalerStatus, TargetType,
 };
 use plimsoll_core::{
     quantity::{Format, Quantity},
@@ -206,7 +206,16 @@ fn current_metric(metric: &Metric, status: &MetricStatus) -> CurrentMetric {
         external: metric
             .external
             .as_ref()
-            .map(|external| CurrentExternal { metric: external.metric.clone(), current }),
+            .map(|external| CurrentExternal { metric: external.metric.clone(), current: current.clone() }),
+        prometheus: metric.prometheus.as_ref().map(|prometheus| CurrentPrometheus {
+            source: prometheus.source.clone(),
+            query: prometheus.query.clone(),
+            current: current.clone(),
+        }),
+        scrape: metric.scrape.as_ref().map(|scrape| CurrentScrape {
+            metric: MetricIdentifier { name: scrape.metric.clone(), selector: scrape.selector.clone() },
+            current,
+        }),
     }
 }
 
@@ -257,6 +266,8 @@ fn shown_target(metric: &Metric, status: Option<&MetricStatus>) -> String {
         MetricType::Pods => (None, metric.pods.as_ref().map(|pods| &pods.target)),
         MetricType::Object => (None, metric.object.as_ref().map(|object| &object.target)),
         MetricType::External => (None, metric.external.as_ref().map(|external| &external.target)),
+        MetricType::Prometheus => (None, metric.prometheus.as_ref().map(|prometheus| &prometheus.target)),
+        MetricType::Scrape => (None, metric.scrape.as_ref().map(|scrape| &scrape.target)),
     };
     let Some(target) = target else { return unknown() };
     let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
@@ -269,7 +280,11 @@ fn shown_target(metric: &Metric, status: Option<&MetricStatus>) -> String {
             format!("{name}{}/{}", text(current.value), value.0)
         }
         (_, Some(average), _) => {
-            let note = if name.is_empty() && metric.pods.is_none() { " (avg)" } else { "" };
+            let note = if name.is_empty() && metric.pods.is_none() && metric.scrape.is_none() {
+                " (avg)"
+            } else {
+                ""
+            };
             format!("{name}{}/{}{note}", text(current.average_value), average.0)
         }
         (_, None, Some(value)) => format!("{name}{}/{}", text(current.value), value.0),

@@ -78,7 +78,10 @@ pub(crate) fn observe(
                 _ => vec![total; 3],
             })
         }
-        MetricSpec::Unknown { .. } => Observed::Value(0),
+        // An HPA knows none of these.
+        MetricSpec::Prometheus { .. } | MetricSpec::Scrape { .. } | MetricSpec::Unknown { .. } => {
+            Observed::Value(0)
+        }
     }
 }
 

@@ -17,6 +17,9 @@ const MEMORY: &str =
     "{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 2Gi}}}";
 const QUEUE: &str =
     "{type: External, external: {metric: {name: queue}, target: {type: AverageValue, averageValue: '5'}}}";
+const QUERY: &str =
+    "{type: Prometheus, prometheus: {source: {name: p}, query: up, target: {type: Value, value: 7}}}";
+const HITS: &str = "{type: Scrape, scrape: {port: 80, metric: hits, readAs: Rate, target: {type: AverageValue, averageValue: 9}}}";
 const FRONT: &str = "{type: Object, object: {describedObject: {kind: Ingress, name: front}, metric: {name: rps}, target: {type: Value, value: 100}}}";
 
 fn condition(status: ConditionStatus, reason: ConditionReason) -> ConditionUpdate {
@@ -40,10 +43,33 @@ fn targets_are_shown_as_kubectl_shows_those_of_an_hpa() {
         (MEMORY, Some(status(None, Some(1024 * 1024 * 1024 * 1000))), "memory: 1Gi/2Gi"),
         (QUEUE, Some(status(None, Some(3500))), "3500m/5 (avg)"),
         (FRONT, Some(MetricStatus { value: Some(90_000), ..MetricStatus::default() }), "90/100"),
+        (QUERY, Some(MetricStatus { value: Some(2500), ..MetricStatus::default() }), "2500m/7"),
+        (HITS, Some(status(None, Some(4000))), "4/9"),
+        (HITS, None, "<unknown>/9"),
     ] {
         let metrics = spec(metric).metrics;
         assert_eq!(shown_target(&metrics[0], status.as_ref()), expected);
     }
+}
+
+#[test]
+fn metrics_that_are_read_directly_are_shown_under_their_own_type() {
+    let metrics = spec(&[QUERY, HITS].join(", ")).metrics;
+    let shown = |metric, status| serde_json::to_value(current_metric(metric, &status)).unwrap();
+    let value = MetricStatus { value: Some(2500), ..MetricStatus::default() };
+    assert_eq!(
+        shown(&metrics[0], value),
+        serde_json::json!({ "type": "Prometheus", "prometheus": {
+            "source": { "kind": "Source", "name": "p" }, "query": "up", "current": { "value": "2500m" },
+        }})
+    );
+    let average = MetricStatus { average_value: Some(4000), ..MetricStatus::default() };
+    assert_eq!(
+        shown(&metrics[1], average),
+        serde_json::json!({ "type": "Scrape", "scrape": {
+            "metric": { "name": "hits" }, "current": { "averageValue": "4" },
+        }})
+    );
 }
 
 #[test]
