@@ -5,7 +5,6 @@ use std::time::Duration;
 use kube::Client;
 use plimsoll_api::v1alpha1::PodScalerSpec;
 use plimsoll_core::replicas::Settings;
-use plimsoll_signals::ResourceMetrics;
 use tokio::sync::watch;
 
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
     metrics::Metrics,
     pods::PodIndex,
     podscaler::{claims::Claims, memory::Memories, schedule::Schedule},
+    signals::Signals,
     targets::Targets,
 };
 
@@ -28,8 +28,8 @@ pub struct Context {
     pub leadership: Leadership,
     /// The workloads that are scaled.
     pub targets: Targets,
-    /// Usage of pods.
-    pub resource_metrics: ResourceMetrics,
+    /// Where load numbers come from.
+    pub signals: Signals,
     /// When each PodScaler is looked at.
     pub schedule: Schedule,
     /// Who scales what.

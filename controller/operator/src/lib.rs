@@ -11,5 +11,6 @@ pub mod metrics;
 pub mod pods;
 pub mod podscaler;
 pub mod run;
+pub mod signals;
 pub mod targets;
 pub mod telemetry;

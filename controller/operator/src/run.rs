@@ -5,13 +5,12 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
+    Api, Client, Config,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, watcher},
     },
 };
-use plimsoll_signals::ResourceMetrics;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{oneshot, watch},
@@ -27,11 +26,9 @@ use crate::{
     metrics::Metrics,
     pods::PodIndex,
     podscaler::{self, claims::Claims, memory::Memories, schedule::Schedule},
+    signals::Signals,
     targets::Targets,
 };
-
-/// How long a source of signals may take.
-const SIGNAL_TIME_OUT: Duration = Duration::from_secs(10);
 
 /// How long looks that are under way may take to end after a SIGTERM.
 const GRACE: Duration = Duration::from_secs(4);
@@ -42,9 +39,14 @@ const GRACE: Duration = Duration::from_secs(4);
 /// When the API server cannot be addressed, the HTTP address cannot be listened on, or a task ends
 /// that should go on. The process is then started again by whoever runs it.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let client = Client::try_default()
+    let config = Config::infer()
         .await
         .context("no way to the API server: neither a KUBECONFIG nor a service account was found")?;
+    // A metrics API that is not there answers 503. Trying again would take as long as a look may.
+    let mut at_once = config.clone();
+    at_once.default_retry = false;
+    let impatient = Client::try_from(at_once)?;
+    let client = Client::try_from(config)?;
     let stopped = stop_on_signal()?;
     let metrics = Metrics::new()?;
     let (pods_seen, pods_are_seen) = watch::channel(false);
@@ -59,7 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         ready: ready.clone(),
         leadership,
         targets: Targets::new(client.clone()),
-        resource_metrics: ResourceMetrics::new(client.clone(), SIGNAL_TIME_OUT),
+        signals: Signals::new(&impatient),
         schedule: Schedule::starting_now(),
         claims: Claims::default(),
         memories: Memories::default(),
@@ -198,6 +200,6 @@ async fn keep_house(context: Arc<Context>) -> anyhow::Result<()> {
         if !leads {
             context.metrics.forget_all();
         }
-        context.resource_metrics.forget_stale();
+        context.signals.forget_stale();
     }
 }

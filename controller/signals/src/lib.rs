@@ -3,7 +3,14 @@
 //! A source reads over the network and answers in values of the core. It knows nothing of
 //! PodScalers, reconcilers or policy. A failure is an error with words for people; it is never
 //! an empty answer, since no samples and no load are not the same.
+//!
+//! [`Source`] is what a source implements; [`Shared`] is how everybody reads it.
 
+mod api_server;
+mod error;
 mod resource_metrics;
+mod shared;
 
-pub use resource_metrics::{ResourceMetrics, SignalError};
+pub use error::SignalError;
+pub use resource_metrics::ResourceMetrics;
+pub use shared::{Limits, Shared, Source};

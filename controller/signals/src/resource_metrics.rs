@@ -1,10 +1,6 @@
 //! `metrics.k8s.io`: what metrics-server says the containers of a namespace use.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use kube::Client;
@@ -14,80 +10,45 @@ use plimsoll_core::{
     time::{Span, Timestamp},
 };
 use serde::Deserialize;
-use tokio::time::{Instant, timeout};
 
-/// Why the usage of a namespace could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SignalError {
-    /// Nobody serves the API.
-    #[error(
-        "the resource metrics API (metrics.k8s.io) is not available: is metrics-server installed and ready? ({0})"
-    )]
-    Unavailable(String),
-    /// The operator may not read it.
-    #[error("not allowed to list pods in metrics.k8s.io: check the operator's ClusterRole ({0})")]
-    Forbidden(String),
-    /// No answer in time.
-    #[error("the resource metrics API (metrics.k8s.io) did not answer within {} s", .0.as_secs())]
-    TimedOut(Duration),
-    /// Anything else.
-    #[error("reading the resource metrics API (metrics.k8s.io) failed: {0}")]
-    Failed(String),
-}
+use crate::{Source, api_server::MetricsApi, error::SignalError};
 
-type Usage = Result<Arc<Vec<PodUsage>>, SignalError>;
-type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Usage)>>>;
+const API: MetricsApi = MetricsApi {
+    title: "the resource metrics API (metrics.k8s.io)",
+    way_out: "is metrics-server installed and ready?",
+};
 
-/// How long an answer is kept that nobody asks for.
-const RETENTION: Duration = Duration::from_secs(5);
+/// Bytes of the usage of the largest namespace: some hundred thousand pods.
+const MOST: usize = 64 * 1024 * 1024;
 
-/// Reads usage, one LIST per namespace for everybody whom an answer of that age will do.
-///
-/// Callers that ask for a namespace while its LIST is under way wait for that one. An error is
-/// shared like an answer, so that a broken API is not asked once per PodScaler.
+/// Usage of every pod of a namespace that metrics-server has samples of.
 #[derive(Clone)]
 pub struct ResourceMetrics {
     client: Client,
-    time_out: Duration,
-    namespaces: Arc<Mutex<BTreeMap<String, Slot>>>,
 }
 
 impl ResourceMetrics {
-    /// A reader whose answers come within `time_out`.
-    pub fn new(client: Client, time_out: Duration) -> Self {
-        Self { client, time_out, namespaces: Arc::default() }
+    /// A reader that uses `client`.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Source for ResourceMetrics {
+    /// A namespace.
+    type Question = String;
+    type Answer = Vec<PodUsage>;
+
+    const NAME: &'static str = "resource_metrics";
+
+    fn title(&self) -> Cow<'static, str> {
+        API.title.into()
     }
 
-    /// Usage of every pod of `namespace` that metrics-server has samples of, read at most `max_age` ago.
-    ///
-    /// # Errors
-    /// [`SignalError`] when the API cannot be read.
-    pub async fn namespace(&self, namespace: &str, max_age: Duration) -> Usage {
-        let slot = {
-            let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(namespaces.entry(namespace.to_owned()).or_default())
-        };
-        let mut cached = slot.lock().await;
-        if let Some((read_at, usage)) = cached.as_ref()
-            && read_at.elapsed() < max_age
-        {
-            return usage.clone();
-        }
-        let usage = match timeout(self.time_out, list(&self.client, namespace)).await {
-            Ok(usage) => usage.map(Arc::new),
-            Err(_) => Err(SignalError::TimedOut(self.time_out)),
-        };
-        *cached = Some((Instant::now(), usage.clone()));
-        usage
-    }
-
-    /// Forgets what nobody will ask for again, so that namespaces without PodScalers hold no memory.
-    pub fn forget_stale(&self) {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
-        namespaces.retain(|_, slot| match slot.try_lock() {
-            Ok(cached) => cached.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < RETENTION),
-            Err(_) => true,
-        });
+    async fn ask(&self, namespace: &String) -> Result<Vec<PodUsage>, SignalError> {
+        let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods");
+        let list: PodMetricsList = API.get(&self.client, &path, MOST).await?;
+        list.items.into_iter().map(pod_usage).collect()
     }
 }
 
@@ -117,29 +78,10 @@ struct ContainerMetrics {
     usage: BTreeMap<String, ApiQuantity>,
 }
 
-async fn list(client: &Client, namespace: &str) -> Result<Vec<PodUsage>, SignalError> {
-    let request = http::Request::get(format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods"))
-        .body(Vec::new())
-        .map_err(|error| SignalError::Failed(error.to_string()))?;
-    let list: PodMetricsList = client.request(request).await.map_err(|error| explain(&error))?;
-    list.items.into_iter().map(pod_usage).collect()
-}
-
-fn explain(error: &kube::Error) -> SignalError {
-    match error {
-        kube::Error::Api(status) if status.is_forbidden() => SignalError::Forbidden(status.message.clone()),
-        // A group that nobody serves is answered with plain text instead of a status.
-        kube::Error::Api(status) if status.code == 404 || status.code == 503 => {
-            SignalError::Unavailable(status.message.trim().to_owned())
-        }
-        other => SignalError::Failed(other.to_string()),
-    }
-}
-
 fn pod_usage(pod: PodMetrics) -> Result<PodUsage, SignalError> {
     let name = pod.metadata.name;
     let window = window(&pod.window)
-        .ok_or_else(|| SignalError::Failed(format!("pod {name} has the window {:?}", pod.window)))?;
+        .ok_or_else(|| API.failed(format!("pod {name} has the window {:?}", pod.window)))?;
     let containers = pod
         .containers
         .into_iter()
@@ -149,7 +91,7 @@ fn pod_usage(pod: PodMetrics) -> Result<PodUsage, SignalError> {
                 .into_iter()
                 .map(|(resource, quantity)| {
                     Quantity::parse(&quantity.0).map(|value| (resource, value.milli())).map_err(|error| {
-                        SignalError::Failed(format!("pod {name}, container {}: {error}", container.name))
+                        API.failed(format!("pod {name}, container {}: {error}", container.name))
                     })
                 })
                 .collect::<Result<_, _>>()?;
@@ -172,12 +114,15 @@ fn window(text: &str) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, time::Duration};
+
     use http::{Request, Response};
     use kube::client::Body;
     use pretty_assertions::assert_eq;
     use tower_test::mock;
 
     use super::*;
+    use crate::{Limits, Shared};
 
     const LIST: &str = r#"{"kind":"PodMetricsList","apiVersion":"metrics.k8s.io/v1beta1","metadata":{},"items":[
         {"metadata":{"name":"a","namespace":"shop"},"timestamp":"2026-11-23T10:00:00Z","window":"15.024s",
@@ -196,12 +141,15 @@ mod tests {
         Client::new(service, "default")
     }
 
-    fn reader(client: Client) -> ResourceMetrics {
-        ResourceMetrics::new(client, Duration::from_secs(10))
+    type Usage = Result<Arc<Vec<PodUsage>>, SignalError>;
+
+    fn reader(client: Client) -> Shared<ResourceMetrics> {
+        let limits = Limits { time_out: Duration::from_secs(10), concurrency: 4 };
+        Shared::new(ResourceMetrics::new(client), limits)
     }
 
-    async fn ask(metrics: &ResourceMetrics) -> Usage {
-        metrics.namespace("shop", Duration::from_secs(3)).await
+    async fn ask(metrics: &Shared<ResourceMetrics>) -> Usage {
+        metrics.read(&"shop".to_owned(), Duration::from_secs(3)).await
     }
 
     #[tokio::test]
@@ -246,7 +194,7 @@ mod tests {
         let metrics = reader(answering(200, LIST, 2));
         let first = ask(&metrics).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
-        let often = metrics.namespace("shop", Duration::from_millis(200)).await.unwrap();
+        let often = metrics.read(&"shop".to_owned(), Duration::from_millis(200)).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &often));
         assert!(Arc::ptr_eq(&often, &ask(&metrics).await.unwrap()), "and all others have his answer");
     }
@@ -257,24 +205,27 @@ mod tests {
         let metrics = reader(answering(200, LIST, 1));
         ask(&metrics).await.unwrap();
         metrics.forget_stale();
-        assert_eq!(metrics.namespaces.lock().unwrap().len(), 1);
+        assert_eq!(metrics.kept(), 1);
         tokio::time::advance(Duration::from_secs(6)).await;
         metrics.forget_stale();
-        assert_eq!(metrics.namespaces.lock().unwrap().len(), 0);
+        assert_eq!(metrics.kept(), 0);
     }
 
     #[tokio::test]
     async fn a_missing_api_is_an_error_that_says_what_to_install() {
         let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"the server could not find the requested resource","reason":"NotFound","code":404}"#;
         let error = ask(&reader(answering(404, status, 1))).await.unwrap_err();
-        assert!(matches!(error, SignalError::Unavailable(_)), "{error:?}");
+        assert!(matches!(error, SignalError::Unavailable { .. }), "{error:?}");
         assert!(error.to_string().contains("is metrics-server installed"), "{error}");
     }
 
     #[tokio::test]
     async fn a_group_that_nobody_serves_is_a_missing_api() {
         let error = ask(&reader(answering(404, "404 page not found\n", 1))).await.unwrap_err();
-        assert_eq!(error, SignalError::Unavailable("404 page not found".into()));
+        assert!(
+            matches!(&error, SignalError::Unavailable { answer, .. } if answer == "404 page not found"),
+            "{error:?}"
+        );
     }
 
     #[tokio::test]
@@ -282,7 +233,7 @@ mod tests {
         tokio::time::pause();
         let (service, _handle) = mock::pair::<Request<Body>, Response<Body>>();
         let error = ask(&reader(Client::new(service, "default"))).await.unwrap_err();
-        assert_eq!(error, SignalError::TimedOut(Duration::from_secs(10)));
+        assert_eq!(error.to_string(), "the resource metrics API (metrics.k8s.io) did not answer within 10 s");
     }
 
     #[tokio::test]

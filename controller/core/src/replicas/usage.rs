@@ -47,9 +47,13 @@ pub type Samples = BTreeMap<String, Sample>;
 ///
 /// A pod has no sample when the named container, or without a name any container at all, lacks the resource.
 /// A pod without containers has none either. As `getPodMetrics` and `getContainerMetrics` of HPA.
-pub fn resource_samples(usages: &[PodUsage], resource: &str, container: Option<&str>) -> Samples {
+pub fn resource_samples<'a>(
+    usages: impl IntoIterator<Item = &'a PodUsage>,
+    resource: &str,
+    container: Option<&str>,
+) -> Samples {
     usages
-        .iter()
+        .into_iter()
         .filter_map(|usage| {
             let value = match container {
                 Some(name) => {

@@ -12,6 +12,8 @@ use prometheus::{
 
 pub use object_series::ObjectSeries;
 
+use crate::signals::Signals;
+
 /// The series of the operator. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
@@ -168,7 +170,9 @@ impl Metrics {
         }
         for result in ["ok", "error"] {
             self.reconcile_seconds.with_label_values(&[result]);
-            self.signal_seconds.with_label_values(&["resource_metrics", result]);
+            for source in Signals::NAMES {
+                self.signal_seconds.with_label_values(&[source, result]);
+            }
         }
     }
 

@@ -6,16 +6,18 @@ use k8s_openapi::api::autoscaling::v1::Scale;
 use plimsoll_api::v1alpha1::{PodScalerSpec, PodScalerStatus};
 use plimsoll_core::{
     reason::ConditionKind,
-    replicas::{
-        Input, MetricSpec, Obstacle, PodUsage, Policy, Reading, ReadingError, TargetView, resource_samples,
-    },
+    replicas::{Input, Obstacle, TargetView},
     time::Timestamp,
 };
 use plimsoll_observe::{ObservedPod, observe_policy, parse_selector};
-use plimsoll_signals::SignalError;
-use tokio::time::Instant;
 
-use crate::{context::Context, podscaler::Subject};
+use crate::{
+    context::Context,
+    podscaler::{
+        Subject,
+        readings::{Asked, read_metrics},
+    },
+};
 
 /// What was read.
 pub(super) enum Gathered {
@@ -52,12 +54,17 @@ pub(super) async fn gather(
     if !rivals.is_empty() {
         return Gathered::Blocked(Obstacle::Conflicting { others: rivals }, Some(target.spec_replicas));
     }
-    let (pods, obstacle) = match select_pods(context, subject, &scale) {
+    let selector = scale.status.as_ref().and_then(|status| status.selector.as_deref()).unwrap_or_default();
+    let (pods, obstacle) = match select_pods(context, subject, selector) {
         Ok(pods) => (pods, None),
         Err(obstacle) => (Vec::new(), Some(obstacle)),
     };
     let readings = match obstacle {
-        None => read_metrics(context, namespace, spec, &policy, &pods).await,
+        None => {
+            let max_age = context.options.max_age(spec);
+            let asked = Asked { context, namespace, pods: &pods, max_age };
+            read_metrics(asked, &spec.metrics_or_default(), &policy.metrics).await
+        }
         Some(_) => Vec::new(),
     };
     let input = Input {
@@ -84,9 +91,8 @@ fn target_view(scale: &Scale) -> TargetView {
 fn select_pods(
     context: &Context,
     subject: &Subject<'_>,
-    scale: &Scale,
+    text: &str,
 ) -> Result<Vec<Arc<ObservedPod>>, Obstacle> {
-    let text = scale.status.as_ref().and_then(|status| status.selector.as_deref()).unwrap_or_default();
     if text.is_empty() {
         return Err(Obstacle::SelectorRequired);
     }
@@ -100,60 +106,6 @@ fn select_pods(
     scalers.sort();
     let scalers = scalers.into_iter().map(|name| format!("{}/{name}", subject.namespace)).collect();
     Err(Obstacle::AmbiguousSelector { selector: text.to_owned(), scalers })
-}
-
-/// One reading per metric. The usage of a namespace is read once, however many metrics need it.
-async fn read_metrics(
-    context: &Context,
-    namespace: &str,
-    spec: &PodScalerSpec,
-    policy: &Policy,
-    pods: &[Arc<ObservedPod>],
-) -> Vec<Reading> {
-    let needs_usage = policy
-        .metrics
-        .iter()
-        .any(|metric| matches!(metric, MetricSpec::Resource { .. } | MetricSpec::ContainerResource { .. }));
-    let usage = if needs_usage {
-        let asked_at = Instant::now();
-        let max_age = context.options.max_age(spec);
-        let usage = context.resource_metrics.namespace(namespace, max_age).await;
-        context.metrics.observe_signal("resource_metrics", usage.is_ok(), asked_at.elapsed());
-        usage.map(|usage| of_pods(&usage, pods))
-    } else {
-        Ok(Vec::new())
-    };
-    policy.metrics.iter().map(|metric| reading(metric, &usage)).collect()
-}
-
-fn of_pods(usage: &[PodUsage], pods: &[Arc<ObservedPod>]) -> Vec<PodUsage> {
-    // The index yields pods ordered by name.
-    let is_ours = |usage: &&PodUsage| {
-        pods.binary_search_by(|pod| pod.view.name.as_str().cmp(usage.pod.as_str())).is_ok()
-    };
-    usage.iter().filter(is_ours).cloned().collect()
-}
-
-fn reading(metric: &MetricSpec, usage: &Result<Vec<PodUsage>, SignalError>) -> Reading {
-    let (resource, container) = match metric {
-        MetricSpec::Resource { name, .. } => (name, None),
-        MetricSpec::ContainerResource { name, container, .. } => (name, Some(container.as_str())),
-        MetricSpec::Pods { .. } => return unsupported("Pods"),
-        MetricSpec::Object { .. } => return unsupported("Object"),
-        MetricSpec::External { .. } => return unsupported("External"),
-        MetricSpec::Prometheus { .. } => return unsupported("Prometheus"),
-        MetricSpec::Scrape { .. } => return unsupported("Scrape"),
-        MetricSpec::Unknown { kind } => return unsupported(kind),
-    };
-    match usage {
-        Ok(usage) if usage.is_empty() => Reading::Failed(ReadingError::Empty),
-        Ok(usage) => Reading::Pods(resource_samples(usage, resource, container)),
-        Err(error) => Reading::Failed(ReadingError::Fetch(error.to_string())),
-    }
-}
-
-fn unsupported(kind: &str) -> Reading {
-    Reading::Failed(ReadingError::Unsupported { kind: kind.to_owned() })
 }
 
 fn is_scaled_to_zero(status: Option<&PodScalerStatus>) -> bool {

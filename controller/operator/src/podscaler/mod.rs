@@ -6,6 +6,7 @@ pub mod controller;
 mod events;
 mod gather;
 pub mod memory;
+mod readings;
 mod report;
 pub mod schedule;
 mod status;

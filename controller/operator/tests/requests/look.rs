@@ -12,9 +12,9 @@ use plimsoll_operator::{
     metrics::Metrics,
     pods::PodIndex,
     podscaler::{Scaler, claims::Claims, memory::Memories, reconcile, schedule::Schedule},
+    signals::Signals,
     targets::Targets,
 };
-use plimsoll_signals::ResourceMetrics;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -117,7 +117,7 @@ async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Con
         ready: watch::channel(ready).1,
         leadership,
         targets: Targets::new(client.clone()),
-        resource_metrics: ResourceMetrics::new(client.clone(), Duration::from_secs(10)),
+        signals: Signals::new(&client),
         schedule: Schedule::starting_now(),
         memories: Memories::default(),
         metrics: Metrics::new().unwrap(),
