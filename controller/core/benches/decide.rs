@@ -46,6 +46,7 @@ fn input(algorithm: Algorithm, pods: usize, milli: i64) -> Input {
             max_replicas: 100_000,
             metrics: vec![MetricSpec::Resource { name: "cpu".into(), target: PodTarget::Utilization(50) }],
             behavior: Some(Behavior::default()),
+            ..Policy::default()
         },
         target: TargetView { spec_replicas: size, status_replicas: size },
         pods,

@@ -83,6 +83,8 @@ pub enum ConditionReason {
     InvalidMetricSourceType,
     /// `spec.metrics` is empty. Ours.
     NoMetrics,
+    /// `spec.formula` gives no number. Ours.
+    FormulaFailed,
     /// A rate policy limits a growing.
     ScaleUpLimit,
     /// A rate policy limits a shrinking.
@@ -130,8 +132,12 @@ pub enum EventReason {
     FailedGetScrapeMetric,
     /// The metric's type is unknown.
     InvalidMetricSourceType,
+    /// `spec.formula` gives no number. Ours.
+    FormulaFailed,
     /// No proposal, or none that may be trusted.
     FailedComputeMetricsReplicas,
+    /// The metrics could not be trusted several times in a row, and `spec.fallback` says what to do. Ours.
+    FallbackApplied,
     /// The status could not be written. Said by the operator; the word is here.
     FailedUpdateStatus,
     /// Another PodScaler has the same target. Ours.
@@ -171,12 +177,20 @@ pub enum RescaleReason {
     AboveMaxReplicas,
     /// The size was below `minReplicas`.
     BelowMinReplicas,
+    /// The size was above the maximum of this schedule. Ours.
+    AboveScheduledMax(String),
+    /// The size was below the minimum of this schedule. Ours.
+    BelowScheduledMin(String),
     /// This metric asks for more.
     MetricAboveTarget(String),
     /// No metric asks for the present size.
     AllMetricsBelowTarget,
     /// The metrics ask for the present size, but a window leads elsewhere. `Plimsoll-1` only; HPA says nothing.
     RecentRecommendations,
+    /// `spec.formula` asks for another size. Ours.
+    Formula,
+    /// The metrics cannot be trusted, and `spec.fallback` asks for another size. Ours.
+    Fallback,
 }
 
 impl fmt::Display for RescaleReason {
@@ -185,6 +199,14 @@ impl fmt::Display for RescaleReason {
             Self::None => Ok(()),
             Self::AboveMaxReplicas => f.write_str("Current number of replicas above Spec.MaxReplicas"),
             Self::BelowMinReplicas => f.write_str("Current number of replicas below Spec.MinReplicas"),
+            Self::AboveScheduledMax(schedule) => {
+                write!(f, "Current number of replicas above the maximum of schedule {schedule}")
+            }
+            Self::BelowScheduledMin(schedule) => {
+                write!(f, "Current number of replicas below the minimum of schedule {schedule}")
+            }
+            Self::Formula => f.write_str("The formula asks for another size"),
+            Self::Fallback => f.write_str("The metrics cannot be trusted, so the fallback applies"),
             Self::MetricAboveTarget(metric) => write!(f, "{metric} above target"),
             Self::AllMetricsBelowTarget => f.write_str("All metrics below target"),
             Self::RecentRecommendations => {

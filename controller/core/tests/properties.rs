@@ -1,13 +1,17 @@
 //! What holds for every input, whatever the rules are.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the number of cases comes from outside; the core reads nothing"
+)]
 
 mod arbitrary;
 
 use arbitrary::{inputs, memories, sane_policies};
 use plimsoll_core::replicas::{
-    Algorithm, Basis, Decision, Input, Memory, MetricOutcome, MetricSpec, RateKind, RatePolicy, Reading,
-    SelectPolicy, acted, decide,
+    Algorithm, Basis, Decision, Input, Memory, MetricOptions, MetricOutcome, MetricSpec, RateKind,
+    RatePolicy, Reading, ReadingError, SelectPolicy, acted, decide,
 };
 use plimsoll_core::time::{Span, Timestamp};
 use proptest::prelude::*;
@@ -35,14 +39,19 @@ fn config() -> ProptestConfig {
 proptest! {
     #![proptest_config(config())]
 
-    /// Take the clamp out of `limits::bound` and this fails.
+    /// Those of the schedules that are open included. Take the clamp out of `limits::bound`, or take the policy's own
+    /// bounds there, and this fails.
     #[test]
     fn a_decided_size_lies_within_the_bounds(input in inputs(), memory in memories()) {
         let (decision, _) = decide(&input, &memory);
         let Input { policy, target, .. } = &input;
+        let bounds = policy.bounds(input.now).unwrap();
+        prop_assert!(bounds.min_replicas <= bounds.max_replicas && bounds.max_replicas <= policy.max_replicas);
+        prop_assert!(bounds.min_replicas >= policy.min_replicas.min(bounds.max_replicas), "{bounds}");
         let is_off = target.spec_replicas == 0 && decision.desired == 0 && decision.metrics.is_empty();
         if decision.is_decided() && !is_off {
-            prop_assert!((policy.min_replicas..=policy.max_replicas).contains(&decision.desired), "{decision}");
+            let within = bounds.min_replicas..=bounds.max_replicas;
+            prop_assert!(within.contains(&decision.desired), "{bounds}: {decision}");
         } else {
             prop_assert_eq!(decision.desired, target.spec_replicas);
         }
@@ -85,6 +94,8 @@ proptest! {
     fn no_metric_of_plimsoll_goes_against_its_usage(mut input in inputs(), memory in memories()) {
         input.policy.algorithm = Algorithm::Plimsoll1;
         let spec = input.target.spec_replicas;
+        input.policy.metric_options.clear();
+        input.policy.formula = None;
         for MetricOutcome { proposal, ratio, .. } in decide(&input, &memory).0.metrics {
             if let (Ok(replicas), Some(ratio)) = (proposal, ratio) {
                 prop_assert!(ratio <= 1.0 || replicas >= spec, "shrinks at {ratio}");
@@ -97,6 +108,8 @@ proptest! {
     #[test]
     fn a_tolerated_ratio_of_plimsoll_holds_the_size(mut input in inputs(), memory in memories()) {
         input.policy.algorithm = Algorithm::Plimsoll1;
+        input.policy.metric_options.clear();
+        input.policy.formula = None;
         for MetricOutcome { proposal, basis, .. } in decide(&input, &memory).0.metrics {
             if basis == Some(Basis::WithinTolerance) {
                 prop_assert_eq!(proposal, Ok(input.target.spec_replicas));
@@ -107,10 +120,24 @@ proptest! {
     #[test]
     fn a_failed_metric_never_lets_the_others_shrink(input in inputs(), memory in memories()) {
         let (decision, _) = decide(&input, &memory);
-        let within = input.policy.min_replicas..=input.policy.max_replicas;
         let some_failed = decision.metrics.iter().any(|metric| metric.proposal.is_err());
-        if some_failed && within.contains(&input.target.spec_replicas) {
+        // A fallback is asked to; a formula has no part in metrics it does not use.
+        if some_failed && decision.fallback.is_none() && input.policy.formula.is_none() {
             prop_assert!(decision.recommendation.is_none_or(|r| r >= input.target.spec_replicas));
+        }
+    }
+
+    /// A metric that failed and that the formula uses holds the size, whatever the others say.
+    #[test]
+    fn a_failed_metric_in_a_formula_holds_the_size(mut input in inputs(), memory in memories()) {
+        input.policy.metric_options = vec![MetricOptions { name: Some("m0".to_owned()), ..MetricOptions::default() }];
+        input.policy.formula = Some("m0.replicas + 1".to_owned());
+        input.policy.fallback = None;
+        input.readings[0] = Reading::Failed(ReadingError::Empty);
+        let (decision, _) = decide(&input, &memory);
+        if decision.metrics.iter().any(|metric| metric.alias.is_some()) {
+            prop_assert_eq!(decision.desired, input.target.spec_replicas);
+            prop_assert!(!decision.is_decided());
         }
     }
 

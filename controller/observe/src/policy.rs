@@ -57,6 +57,7 @@ pub fn observe_policy(spec: &api::PodScalerSpec) -> Result<Policy, InvalidField>
             .map(|(index, metric)| observe_metric(metric, &format!("spec.metrics[{index}]")))
             .collect::<Result<_, _>>()?,
         behavior: spec.behavior.as_ref().map(observe_behavior).transpose()?,
+        ..Policy::default()
     })
 }
 

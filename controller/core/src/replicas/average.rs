@@ -43,8 +43,14 @@ pub(super) fn propose(ctx: &Context<'_>, samples: &Samples, target: Target<'_>) 
     let usage = measure.usage(&load)?;
     let (spec, ratio) = (ctx.input.target.spec_replicas, usage.ratio);
     let status = usage.status(&measure);
-    let answer =
-        |replicas, basis, ratio| Proposal { replicas, basis, ratio, status, pods: Some(groups.counts()) };
+    let answer = |replicas, basis, ratio| Proposal {
+        replicas,
+        basis,
+        ratio,
+        status,
+        pods: Some(groups.counts()),
+        total: None,
+    };
 
     let grows_with_unready = !groups.unready.is_empty() && ratio > 1.0;
     if !grows_with_unready && groups.missing.is_empty() {

@@ -1,82 +1,147 @@
-//! From the outcomes of all metrics to one proposal: the highest wins, and a failure may only hold or grow.
+//! From the outcomes of all metrics to one proposal: the highest wins, and a failure may only hold or grow. With a
+//! formula, what it says; without metrics that may be trusted, what the fallback says.
 
-use super::Context;
+use std::collections::BTreeMap;
+
 use super::decision::{Decision, Limit, LimitKind, SyncError};
-use super::measure;
+use super::formula::{Formula, Terms};
+use super::memory::Memory;
 use super::proposal::MetricError;
+use super::{Context, fallback, measure};
 use crate::reason::{ConditionKind, ConditionReason, EventReason};
 
-/// The winning proposal, and the name of its metric.
-#[derive(Clone, Debug, Default)]
+/// The size to go on with, and where it comes from.
+#[derive(Clone, Debug)]
 pub(super) struct Winner {
     pub(super) replicas: i32,
-    pub(super) metric: String,
+    pub(super) source: Source,
 }
 
-/// Measures all metrics into `decision`. `None` when their proposals may not be acted on; the decision then says why.
-pub(super) fn combine(ctx: &Context<'_>, decision: &mut Decision) -> Option<Winner> {
-    let policy = &ctx.input.policy;
-    if policy.metrics.is_empty() {
-        return without_metrics(ctx, decision);
-    }
-    let readings = ctx.input.readings.iter().map(Some).chain(std::iter::repeat(None));
-    decision.metrics = policy
-        .metrics
-        .iter()
-        .zip(readings)
-        .map(|(metric, reading)| measure::outcome(ctx, metric, reading))
-        .collect();
+/// Where a size before windows and limits comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The metric of this name.
+    Metric(String),
+    Formula,
+    Fallback,
+}
 
-    let mut winner = Winner::default();
+/// Measures all metrics into `decision`. `None` when their proposals may not be acted on, and no fallback applies; the
+/// decision then says why.
+pub(super) fn combine(ctx: &Context<'_>, memory: &mut Memory, decision: &mut Decision) -> Option<Winner> {
+    let policy = &ctx.input.policy;
+    let winner = if policy.metrics.is_empty() {
+        without_metrics(ctx, decision)
+    } else {
+        let readings = ctx.input.readings.iter().map(Some).chain(std::iter::repeat(None));
+        decision.metrics = policy
+            .metrics
+            .iter()
+            .zip(readings)
+            .map(|(m, reading)| measure::outcome(ctx, m, reading))
+            .collect();
+        for (outcome, options) in decision.metrics.iter_mut().zip(&policy.metric_options) {
+            options.apply(outcome);
+        }
+        let failures: Vec<_> =
+            decision.metrics.iter().filter_map(|m| m.proposal.as_ref().err().cloned()).collect();
+        for failure in failures {
+            decision.warn(failure.event, failure.message);
+        }
+        match &ctx.formula {
+            None => highest(ctx, decision),
+            Some(formula) => by_formula(ctx, formula, decision),
+        }
+    };
+    fallback::count(ctx, memory, winner.as_ref());
+    winner.or_else(|| fallback::fall_back(ctx, memory, decision))
+}
+
+/// The highest proposal, if the failures let it count.
+fn highest(ctx: &Context<'_>, decision: &mut Decision) -> Option<Winner> {
+    let (mut replicas, mut metric) = (0, String::new());
     let mut failures: Vec<MetricError> = Vec::new();
     for outcome in &decision.metrics {
         match &outcome.proposal {
             // As long as the best is zero the next one replaces it, so among zeros the last names the metric.
-            Ok(replicas) if winner.replicas == 0 || *replicas > winner.replicas => {
-                winner = Winner { replicas: *replicas, metric: outcome.name.clone() };
+            Ok(proposed) if replicas == 0 || *proposed > replicas => {
+                (replicas, metric) = (*proposed, outcome.name.clone());
             }
             Ok(_) => {}
             Err(error) => failures.push(error.clone()),
         }
     }
-    for failure in &failures {
-        decision.warn(failure.event, failure.message.clone());
-    }
     let spec = ctx.input.target.spec_replicas;
-    let all_failed = failures.len() >= policy.metrics.len();
-    let some_failed = !failures.is_empty();
     if let Some(first) = failures.first() {
-        let (failed, all) = (failures.len(), policy.metrics.len());
+        let (failed, all) = (failures.len(), decision.metrics.len());
         let message =
             format!("invalid metrics ({failed} invalid out of {all}), first error is: {}", first.in_context);
-        let ends_sync = all_failed || winner.replicas < spec;
-        decision.error = Some(SyncError { message, ends_sync });
-        if ends_sync {
-            let message = format!("the HPA was unable to compute the replica count: {}", first.message);
-            decision.set_condition(ConditionKind::ScalingActive, false, first.reason, message);
+        let all_failed = failed >= all;
+        if all_failed || replicas < spec {
+            if !all_failed {
+                decision.limits.push(Limit { kind: LimitKind::PartialFailure, from: replicas, to: spec });
+            }
+            give_up(decision, first.reason, &first.message, message);
+            return None;
+        }
+        decision.error = Some(SyncError { message, ends_sync: false });
+    }
+    found(decision, &metric);
+    Some(Winner { replicas, source: Source::Metric(metric) })
+}
+
+/// What the formula makes of the metrics it uses, none of which may have failed.
+fn by_formula(ctx: &Context<'_>, formula: &Formula, decision: &mut Decision) -> Option<Winner> {
+    let mut terms = BTreeMap::new();
+    for ((spec, options), outcome) in
+        ctx.input.policy.metrics.iter().zip(&ctx.input.policy.metric_options).zip(&decision.metrics)
+    {
+        let Some(name) = options.name.as_deref().filter(|name| formula.uses(name)) else { continue };
+        if let Err(error) = &outcome.proposal {
+            let error = error.clone();
+            let message = format!("spec.formula uses the metric {name}, which failed: {}", error.in_context);
+            give_up(decision, error.reason, &error.message, message);
+            return None;
+        }
+        if let Some(of_metric) = Terms::of(spec, outcome) {
+            terms.insert(name, of_metric);
         }
     }
-    if some_failed && !all_failed && winner.replicas < spec {
-        decision.limits.push(Limit { kind: LimitKind::PartialFailure, from: winner.replicas, to: spec });
+    match formula.replicas(&terms) {
+        Ok(replicas) => {
+            found(decision, "spec.formula");
+            Some(Winner { replicas, source: Source::Formula })
+        }
+        Err(problem) => {
+            let message = format!("spec.formula: {problem}");
+            decision.warn(EventReason::FormulaFailed, message.clone());
+            give_up(decision, ConditionReason::FormulaFailed, &message, message.clone());
+            None
+        }
     }
-    if !decision.is_decided() {
-        let message = decision.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
-        decision.warn(EventReason::FailedComputeMetricsReplicas, message);
-        return None;
-    }
+}
+
+fn found(decision: &mut Decision, source: &str) {
     decision.set_condition(
         ConditionKind::ScalingActive,
         true,
         ConditionReason::ValidMetricFound,
-        format!("the HPA was able to successfully calculate a replica count from {}", winner.metric),
+        format!("the HPA was able to successfully calculate a replica count from {source}"),
     );
-    Some(winner)
+}
+
+/// Ends the decision: no proposal may be acted on.
+fn give_up(decision: &mut Decision, reason: ConditionReason, cause: &str, message: String) {
+    let condition = format!("the HPA was unable to compute the replica count: {cause}");
+    decision.set_condition(ConditionKind::ScalingActive, false, reason, condition);
+    decision.warn(EventReason::FailedComputeMetricsReplicas, message.clone());
+    decision.error = Some(SyncError { message, ends_sync: true });
 }
 
 /// The Kubernetes API server never lets this happen to an HPA.
 fn without_metrics(ctx: &Context<'_>, decision: &mut Decision) -> Option<Winner> {
     if !ctx.rules.no_metrics_hold() {
-        return Some(Winner::default());
+        return Some(Winner { replicas: 0, source: Source::Metric(String::new()) });
     }
     let message = "spec.metrics is empty, so the size is held: name at least one metric";
     decision.set_condition(ConditionKind::ScalingActive, false, ConditionReason::NoMetrics, message);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::Bounds;
+use super::options::Adjustment;
 use super::policy::RatePolicy;
 use super::proposal::{Basis, MetricError};
 use crate::reason::{ConditionKind, ConditionReason, ConditionStatus, EventKind, EventReason, RescaleReason};
@@ -33,9 +35,15 @@ pub struct Decision {
     pub error: Option<SyncError>,
     /// Whether a successful write makes the condition `ScaledToZero` true.
     pub to_zero: bool,
-    /// When a window or a rate policy that holds the size back will give way, if one does. Asking earlier is
-    /// harmless.
+    /// When a window or a rate policy that holds the size back will give way, or a schedule changes the bounds, if
+    /// something does. Asking earlier is harmless.
     pub next_look: Option<Span>,
+    /// The bounds of the moment, where a schedule has a part in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
+    /// The looks in a row without metrics that may be trusted, once the fallback applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<i32>,
 }
 
 impl Decision {
@@ -53,6 +61,8 @@ impl Decision {
             error: None,
             to_zero: false,
             next_look: None,
+            bounds: None,
+            fallback: None,
         }
     }
 
@@ -102,6 +112,15 @@ pub struct MetricOutcome {
     pub basis: Option<Basis>,
     /// How the pods were counted. `None` when the metric does not group pods, or failed before.
     pub pods: Option<PodCounts>,
+    /// The name that the policy gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// The value of a metric that has one for all pods together, in thousandths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<i64>,
+    /// What the metric's own bounds and activation made of its proposal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adjustment: Option<Adjustment>,
 }
 
 /// A metric's current value. Exactly the fields HPA fills are set.
@@ -174,8 +193,28 @@ pub enum LimitKind {
     Max,
     /// `minReplicas`.
     Min,
+    /// The lowest maximum of the schedules that are open.
+    ScheduledMax {
+        /// The schedule.
+        schedule: String,
+    },
+    /// The highest minimum of the schedules that are open.
+    ScheduledMin {
+        /// The schedule.
+        schedule: String,
+    },
     /// Some metrics failed, and the others would shrink the workload.
     PartialFailure,
+}
+
+impl LimitKind {
+    pub(super) fn of_max(bounds: &Bounds) -> Self {
+        bounds.max_from.clone().map_or(Self::Max, |schedule| Self::ScheduledMax { schedule })
+    }
+
+    pub(super) fn of_min(bounds: &Bounds) -> Self {
+        bounds.min_from.clone().map_or(Self::Min, |schedule| Self::ScheduledMin { schedule })
+    }
 }
 
 /// A condition to set. The transition time is the caller's: it changes only with the status.

@@ -20,13 +20,7 @@ pub(super) fn input(algorithm: Algorithm, spec: i32) -> Input {
         now: NOW,
         settings: Settings::default(),
         namespace: "shop".to_owned(),
-        policy: Policy {
-            algorithm,
-            min_replicas: 1,
-            max_replicas: 1000,
-            metrics: Vec::new(),
-            behavior: None,
-        },
+        policy: Policy { algorithm, min_replicas: 1, max_replicas: 1000, ..Policy::default() },
         target: TargetView { spec_replicas: spec, status_replicas: spec },
         pods: Vec::new(),
         readings: Vec::new(),
@@ -55,7 +49,7 @@ impl Policy {
 }
 
 pub(super) fn context(input: &Input) -> Context<'_> {
-    Context::of(input)
+    Context::of(input).expect("the policy is valid")
 }
 
 pub(super) fn amounts(resource: &str, milli: i64) -> Amounts {

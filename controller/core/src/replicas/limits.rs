@@ -54,14 +54,14 @@ pub(super) fn apply(ctx: &Context<'_>, memory: &mut Memory, decision: &mut Decis
 
 /// HPA's limits from before `behavior`: at most double, or 4, per decision.
 fn bound_legacy(ctx: &Context<'_>, desired: i32) -> Bounded {
-    let (policy, current) = (&ctx.input.policy, ctx.input.target.spec_replicas);
+    let (bounds, current) = (&ctx.bounds, ctx.input.target.spec_replicas);
     let reach = saturate_to_i32(i128::from(current) * 2).max(LEGACY_GROWTH_MINIMUM);
-    if desired < policy.min_replicas {
-        bounded(policy.min_replicas, ConditionReason::TooFewReplicas, LimitKind::Min, None)
-    } else if policy.max_replicas > reach && desired > reach {
+    if desired < bounds.min_replicas {
+        bounded(bounds.min_replicas, ConditionReason::TooFewReplicas, LimitKind::of_min(bounds), None)
+    } else if bounds.max_replicas > reach && desired > reach {
         bounded(reach, ConditionReason::ScaleUpLimit, LimitKind::Doubling, None)
-    } else if desired > policy.max_replicas {
-        bounded(policy.max_replicas, ConditionReason::TooManyReplicas, LimitKind::Max, None)
+    } else if desired > bounds.max_replicas {
+        bounded(bounds.max_replicas, ConditionReason::TooManyReplicas, LimitKind::of_max(bounds), None)
     } else {
         within_range(desired)
     }
@@ -69,24 +69,34 @@ fn bound_legacy(ctx: &Context<'_>, desired: i32) -> Bounded {
 
 /// The rate policies of the direction, and the bound at its end.
 fn bound(ctx: &Context<'_>, behavior: &Behavior, memory: &Memory, desired: i32) -> Bounded {
-    let (policy, current) = (&ctx.input.policy, ctx.input.target.spec_replicas);
+    let (bounds, current) = (&ctx.bounds, ctx.input.target.spec_replicas);
     if desired > current {
         let reach = highest(ctx, memory, &behavior.scale_up);
-        if policy.max_replicas > reach.replicas && desired > reach.replicas {
+        if bounds.max_replicas > reach.replicas && desired > reach.replicas {
             let kind = limit_kind(&reach, true);
             return bounded(reach.replicas, ConditionReason::ScaleUpLimit, kind, reach.until);
         }
-        if desired > policy.max_replicas {
-            return bounded(policy.max_replicas, ConditionReason::TooManyReplicas, LimitKind::Max, None);
+        if desired > bounds.max_replicas {
+            return bounded(
+                bounds.max_replicas,
+                ConditionReason::TooManyReplicas,
+                LimitKind::of_max(bounds),
+                None,
+            );
         }
     } else if desired < current {
         let reach = lowest(ctx, memory, &behavior.scale_down);
-        if policy.min_replicas < reach.replicas && desired < reach.replicas {
+        if bounds.min_replicas < reach.replicas && desired < reach.replicas {
             let kind = limit_kind(&reach, false);
             return bounded(reach.replicas, ConditionReason::ScaleDownLimit, kind, reach.until);
         }
-        if desired < policy.min_replicas {
-            return bounded(policy.min_replicas, ConditionReason::TooFewReplicas, LimitKind::Min, None);
+        if desired < bounds.min_replicas {
+            return bounded(
+                bounds.min_replicas,
+                ConditionReason::TooFewReplicas,
+                LimitKind::of_min(bounds),
+                None,
+            );
         }
     }
     within_range(desired)

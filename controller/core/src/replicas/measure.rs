@@ -47,19 +47,32 @@ pub(super) fn outcome(ctx: &Context<'_>, metric: &MetricSpec, reading: Option<&R
     };
     let name = display_name(metric);
     match result {
-        Ok(Proposal { replicas, basis, ratio, status, pods }) => MetricOutcome {
+        Ok(Proposal { replicas, basis, ratio, status, pods, total }) => MetricOutcome {
             name,
             status: Some(status),
             proposal: Ok(replicas),
             ratio: ratio.is_finite().then_some(ratio),
             basis: Some(basis),
             pods,
+            alias: None,
+            total,
+            adjustment: None,
         },
         Err(Trouble { cause, middle }) => {
             let (reason, event) = reasons(metric);
             let in_context = format!("{}{middle}{cause}", context(metric));
             let proposal = Err(MetricError { reason, event, message: cause, in_context });
-            MetricOutcome { name, status: None, proposal, ratio: None, basis: None, pods: None }
+            MetricOutcome {
+                name,
+                status: None,
+                proposal,
+                ratio: None,
+                basis: None,
+                pods: None,
+                alias: None,
+                total: None,
+                adjustment: None,
+            }
         }
     }
 }

@@ -24,6 +24,14 @@ pub struct Memory {
     /// Shrinkings of ours, for the budgets of rate policies.
     #[serde(default, rename = "downs", skip_serializing_if = "Vec::is_empty")]
     pub(super) scale_downs: Vec<ScaleEvent>,
+    /// The looks in a row that ended without metrics that may be trusted. Counted only with a fallback.
+    #[serde(default, rename = "fails", skip_serializing_if = "is_zero")]
+    pub(super) failures: i32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// A recommended size and its moment. Stored as a pair.

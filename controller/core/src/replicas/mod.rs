@@ -3,28 +3,35 @@
 use std::cmp::Ordering;
 
 use crate::reason::{ConditionKind, ConditionReason, RescaleReason};
+use crate::time::Timestamp;
 
 mod act;
 mod average;
+mod bounds;
 mod combine;
 mod decision;
 mod direct;
 mod failure;
+mod fallback;
 #[cfg(test)]
 mod fixtures;
+mod formula;
 mod grouping;
 mod input;
+mod invalid;
 mod limits;
 mod measure;
 mod memory;
 mod obstacle;
 mod opening;
+mod options;
 mod policy;
 mod proposal;
 mod rate;
 mod render;
 mod requests;
 mod rules;
+mod schedule;
 mod selector;
 mod stabilize;
 mod tolerance;
@@ -32,24 +39,31 @@ mod total;
 mod usage;
 mod view;
 
-use combine::combine;
+use combine::{Source, combine};
+use formula::Formula;
 use opening::{Opening, opening};
+use policy::Understood;
 use rules::Rules;
 use tolerance::Tolerance;
 
 pub use act::acted;
+pub use bounds::Bounds;
 pub use decision::{
     ConditionUpdate, Decision, Event, Limit, LimitKind, MetricOutcome, MetricStatus, PodCounts, SyncError,
 };
 pub use direct::{PodPort, Scrape, ScrapeValue, SourceName};
+pub use fallback::{Fallback, FallbackBehavior};
 pub use input::{Input, Reading, ReadingError};
+pub use invalid::InvalidPolicy;
 pub use memory::Memory;
 pub use obstacle::{Obstacle, blocked};
+pub use options::{Adjustment, MetricOptions};
 pub use policy::{
     Algorithm, Behavior, MetricSpec, PodTarget, Policy, RateKind, RatePolicy, ScalingRules, SelectPolicy,
     Settings, ValueTarget,
 };
 pub use proposal::{Basis, MetricError};
+pub use schedule::Schedule;
 pub use selector::{LabelRequirement, LabelSelector};
 pub use usage::{ContainerUsage, PodUsage, Sample, Samples, resource_samples};
 pub use view::{
@@ -64,25 +78,32 @@ struct Context<'a> {
     pods: Vec<&'a PodView>,
     rules: Rules,
     tolerance: Tolerance,
+    bounds: Bounds,
+    /// When a schedule changes the bounds next.
+    bounds_until: Option<Timestamp>,
+    formula: Option<Formula>,
 }
 
 impl<'a> Context<'a> {
-    fn of(input: &'a Input) -> Self {
+    fn of(input: &'a Input) -> Result<Self, InvalidPolicy> {
         let Policy { algorithm, behavior, .. } = &input.policy;
+        let Understood { windows, formula } = input.policy.understood()?;
+        let (bounds, bounds_until) = Bounds::of(&input.policy, &windows, input.now);
         let rules = Rules::of(*algorithm);
         let counts = |pod: &&PodView| !(rules.foreign_pods_are_dropped() && pod.foreign);
         let pods = input.pods.iter().filter(counts).collect();
-        Self { input, pods, rules, tolerance: Tolerance::of(behavior.as_ref(), &input.settings) }
+        let tolerance = Tolerance::of(behavior.as_ref(), &input.settings);
+        Ok(Self { input, pods, rules, tolerance, bounds, bounds_until, formula })
     }
 }
 
 /// Decides how many pods the workload gets. Pure: the same arguments give the same answer.
 ///
 /// The steps and their order are those of HPA's `reconcileAutoscaler`:
-/// 1. An obstacle other than one of the selector ends the decision.
+/// 1. An obstacle other than one of the selector, and a policy that cannot be understood, end the decision.
 /// 2. A first call remembers the present size as a recommendation.
 /// 3. A size of zero that is not ours, and a size out of bounds, need no metrics.
-/// 4. The metrics are measured and combined. If that may not be trusted, the size stays.
+/// 4. The metrics are measured and combined. If that may not be trusted, the size stays, or the fallback says another.
 /// 5. Windows, rate policies and bounds lead from the recommendation to the size.
 ///
 /// Keep the returned memory in any case. After the new size was written, call [`Memory::rescaled`] and [`acted`].
@@ -91,52 +112,65 @@ pub fn decide(input: &Input, memory: &Memory) -> (Decision, Memory) {
     if let Some(obstacle) = input.obstacle.as_ref().filter(|obstacle| !obstacle.is_of_selector()) {
         return (blocked(obstacle, current), memory.clone());
     }
+    let ctx = match Context::of(input) {
+        Ok(ctx) => ctx,
+        Err(invalid) => {
+            return (blocked(&Obstacle::Undecodable(invalid.to_string()), current), memory.clone());
+        }
+    };
     let mut memory = memory.seeded(current, input.now);
     let mut decision = Decision::hold(current);
+    decision.bounds = ctx.bounds.are_scheduled().then(|| ctx.bounds.clone());
     obstacle::scale_was_read(&mut decision);
-    match opening(input) {
-        Opening::Disabled => decision.set_condition(
-            ConditionKind::ScalingActive,
-            false,
-            ConditionReason::ScalingDisabled,
-            "scaling is disabled since the replica count of the target is zero",
+    match opening(input, &ctx.bounds) {
+        Opening::Disabled => scaling_is_off(
+            &mut decision,
+            "scaling is disabled since the replica count of the target is zero".to_owned(),
         ),
-        Opening::Jump { to, reason } => {
-            let kind = if to < current { LimitKind::Max } else { LimitKind::Min };
+        Opening::Asleep { schedule } => scaling_is_off(
+            &mut decision,
+            format!("scaling is disabled since the schedule {schedule} keeps the replica count at zero"),
+        ),
+        Opening::Jump { to, reason, kind } => {
             decision.limits.push(Limit { kind, from: current, to });
             decision.desired = to;
             decision.reason = reason;
         }
-        Opening::Metrics => by_metrics(input, &mut memory, &mut decision),
+        Opening::Metrics => by_metrics(&ctx, &mut memory, &mut decision),
     }
-    decision.to_zero = current > 0
-        && decision.desired == 0
-        && input.policy.min_replicas == 0
-        && input.policy.has_value_without_pods();
+    let can_wake = input.policy.has_value_without_pods() || ctx.bounds.max_from.is_some();
+    decision.to_zero = current > 0 && decision.desired == 0 && ctx.bounds.min_replicas == 0 && can_wake;
+    let bounds_change = ctx.bounds_until.map(|until| until.since(input.now));
+    decision.next_look = decision.next_look.into_iter().chain(bounds_change).min();
     (decision, memory)
 }
 
-fn by_metrics(input: &Input, memory: &mut Memory, decision: &mut Decision) {
+fn scaling_is_off(decision: &mut Decision, message: String) {
+    decision.set_condition(ConditionKind::ScalingActive, false, ConditionReason::ScalingDisabled, message);
+}
+
+fn by_metrics(ctx: &Context<'_>, memory: &mut Memory, decision: &mut Decision) {
+    let input = ctx.input;
     if let Some(obstacle) = &input.obstacle {
         return obstacle::report(obstacle, decision);
     }
-    let ctx = Context::of(input);
-    let min_replicas = &input.policy.min_replicas;
-    let current = input.target.spec_replicas;
-    let Some(winner) = combine(&ctx, decision) else { return };
+    let (current, min_replicas) = (input.target.spec_replicas, ctx.bounds.min_replicas);
+    let Some(winner) = combine(ctx, memory, decision) else { return };
 
     let recommended = winner.replicas.max(0);
     decision.recommendation = Some(recommended);
-    decision.reason = match recommended.cmp(&current) {
-        Ordering::Greater => RescaleReason::MetricAboveTarget(winner.metric),
-        Ordering::Less => RescaleReason::AllMetricsBelowTarget,
-        Ordering::Equal => RescaleReason::None,
+    decision.reason = match (recommended.cmp(&current), winner.source) {
+        (Ordering::Equal, _) => RescaleReason::None,
+        (_, Source::Fallback) => RescaleReason::Fallback,
+        (_, Source::Formula) => RescaleReason::Formula,
+        (Ordering::Greater, Source::Metric(name)) => RescaleReason::MetricAboveTarget(name),
+        (Ordering::Less, Source::Metric(_)) => RescaleReason::AllMetricsBelowTarget,
     };
-    decision.desired = limits::apply(&ctx, memory, decision, recommended);
-    if current == 0 && *min_replicas != 0 && decision.desired < *min_replicas {
+    decision.desired = limits::apply(ctx, memory, decision, recommended);
+    if current == 0 && min_replicas != 0 && decision.desired < min_replicas {
         // The minimum was raised while the workload slept.
-        decision.limits.push(Limit { kind: LimitKind::Min, from: decision.desired, to: *min_replicas });
-        decision.desired = *min_replicas;
+        decision.limits.push(Limit { kind: LimitKind::Min, from: decision.desired, to: min_replicas });
+        decision.desired = min_replicas;
         if decision.reason == RescaleReason::None {
             decision.reason = RescaleReason::BelowMinReplicas;
         }

@@ -1,5 +1,7 @@
 //! What the size alone decides, before any metric is looked at.
 
+use super::bounds::Bounds;
+use super::decision::LimitKind;
 use super::input::Input;
 use crate::reason::RescaleReason;
 
@@ -8,29 +10,50 @@ use crate::reason::RescaleReason;
 pub(super) enum Opening {
     /// The size is zero, and it was not us: the owner switched the workload off.
     Disabled,
+    /// The size is zero, and this schedule keeps it there.
+    Asleep { schedule: String },
     /// The size is out of bounds. It goes back at once: no metrics, windows or rate policies.
-    Jump { to: i32, reason: RescaleReason },
+    Jump { to: i32, reason: RescaleReason, kind: LimitKind },
     /// The metrics are asked.
     Metrics,
 }
 
-pub(super) fn opening(input: &Input) -> Opening {
+pub(super) fn opening(input: &Input, bounds: &Bounds) -> Opening {
     let (policy, current) = (&input.policy, input.target.spec_replicas);
+    let Bounds { min_replicas, max_replicas, .. } = *bounds;
     if current == 0 {
-        let may_wake = input.scaled_to_zero && (policy.min_replicas != 0 || policy.has_value_without_pods());
-        if may_wake { Opening::Metrics } else { Opening::Disabled }
-    } else if current > policy.max_replicas {
-        Opening::Jump { to: policy.max_replicas, reason: RescaleReason::AboveMaxReplicas }
-    } else if current < policy.min_replicas {
-        Opening::Jump { to: policy.min_replicas, reason: RescaleReason::BelowMinReplicas }
+        match &bounds.max_from {
+            _ if !input.scaled_to_zero => Opening::Disabled,
+            Some(schedule) if max_replicas <= 0 => Opening::Asleep { schedule: schedule.clone() },
+            // A schedule may have put it to sleep without any metric that could say when to wake it.
+            _ if min_replicas != 0 && !policy.schedules.is_empty() => to_minimum(bounds),
+            _ if min_replicas != 0 || policy.has_value_without_pods() => Opening::Metrics,
+            _ => Opening::Disabled,
+        }
+    } else if current > max_replicas {
+        let (reason, kind) = match &bounds.max_from {
+            None => (RescaleReason::AboveMaxReplicas, LimitKind::Max),
+            Some(schedule) => (RescaleReason::AboveScheduledMax(schedule.clone()), LimitKind::of_max(bounds)),
+        };
+        Opening::Jump { to: max_replicas, reason, kind }
+    } else if current < min_replicas {
+        to_minimum(bounds)
     } else {
         Opening::Metrics
     }
 }
 
+fn to_minimum(bounds: &Bounds) -> Opening {
+    let reason = match &bounds.min_from {
+        None => RescaleReason::BelowMinReplicas,
+        Some(schedule) => RescaleReason::BelowScheduledMin(schedule.clone()),
+    };
+    Opening::Jump { to: bounds.min_replicas, reason, kind: LimitKind::of_min(bounds) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{BOTH, cpu_percent, external, input, web};
+    use super::super::fixtures::{BOTH, context, cpu_percent, external, input, web};
     use super::super::{Algorithm, Memory, Obstacle, Reading, SelectPolicy, ValueTarget, decide};
     use super::*;
     use crate::reason::{ConditionKind, ConditionReason};
@@ -41,7 +64,7 @@ mod tests {
             input = input.metric(external(ValueTarget::Value(1)), Reading::Value(0));
         }
         (input.policy.min_replicas, input.policy.max_replicas, input.scaled_to_zero) = (min, 10, ours);
-        opening(&input)
+        opening(&input, &context(&input).bounds)
     }
 
     #[test]
@@ -59,9 +82,15 @@ mod tests {
     fn out_of_bounds_is_no_matter_of_metrics() {
         for algorithm in BOTH {
             let reason = RescaleReason::AboveMaxReplicas;
-            assert_eq!(at(algorithm, 11, 1, false, false), Opening::Jump { to: 10, reason });
+            assert_eq!(
+                at(algorithm, 11, 1, false, false),
+                Opening::Jump { to: 10, reason, kind: LimitKind::Max }
+            );
             let reason = RescaleReason::BelowMinReplicas;
-            assert_eq!(at(algorithm, 2, 3, false, false), Opening::Jump { to: 3, reason });
+            assert_eq!(
+                at(algorithm, 2, 3, false, false),
+                Opening::Jump { to: 3, reason, kind: LimitKind::Min }
+            );
             assert_eq!(at(algorithm, 3, 3, false, false), Opening::Metrics);
         }
     }

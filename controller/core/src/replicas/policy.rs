@@ -7,10 +7,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::Bounds;
 use super::direct::{Scrape, SourceName};
+use super::fallback::Fallback;
+use super::formula::Formula;
+use super::invalid::InvalidPolicy;
+use super::options::MetricOptions;
+use super::schedule::{Schedule, Window};
 use super::selector::LabelSelector;
 use crate::quantity::Format;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// A named and versioned way to decide. A new way gets a new name; an old name never changes its answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,7 +44,7 @@ impl fmt::Display for Algorithm {
 }
 
 /// How one workload is to be scaled. The counterpart of an HPA's `spec` without the target reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// The way to decide.
     pub algorithm: Algorithm,
@@ -50,9 +56,55 @@ pub struct Policy {
     pub metrics: Vec<MetricSpec>,
     /// Rate policies, windows and tolerances. `None` selects HPA's legacy limits.
     pub behavior: Option<Behavior>,
+    /// What is said about each metric beyond its target, in the order of `metrics`. A missing entry says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metric_options: Vec<MetricOptions>,
+    /// Windows of time in which narrower bounds hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
+    /// What to do when the metrics could not be trusted several times in a row. `None`: the size stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// A CEL expression over the named metrics, instead of the highest proposal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula: Option<String>,
+}
+
+/// The parts of a policy that are written as text, understood.
+#[derive(Debug, Default)]
+pub(super) struct Understood {
+    /// In the order of the schedules.
+    pub(super) windows: Vec<Window>,
+    pub(super) formula: Option<Formula>,
 }
 
 impl Policy {
+    /// Whether schedules and formula can be understood.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] for the first that cannot.
+    pub fn check(&self) -> Result<(), InvalidPolicy> {
+        self.understood().map(|_| ())
+    }
+
+    pub(super) fn understood(&self) -> Result<Understood, InvalidPolicy> {
+        let windows = self.schedules.iter().enumerate();
+        let windows = windows.map(|(index, schedule)| schedule.window(&format!("spec.schedules[{index}]")));
+        let windows = windows.collect::<Result<_, _>>()?;
+        let names = self.metric_options.iter().filter_map(|options| options.name.as_deref()).collect();
+        let formula = self.formula.as_ref().map(|text| Formula::parse(text, &names)).transpose();
+        let formula = formula.map_err(|problem| InvalidPolicy::new("spec.formula", problem))?;
+        Ok(Understood { windows, formula })
+    }
+
+    /// The bounds that hold at `now`, those of open schedules among them.
+    ///
+    /// # Errors
+    /// [`InvalidPolicy`] as for [`Policy::check`].
+    pub fn bounds(&self, now: Timestamp) -> Result<Bounds, InvalidPolicy> {
+        Ok(Bounds::of(self, &self.understood()?.windows, now).0)
+    }
+
     /// Whether a metric exists that has a value without any pod, which is what scaling from zero needs.
     pub fn has_value_without_pods(&self) -> bool {
         self.metrics.iter().any(MetricSpec::has_value_without_pods)

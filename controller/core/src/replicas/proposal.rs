@@ -16,6 +16,8 @@ pub(super) struct Proposal {
     pub(super) ratio: f64,
     pub(super) status: MetricStatus,
     pub(super) pods: Option<PodCounts>,
+    /// The value for all pods together, in thousandths, if there is one.
+    pub(super) total: Option<i64>,
 }
 
 /// How a proposal came about.

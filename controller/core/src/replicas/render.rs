@@ -10,7 +10,18 @@ use crate::quantity::{Format, Quantity};
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            current, desired, reason, metrics, recommendation, limits, conditions, events, error, ..
+            current,
+            desired,
+            reason,
+            metrics,
+            recommendation,
+            limits,
+            conditions,
+            events,
+            error,
+            bounds,
+            fallback,
+            ..
         } = self;
         let reason = reason.to_string();
         let because = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
@@ -21,8 +32,14 @@ impl fmt::Display for Decision {
         } else {
             writeln!(f, "stays {current}, undecided")?;
         }
+        if let Some(bounds) = bounds {
+            writeln!(f, "  bounds  {bounds}")?;
+        }
         for metric in metrics {
             writeln!(f, "  metric  {metric}")?;
+        }
+        if let Some(failures) = fallback {
+            writeln!(f, "  without metrics that can be trusted for {failures} looks")?;
         }
         if let Some(recommendation) = recommendation {
             writeln!(f, "  asked   {recommendation}")?;
@@ -51,10 +68,16 @@ impl fmt::Display for Decision {
 
 impl fmt::Display for MetricOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, status, proposal, ratio, basis, pods } = self;
+        let Self { name, status, proposal, ratio, basis, pods, alias, total: _, adjustment } = self;
+        if let Some(alias) = alias {
+            write!(f, "{alias}, ")?;
+        }
         match proposal {
             Ok(replicas) => write!(f, "{name}: {replicas}")?,
             Err(error) => return write!(f, "{name}: failed: {error}"),
+        }
+        if let Some(adjustment) = adjustment {
+            write!(f, ", {adjustment}")?;
         }
         if let Some(basis) = basis {
             write!(f, ", {basis}")?;
@@ -138,6 +161,8 @@ impl fmt::Display for LimitKind {
             Self::Doubling => f.write_str("at most double the size, or 4, at once (no behavior is set)"),
             Self::Max => f.write_str("maxReplicas"),
             Self::Min => f.write_str("minReplicas"),
+            Self::ScheduledMax { schedule } => write!(f, "maxReplicas of the schedule {schedule}"),
+            Self::ScheduledMin { schedule } => write!(f, "minReplicas of the schedule {schedule}"),
             Self::PartialFailure => f.write_str("not all metrics could be read, and the others would shrink"),
         }
     }

@@ -15,7 +15,8 @@ pub(super) fn propose_for_value(ctx: &Context<'_>, value: i64, target: i64) -> R
     let spec = ctx.input.target.spec_replicas;
     let ratio = f64_from_i64(value) / f64_from_i64(target);
     let status = MetricStatus { value: Some(value), ..MetricStatus::default() };
-    let answer = |replicas, basis, pods| Proposal { replicas, basis, ratio, status, pods };
+    let answer =
+        |replicas, basis, pods| Proposal { replicas, basis, ratio, status, pods, total: Some(value) };
     if spec == 0 {
         return Ok(answer(ceil_to_i32(ratio), Basis::Value, None));
     }
@@ -50,7 +51,7 @@ pub(super) fn propose_for_value_per_pod(ctx: &Context<'_>, value: i64, target: i
         existing => ceil_to_i64(f64_from_i64(value) / f64::from(existing)),
     };
     let status = MetricStatus { average_value: Some(average), ..MetricStatus::default() };
-    Proposal { replicas, basis, ratio, status, pods: None }
+    Proposal { replicas, basis, ratio, status, pods: None, total: Some(value) }
 }
 
 fn ready_pods(ctx: &Context<'_>) -> usize {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::replicas::{
-    Algorithm, Behavior, ContainerView, Input, Memory, MetricSpec, Obstacle, PodPhase, PodPort, PodTarget,
-    PodView, Policy, RatePolicy, Reading, ReadingError, ReadyCondition, ReadyStatus, Sample, ScalingRules,
-    Scrape, ScrapeValue, SelectPolicy, Settings, SourceName, TargetView, ValueTarget,
+    Algorithm, Behavior, ContainerView, Fallback, FallbackBehavior, Input, Memory, MetricOptions, MetricSpec,
+    Obstacle, PodPhase, PodPort, PodTarget, PodView, Policy, RatePolicy, Reading, ReadingError,
+    ReadyCondition, ReadyStatus, Sample, ScalingRules, Schedule, Scrape, ScrapeValue, SelectPolicy, Settings,
+    SourceName, TargetView, ValueTarget,
 };
 use plimsoll_core::time::{Span, Timestamp};
 use proptest::prelude::*;
@@ -18,16 +19,16 @@ pub(super) fn inputs() -> impl Strategy<Value = Input> {
     let metrics = prop::collection::vec(metric_and_reading(), 1..4);
     let pods = prop::collection::vec(pod(), 0..12);
     let target = (0_i32..50, 0_i32..50);
-    let rest = (algorithms(), prop::option::of(behaviors()), any::<bool>(), obstacles());
+    let rest = (algorithms(), prop::option::of(behaviors()), any::<bool>(), obstacles(), extensions());
     (bounds, metrics, pods, target, rest).prop_map(
         |((min_replicas, max_replicas), metrics, pods, (spec_replicas, status_replicas), rest)| {
-            let (algorithm, behavior, scaled_to_zero, obstacle) = rest;
+            let (algorithm, behavior, scaled_to_zero, obstacle, extended) = rest;
             let (metrics, readings) = metrics.into_iter().unzip();
             Input {
                 now: NOW,
                 settings: Settings::default(),
                 namespace: "shop".to_owned(),
-                policy: Policy { algorithm, min_replicas, max_replicas, metrics, behavior },
+                policy: Policy { algorithm, min_replicas, max_replicas, metrics, behavior, ..extended },
                 target: TargetView { spec_replicas, status_replicas },
                 pods: named(pods),
                 readings,
@@ -36,6 +37,75 @@ pub(super) fn inputs() -> impl Strategy<Value = Input> {
             }
         },
     )
+}
+
+/// Policies that say nothing but what an HPA cannot; half of them say nothing at all.
+fn extensions() -> impl Strategy<Value = Policy> {
+    let extended =
+        (metric_options(), schedules(), prop::option::of(fallbacks()), prop::option::of(formulas()));
+    let extended = extended.prop_map(|(metric_options, schedules, fallback, formula)| Policy {
+        // Formulas know the first metric only, and that it has a name.
+        formula: formula.filter(|_| !metric_options.is_empty()),
+        metric_options,
+        schedules,
+        fallback,
+        ..Policy::default()
+    });
+    prop_oneof![Just(Policy::default()), extended]
+}
+
+fn metric_options() -> impl Strategy<Value = Vec<MetricOptions>> {
+    let bound = || prop::option::of(0_i32..20);
+    let options = (bound(), bound(), prop::option::of(0_i64..400));
+    prop::collection::vec(options, 0..4).prop_map(|all| {
+        let named = |(i, (min_replicas, max_replicas, activation))| MetricOptions {
+            name: Some(format!("m{i}")),
+            min_replicas,
+            max_replicas,
+            activation,
+        };
+        all.into_iter().enumerate().map(named).collect()
+    })
+}
+
+/// Windows of hours of a day; NOW lies within some of them.
+fn schedules() -> impl Strategy<Value = Vec<Schedule>> {
+    let bound = || prop::option::of(0_i32..30);
+    let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Pacific/Apia"]);
+    let schedule = (0_u32..24, 0_u32..24, zone, bound(), bound());
+    prop::collection::vec(schedule, 0..4).prop_map(|all| {
+        let named =
+            |(i, (start, end, zone, min_replicas, max_replicas)): (usize, (u32, u32, &str, _, _))| Schedule {
+                name: format!("s{i}"),
+                start: format!("0 {start} * * *"),
+                end: format!("30 {end} * * *"),
+                time_zone: zone.to_owned(),
+                min_replicas,
+                max_replicas,
+            };
+        all.into_iter().enumerate().map(named).collect()
+    })
+}
+
+fn fallbacks() -> impl Strategy<Value = Fallback> {
+    let behavior = prop_oneof![
+        Just(FallbackBehavior::Hold),
+        (0_i32..60).prop_map(FallbackBehavior::Static),
+        (0_i32..60).prop_map(FallbackBehavior::StaticIfHigher),
+        Just(FallbackBehavior::ScheduledMinimum),
+    ];
+    (1_i32..4, behavior).prop_map(|(after_failures, behavior)| Fallback { after_failures, behavior })
+}
+
+fn formulas() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "m0.replicas",
+        "min(m0.replicas, 5) + 1",
+        "m0.ratio > 1 ? m0.replicas : 3",
+        "m0.value / m0.target",
+        "1 / (m0.replicas - 3)",
+    ])
+    .prop_map(str::to_owned)
 }
 
 /// Inputs that no API server would let through.
@@ -48,6 +118,16 @@ pub(super) fn wild_inputs() -> impl Strategy<Value = Input> {
         let (tolerance, window, now, measured_at) = rest;
         (input.policy.min_replicas, input.policy.max_replicas) = (numbers.0, numbers.1);
         (input.target.spec_replicas, input.target.status_replicas) = (numbers.2, numbers.3);
+        for (i, options) in input.policy.metric_options.iter_mut().enumerate() {
+            (options.min_replicas, options.max_replicas) = (Some(numbers.0), Some(numbers.3));
+            options.activation = Some(values[i % 3]);
+        }
+        for schedule in &mut input.policy.schedules {
+            (schedule.min_replicas, schedule.max_replicas) = (Some(numbers.1), Some(numbers.2));
+        }
+        if let Some(fallback) = &mut input.policy.fallback {
+            *fallback = Fallback { after_failures: numbers.3, behavior: FallbackBehavior::Static(numbers.0) };
+        }
         input.now = Timestamp::from_millis(now);
         for reading in &mut input.readings {
             match reading {
@@ -128,10 +208,9 @@ pub(super) fn sane_policies() -> impl Strategy<Value = (Algorithm, Policy)> {
             target: ValueTarget::AverageValue(10_000),
         };
         let (min_replicas, max_replicas) = (1, 1000);
-        (
-            algorithm,
-            Policy { algorithm, min_replicas, max_replicas, metrics: vec![metric], behavior: Some(behavior) },
-        )
+        let metrics = vec![metric];
+        let behavior = Some(behavior);
+        (algorithm, Policy { algorithm, min_replicas, max_replicas, metrics, behavior, ..Policy::default() })
     })
 }
 
@@ -153,8 +232,8 @@ pub(super) fn empty_input(algorithm: Algorithm, policy: Policy) -> Input {
 pub(super) fn memories() -> impl Strategy<Value = Memory> {
     let events = || prop::collection::vec((1_i32..20, 99_000_000_i64..100_000_000), 0..5);
     let recommendations = prop::collection::vec((0_i32..60, 99_000_000_i64..100_000_000), 0..8);
-    (recommendations, events(), events()).prop_map(|(recs, ups, downs)| {
-        let stored = serde_json::json!({ "recs": recs, "ups": ups, "downs": downs });
+    (recommendations, events(), events(), 0_i32..4).prop_map(|(recs, ups, downs, fails)| {
+        let stored = serde_json::json!({ "recs": recs, "ups": ups, "downs": downs, "fails": fails });
         serde_json::from_value(stored).unwrap()
     })
 }

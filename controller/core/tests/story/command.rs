@@ -8,6 +8,10 @@
 //! metric pods rps = 10                  Pods
 //! metric object rps of Ingress/main 100       Object, value; `= 100` for an average
 //! metric external queue 30              External, value; `= 30` for an average
+//! option 1 name jobs | option 1 min 2 | option 1 max 5 | option 1 activation 50    of metric number 1
+//! schedule day 0 8 * * 1-5 until 0 18 * * 1-5 in Europe/Berlin min 4 max 9          min or max may be left out
+//! formula min(jobs.replicas, 5) | formula none
+//! fallback after 3 Static 4 | … StaticIfHigher 4 | … Hold | … ScheduledMinimum
 //! behavior                              the defaults of autoscaling/v2
 //! up window 60s | up select Min | up policy 4 pods per 15s | up tolerance 0.2     (also: down …)
 //! replicas 3                            the size that is asked for, set by hand
@@ -28,7 +32,8 @@
 
 use plimsoll_core::quantity::Quantity;
 use plimsoll_core::replicas::{
-    MetricSpec, Obstacle, PodTarget, RatePolicy, ScalingRules, SelectPolicy, ValueTarget,
+    Fallback, FallbackBehavior, MetricOptions, MetricSpec, Obstacle, PodTarget, RatePolicy, ScalingRules,
+    Schedule, SelectPolicy, ValueTarget,
 };
 use plimsoll_core::time::Span;
 
@@ -46,6 +51,31 @@ pub(super) fn obey(world: &mut World, line: &str) -> Result<String> {
             (world.policy.min_replicas, world.policy.max_replicas) = (number(min)?, number(max)?);
         }
         ["metric", spec @ ..] => world.policy.metrics.push(metric(spec)?),
+        ["option", index, option, value] => {
+            let index = number::<usize>(index)? - 1;
+            let options = &mut world.policy.metric_options;
+            options.resize(options.len().max(index + 1), MetricOptions::default());
+            match *option {
+                "name" => options[index].name = Some((*value).to_owned()),
+                "min" => options[index].min_replicas = Some(number(value)?),
+                "max" => options[index].max_replicas = Some(number(value)?),
+                "activation" => options[index].activation = Some(milli(value)?),
+                _ => return Err(format!("no such option: {option}")),
+            }
+        }
+        ["schedule", name, rest @ ..] => world.policy.schedules.push(schedule(name, rest)?),
+        ["formula", "none"] => world.policy.formula = None,
+        ["formula", ..] => world.policy.formula = Some(rest(1)),
+        ["fallback", "after", count, behavior @ ..] => {
+            let behavior = match behavior {
+                ["Hold"] => FallbackBehavior::Hold,
+                ["Static", replicas] => FallbackBehavior::Static(number(replicas)?),
+                ["StaticIfHigher", replicas] => FallbackBehavior::StaticIfHigher(number(replicas)?),
+                ["ScheduledMinimum"] => FallbackBehavior::ScheduledMinimum,
+                _ => return Err(format!("no such fallback: {}", behavior.join(" "))),
+            };
+            world.policy.fallback = Some(Fallback { after_failures: number(count)?, behavior });
+        }
         ["behavior"] => world.policy.behavior = Some(plimsoll_core::replicas::Behavior::default()),
         ["up", rule @ ..] => rules(&mut world.behavior()?.scale_up, rule)?,
         ["down", rule @ ..] => rules(&mut world.behavior()?.scale_down, rule)?,
@@ -133,6 +163,26 @@ fn metric(words: &[&str]) -> Result<MetricSpec> {
         }
         [name, target @ ..] => MetricSpec::Resource { name: (*name).to_owned(), target: pod(target)? },
         [] => return Err("which metric?".to_owned()),
+    })
+}
+
+fn schedule(name: &str, words: &[&str]) -> Result<Schedule> {
+    let zone_at = words.iter().position(|word| *word == "in").ok_or("in which zone?")?;
+    let (times, bounds) = words.split_at(zone_at);
+    let zone = bounds.get(1).ok_or("in which zone?")?;
+    let times = times.join(" ");
+    let (start, end) = times.split_once(" until ").ok_or("until when?")?;
+    let bound = |wanted: &str| {
+        let at = bounds.iter().position(|word| *word == wanted);
+        at.and_then(|at| bounds.get(at + 1)).map(|word| number(word)).transpose()
+    };
+    Ok(Schedule {
+        name: name.to_owned(),
+        start: start.to_owned(),
+        end: end.to_owned(),
+        time_zone: (*zone).to_owned(),
+        min_replicas: bound("min")?,
+        max_replicas: bound("max")?,
     })
 }
 

@@ -57,13 +57,7 @@ pub(super) enum Kind {
 impl World {
     pub(super) fn new(algorithm: Algorithm) -> Self {
         Self {
-            policy: Policy {
-                algorithm,
-                min_replicas: 1,
-                max_replicas: 10,
-                metrics: Vec::new(),
-                behavior: None,
-            },
+            policy: Policy { algorithm, min_replicas: 1, max_replicas: 10, ..Policy::default() },
             now: START,
             status_replicas: None,
             crowd: None,

@@ -185,8 +185,10 @@ fn set_metrics(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
         metrics.current.set(namespace, name, decision.current.into());
     }
     if let Some(spec) = subject.spec {
-        metrics.min.set(namespace, name, spec.min_replicas.into());
-        metrics.max.set(namespace, name, spec.max_replicas.into());
+        let scheduled = decision.bounds.as_ref().map(|bounds| (bounds.min_replicas, bounds.max_replicas));
+        let (min, max) = scheduled.unwrap_or((spec.min_replicas, spec.max_replicas));
+        metrics.min.set(namespace, name, min.into());
+        metrics.max.set(namespace, name, max.into());
     }
     let conditions = report.conditions.iter().map(|condition| {
         let holds = if condition.status == ConditionStatus::True { 1.0 } else { 0.0 };
@@ -225,6 +227,10 @@ fn outcome(decision: &Decision, conditions: &[ConditionUpdate]) -> (&'static str
         RescaleReason::MetricAboveTarget(_) => "MetricAboveTarget",
         RescaleReason::AllMetricsBelowTarget => "AllMetricsBelowTarget",
         RescaleReason::RecentRecommendations => "RecentRecommendations",
+        RescaleReason::AboveScheduledMax(_) => "AboveScheduledMax",
+        RescaleReason::BelowScheduledMin(_) => "BelowScheduledMin",
+        RescaleReason::Formula => "Formula",
+        RescaleReason::Fallback => "Fallback",
         RescaleReason::None => "WithinTolerance",
     };
     let direction = match decision.desired.cmp(&decision.current) {

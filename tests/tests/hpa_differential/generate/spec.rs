@@ -32,7 +32,14 @@ pub(crate) fn policy(dice: &mut Dice) -> Policy {
     let min_replicas = if from_zero { dice.of(&[0, 0, 0, 1, 2, 5]) } else { dice.of(&[1, 1, 1, 2, 3, 6, 0]) };
     let above = dice.of(&[0, 1, 2, 5, 10, 10, 20, 30, 50, 100]);
     let max_replicas = if dice.chance(3.0) { i32::MAX } else { (min_replicas + above).max(1) };
-    Policy { algorithm: Algorithm::Hpa137, min_replicas, max_replicas, metrics, behavior: behavior(dice) }
+    Policy {
+        algorithm: Algorithm::Hpa137,
+        min_replicas,
+        max_replicas,
+        metrics,
+        behavior: behavior(dice),
+        ..Policy::default()
+    }
 }
 
 pub(crate) fn metric(dice: &mut Dice) -> MetricSpec {

@@ -1,0 +1,333 @@
+//! Windows of time in which other bounds hold.
+//!
+//! A time of day is one of the clock on the wall of the schedule's zone. When that clock is put forward, a time it jumps
+//! over counts at the moment of the jump; when it is put back, a time that comes twice counts at the first.
+
+use cronexpr::{Crontab, FallbackTimezoneOption, MakeTimestamp, ParseOptions, parse_crontab_with};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
+
+use super::invalid::InvalidPolicy;
+use crate::time::{Span, Timestamp};
+
+/// Bounds that hold from each `start` until the next `end`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Its name, unique in the policy.
+    pub name: String,
+    /// When the window opens: a cron expression of five fields.
+    pub start: String,
+    /// When it closes: a cron expression of five fields. Where both come at once, it opens.
+    pub end: String,
+    /// The zone of both, by its name in the IANA database.
+    pub time_zone: String,
+    /// The lowest size within the window, 0 or more.
+    pub min_replicas: Option<i32>,
+    /// The highest size within the window, 0 or more.
+    pub max_replicas: Option<i32>,
+}
+
+/// A schedule that was understood.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    start: Crontab,
+    end: Crontab,
+    zone: TimeZone,
+}
+
+/// Where a moment lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) open: bool,
+    /// The next time the window opens or closes.
+    pub(super) until: Option<Timestamp>,
+}
+
+/// How far to look back for the last opening and the last closing, when the next ones come at once.
+const LOOK_BACK_DAYS: [i64; 4] = [1, 8, 367, 1500];
+
+/// A clock that is put back repeats an hour, or, where a country changes sides of the date line, a day.
+const MOST_REPEATED_MINUTES: usize = 24 * 60;
+
+/// Any moment serves to see whether an expression ever comes.
+const SOME_MOMENT: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+impl Schedule {
+    /// Understands the schedule. `field` is its path.
+    pub(super) fn window(&self, field: &str) -> Result<Window, InvalidPolicy> {
+        let zone = TimeZoneDatabase::bundled().get(&self.time_zone).map_err(|_| {
+            let problem = format!(
+                "{:?} is no time zone: name one of the IANA database, such as Europe/Berlin or UTC",
+                self.time_zone
+            );
+            InvalidPolicy::new(format!("{field}.timeZone"), problem)
+        })?;
+        let cron = |text: &str, end: &str| {
+            let field = format!("{field}.{end}");
+            let cron = cron(text).map_err(|problem| InvalidPolicy::new(&field, problem))?;
+            match next(&cron, &zone, SOME_MOMENT) {
+                Some(_) => Ok(cron),
+                None => Err(InvalidPolicy::new(&field, format!("{text:?} names a day that never comes"))),
+            }
+        };
+        let (start, end) = (cron(&self.start, "start")?, cron(&self.end, "end")?);
+        Ok(Window { start, end, zone })
+    }
+}
+
+fn cron(text: &str) -> Result<Crontab, String> {
+    const FIELDS: &str = "minute hour day-of-month month day-of-week";
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    if fields.len() != 5 {
+        return Err(format!("{text:?} has {} fields, not the five of cron: {FIELDS}", fields.len()));
+    }
+    // In UTC the clock on the wall is never put forward or back: the zone comes into it in `moment`.
+    let mut options = ParseOptions::default();
+    options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+    parse_crontab_with(&fields.join(" "), options).map_err(|error| {
+        // The last line of three says what is wrong, behind a mark under the place.
+        let error = error.to_string();
+        let reason = error.lines().last().unwrap_or_default().trim_start().trim_start_matches("^ ");
+        format!("{text:?} is no cron expression ({FIELDS}): {reason}")
+    })
+}
+
+impl Window {
+    pub(super) fn at(&self, now: Timestamp) -> State {
+        let (opens, closes) = (next(&self.start, &self.zone, now), next(&self.end, &self.zone, now));
+        let until = opens.into_iter().chain(closes).min();
+        let open = match (opens, closes) {
+            (Some(opens), Some(closes)) if opens == closes => self.opened_last(now),
+            (Some(opens), Some(closes)) => closes < opens,
+            _ => false,
+        };
+        State { open, until }
+    }
+
+    /// Whether it opened since it last closed.
+    fn opened_last(&self, now: Timestamp) -> bool {
+        for days in LOOK_BACK_DAYS {
+            let since = now - Span::from_secs(days * 86_400);
+            let (opened, closed) =
+                (last(&self.start, &self.zone, since, now), last(&self.end, &self.zone, since, now));
+            if opened.is_some() || closed.is_some() {
+                return opened >= closed;
+            }
+        }
+        false
+    }
+}
+
+/// The last time after `since` and not after `now`.
+fn last(cron: &Crontab, zone: &TimeZone, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let mut found = None;
+    let mut from = since;
+    while let Some(at) = next(cron, zone, from).filter(|at| *at <= now) {
+        (found, from) = (Some(at), at);
+    }
+    found
+}
+
+/// The first time after `now`; `None` if there is none within four years.
+fn next(cron: &Crontab, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
+    let now = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
+    let mut on_the_wall = zone.to_datetime(now);
+    for _ in 0..=MOST_REPEATED_MINUTES {
+        let as_if_utc = TimeZone::UTC.to_timestamp(on_the_wall).ok()?;
+        on_the_wall = cron.find_next(MakeTimestamp(as_if_utc)).ok()?.datetime();
+        let moment = moment(zone, on_the_wall)?;
+        if moment > now {
+            return Some(Timestamp::from_millis(moment.as_millisecond()));
+        }
+    }
+    None
+}
+
+/// When the clock on the wall shows this for the first time, or jumps over it.
+fn moment(zone: &TimeZone, on_the_wall: DateTime) -> Option<jiff::Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(on_the_wall);
+    match ambiguous.offset() {
+        AmbiguousOffset::Gap { .. } => {
+            let before = ambiguous.earlier().ok()?;
+            zone.following(before).next().map(|jump| jump.timestamp())
+        }
+        _ => ambiguous.earlier().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BERLIN: &str = "Europe/Berlin";
+
+    fn schedule(start: &str, end: &str, zone: &str) -> Schedule {
+        Schedule {
+            name: "s".to_owned(),
+            start: start.to_owned(),
+            end: end.to_owned(),
+            time_zone: zone.to_owned(),
+            min_replicas: Some(5),
+            max_replicas: None,
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        let moment: jiff::Timestamp = text.parse().expect("a moment");
+        Timestamp::from_millis(moment.as_millisecond())
+    }
+
+    /// Whether the window is open at the moment, and when that changes.
+    fn state(schedule: &Schedule, now: &str) -> (bool, String) {
+        let State { open, until } = schedule.window("f").expect("is valid").at(at(now));
+        let until = jiff::Timestamp::from_millisecond(until.expect("changes").as_millis()).expect("in range");
+        (open, until.to_string())
+    }
+
+    fn table(schedule: &Schedule, rows: &[(&str, bool, &str)]) {
+        for (now, open, until) in rows {
+            assert_eq!(state(schedule, now), (*open, (*until).to_owned()), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_open_from_its_start_until_before_its_end() {
+        let office = schedule("0 8 * * 1-5", "0 18 * * MON-FRI", BERLIN);
+        table(
+            &office,
+            &[
+                ("2026-11-23T06:59:59Z", false, "2026-11-23T07:00:00Z"),
+                ("2026-11-23T07:00:00Z", true, "2026-11-23T17:00:00Z"),
+                ("2026-11-23T16:59:59.999Z", true, "2026-11-23T17:00:00Z"),
+                ("2026-11-23T17:00:00Z", false, "2026-11-24T07:00:00Z"),
+                ("2026-11-27T17:00:00Z", false, "2026-11-30T07:00:00Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_window_may_reach_over_midnight() {
+        let night = schedule("0 22 * * *", "0 6 * * *", "Asia/Kolkata");
+        table(
+            &night,
+            &[
+                ("2026-11-23T16:29:00Z", false, "2026-11-23T16:30:00Z"),
+                ("2026-11-23T18:30:00Z", true, "2026-11-24T00:30:00Z"),
+                ("2026-11-24T00:30:00Z", false, "2026-11-24T16:30:00Z"),
+            ],
+        );
+    }
+
+    /// Five days without a break, each of which ends when the next begins.
+    #[test]
+    fn where_both_come_at_once_it_opens() {
+        let week = schedule("0 0 * * 1-5", "0 0 * * 2-6", "UTC");
+        table(
+            &week,
+            &[
+                ("2026-11-22T12:00:00Z", false, "2026-11-23T00:00:00Z"),
+                ("2026-11-23T12:00:00Z", true, "2026-11-24T00:00:00Z"),
+                ("2026-11-24T00:00:00Z", true, "2026-11-25T00:00:00Z"),
+                ("2026-11-27T12:00:00Z", true, "2026-11-28T00:00:00Z"),
+                ("2026-11-28T00:00:00Z", false, "2026-11-30T00:00:00Z"),
+            ],
+        );
+        let twice = schedule("0 8 * * *", "0 8,20 * * *", "UTC");
+        table(&twice, &[("2026-11-23T21:00:00Z", false, "2026-11-24T08:00:00Z")]);
+        let yearly = schedule("0 0 1 1 *", "0 0 1 1,2 *", "UTC");
+        table(&yearly, &[("2026-11-23T21:00:00Z", false, "2027-01-01T00:00:00Z")]);
+    }
+
+    /// On 2026-03-29 at 01:00Z the clock in Berlin jumps from 02:00 to 03:00. Take the offset before the jump for a time
+    /// within it and the window opens half an hour late.
+    #[test]
+    fn a_time_that_is_jumped_over_counts_at_the_jump() {
+        let gap = schedule("30 2 * * *", "30 3 * * *", BERLIN);
+        table(
+            &gap,
+            &[
+                ("2026-03-28T01:29:00Z", false, "2026-03-28T01:30:00Z"),
+                ("2026-03-29T00:59:59Z", false, "2026-03-29T01:00:00Z"),
+                ("2026-03-29T01:00:00Z", true, "2026-03-29T01:30:00Z"),
+                ("2026-03-29T01:30:00Z", false, "2026-03-30T00:30:00Z"),
+            ],
+        );
+        let ends_within = schedule("0 1 * * *", "15 2 * * *", BERLIN);
+        table(
+            &ends_within,
+            &[
+                ("2026-03-29T00:30:00Z", true, "2026-03-29T01:00:00Z"),
+                ("2026-03-29T01:00:00Z", false, "2026-03-29T23:00:00Z"),
+            ],
+        );
+    }
+
+    /// On 2026-10-25 at 01:00Z the clock in Berlin goes back from 03:00 to 02:00.
+    #[test]
+    fn a_time_that_comes_twice_counts_at_the_first() {
+        let fold = schedule("30 2 * * *", "0 4 * * *", BERLIN);
+        table(
+            &fold,
+            &[
+                ("2026-10-25T00:29:00Z", false, "2026-10-25T00:30:00Z"),
+                ("2026-10-25T00:30:00Z", true, "2026-10-25T03:00:00Z"),
+                ("2026-10-25T01:15:00Z", true, "2026-10-25T03:00:00Z"),
+                ("2026-10-25T03:00:00Z", false, "2026-10-26T01:30:00Z"),
+            ],
+        );
+        let every_minute = schedule("* * * * *", "0 5 * * *", BERLIN);
+        table(&every_minute, &[("2026-10-25T01:00:10Z", false, "2026-10-25T02:00:00Z")]);
+    }
+
+    /// The same hours on the clock are other hours in UTC after the change.
+    #[test]
+    fn office_hours_follow_the_clock_on_the_wall() {
+        let office = schedule("0 8 * * *", "0 18 * * *", "America/New_York");
+        table(
+            &office,
+            &[
+                ("2026-03-07T13:00:00Z", true, "2026-03-07T23:00:00Z"),
+                ("2026-03-09T12:00:00Z", true, "2026-03-09T22:00:00Z"),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_field() {
+        let table = [
+            (
+                schedule("0 8 * *", "0 9 * * *", "UTC"),
+                "f.start: \"0 8 * *\" has 4 fields, not the five of cron",
+            ),
+            (
+                schedule("0 8 * * * UTC", "0 9 * * *", "UTC"),
+                "f.start: \"0 8 * * * UTC\" has 6 fields, not the five of cron",
+            ),
+            (schedule("0 8 * * *", "0 24 * * *", "UTC"), "f.end: \"0 24 * * *\" is no cron expression"),
+            (
+                schedule("0 0 30 2 *", "0 9 * * *", "UTC"),
+                "f.start: \"0 0 30 2 *\" names a day that never comes",
+            ),
+            (
+                schedule("0 8 * * *", "0 9 * * *", "Europe/Bonn"),
+                "f.timeZone: \"Europe/Bonn\" is no time zone: name one of the IANA database",
+            ),
+        ];
+        for (schedule, expected) in table {
+            let error = schedule.window("f").expect_err("is wrong").to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+        let out_of_range = cron("0 24 * * *").expect_err("is wrong");
+        assert!(out_of_range.ends_with("must be in range 0..=23; found 24"), "{out_of_range}");
+    }
+
+    #[test]
+    fn a_moment_beyond_all_calendars_is_outside_every_window() {
+        let window = schedule("0 8 * * *", "0 9 * * *", "UTC").window("f").expect("is valid");
+        for now in [i64::MIN, i64::MAX] {
+            assert_eq!(window.at(Timestamp::from_millis(now)), State { open: false, until: None });
+        }
+    }
+}
