@@ -5,13 +5,15 @@
 
 mod direct;
 mod hpa;
+mod owner;
 mod pod;
 mod policy;
 mod selector;
 mod time;
 
 pub use hpa::podscaler_spec_of_hpa;
+pub use owner::{Owner, OwnerKind, observe_owner};
 pub use pod::{ObservedPod, observe_pod};
 pub use policy::{InvalidField, observe_policy};
-pub use selector::{SelectorError, parse_selector};
+pub use selector::{SelectorError, parse_selector, selector_text};
 pub use time::{from_core_time, observe_time};

@@ -11,14 +11,16 @@ use plimsoll_core::{
     replicas::{Amounts, ContainerView, InitContainerView, PodPhase, PodView, ReadyCondition, ReadyStatus},
 };
 
-use crate::observe_time;
+use crate::{Owner, observe_owner, observe_time};
 
 /// A pod: what selects it, and what the core judges it by. Much smaller than the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedPod {
     /// The labels that selectors match on.
     pub labels: BTreeMap<String, String>,
-    /// What the core judges it by.
+    /// Whom it belongs to.
+    pub owner: Option<Owner>,
+    /// What the core judges it by. Whether it is foreign to a target is for the one to say who knows the target.
     pub view: PodView,
 }
 
@@ -75,7 +77,8 @@ pub fn observe_pod(pod: &Pod) -> ObservedPod {
         overhead: spec.and_then(|spec| spec.overhead.as_ref()).map(amounts).unwrap_or_default(),
         foreign: false,
     };
-    ObservedPod { labels: pod.metadata.labels.clone().unwrap_or_default(), view }
+    let labels = pod.metadata.labels.clone().unwrap_or_default();
+    ObservedPod { labels, owner: observe_owner(&pod.metadata), view }
 }
 
 fn requests(resources: Option<&ResourceRequirements>) -> Amounts {
@@ -130,6 +133,7 @@ status:
             observed(RUNNING),
             ObservedPod {
                 labels: BTreeMap::from([("app".into(), "web".into())]),
+                owner: None,
                 view: PodView {
                     name: "web-1".into(),
                     phase: PodPhase::Running,

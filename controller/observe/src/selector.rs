@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Expression, Selector};
 
 /// Why a selector does not parse.
@@ -28,6 +29,31 @@ pub fn parse_selector(selector: &str) -> Result<Selector, SelectorError> {
                 .ok_or_else(|| SelectorError { selector: selector.to_owned(), part: part.to_owned() })
         })
         .collect()
+}
+
+/// A selector of a workload as the API server writes it in a scale: requirements in the order of their keys.
+pub fn selector_text(selector: &LabelSelector) -> String {
+    let labels = selector.match_labels.iter().flatten();
+    let mut parts: Vec<(&str, String)> =
+        labels.map(|(key, value)| (key.as_str(), format!("{key}={value}"))).collect();
+    for expression in selector.match_expressions.iter().flatten() {
+        let key = expression.key.as_str();
+        let values = || {
+            let mut values = expression.values.clone().unwrap_or_default();
+            values.sort();
+            values.join(",")
+        };
+        let text = match expression.operator.as_str() {
+            "In" => format!("{key} in ({})", values()),
+            "NotIn" => format!("{key} notin ({})", values()),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        };
+        parts.push((key, text));
+    }
+    parts.sort_by(|one, other| one.0.cmp(other.0));
+    let parts: Vec<_> = parts.into_iter().map(|(_, text)| text).collect();
+    parts.join(",")
 }
 
 /// Splits at commas outside of parentheses.
@@ -125,6 +151,22 @@ mod tests {
         ] {
             assert_eq!(matches(selector, &web), expected, "{selector}");
         }
+    }
+
+    #[test]
+    fn a_selector_of_a_workload_is_written_as_the_api_server_writes_it() {
+        let selector: LabelSelector = serde_saphyr::from_str(
+            r"{ matchLabels: { tier: front, app: web }, matchExpressions: [
+                { key: zone, operator: NotIn, values: [b, a] },
+                { key: beta, operator: DoesNotExist },
+                { key: color, operator: In, values: [red, blue] },
+                { key: owner, operator: Exists } ] }",
+        )
+        .unwrap();
+        let text = selector_text(&selector);
+        assert_eq!(text, "app=web,!beta,color in (blue,red),owner,tier=front,zone notin (a,b)");
+        assert!(parse_selector(&text).is_ok());
+        assert_eq!(selector_text(&LabelSelector::default()), "");
     }
 
     #[test]

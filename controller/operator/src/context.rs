@@ -14,6 +14,7 @@ use crate::{
     podscaler::{claims::Claims, memory::Memories, schedule::Schedule},
     signals::Signals,
     targets::Targets,
+    workloads::Workloads,
 };
 
 /// Handles that do IO, and what is remembered between two looks.
@@ -22,7 +23,7 @@ pub struct Context {
     pub client: Client,
     /// All pods.
     pub pods: PodIndex,
-    /// True once all PodScalers and pods of the cluster were seen.
+    /// True once all PodScalers, pods and built-in workloads of the cluster were seen.
     pub ready: watch::Receiver<bool>,
     /// Whether we may write.
     pub leadership: Leadership,
@@ -30,6 +31,8 @@ pub struct Context {
     pub targets: Targets,
     /// Where load numbers come from.
     pub signals: Signals,
+    /// What watches show of the built-in ones among them.
+    pub workloads: Workloads,
     /// When each PodScaler is looked at.
     pub schedule: Schedule,
     /// Who scales what.

@@ -49,7 +49,7 @@ async fn readyz(State(endpoints): State<Endpoints>) -> impl IntoResponse {
     if *endpoints.ready.borrow() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first list of PodScalers and pods\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first list of PodScalers, pods and workloads\n")
     }
 }
 

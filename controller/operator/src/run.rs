@@ -28,6 +28,7 @@ use crate::{
     podscaler::{self, claims::Claims, memory::Memories, schedule::Schedule},
     signals::Signals,
     targets::Targets,
+    workloads::Workloads,
 };
 
 /// How long looks that are under way may take to end after a SIGTERM.
@@ -51,16 +52,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let metrics = Metrics::new()?;
     let (pods_seen, pods_are_seen) = watch::channel(false);
     let (scalers_seen, scalers_are_seen) = watch::channel(false);
+    let (deployments_seen, deployments_are_seen) = watch::channel(false);
+    let (stateful_sets_seen, stateful_sets_are_seen) = watch::channel(false);
+    let (replica_sets_seen, replica_sets_are_seen) = watch::channel(false);
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
 
     let pods = PodIndex::default();
+    let workloads = Workloads::default();
     let context = Arc::new(Context {
         pods: pods.clone(),
         ready: ready.clone(),
         leadership,
-        targets: Targets::new(client.clone()),
+        targets: Targets::new(client.clone(), workloads.clone()),
+        workloads: workloads.clone(),
         signals: Signals::new(&impatient),
         schedule: Schedule::starting_now(),
         claims: Claims::default(),
@@ -75,12 +81,23 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     });
 
     let mut background = JoinSet::new();
-    let pod_events = watcher(Api::<Pod>::all(client), watcher::Config::default()).default_backoff();
+    let pod_events = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default()).default_backoff();
     background.spawn(ended("the watch of pods", async move {
         pods.follow(pod_events, pods_seen).await;
         Ok(())
     }));
-    background.spawn(ended("waiting for the stores", say_ready(pods_are_seen, scalers_are_seen, all_seen)));
+    background.spawn(ended("a watch of workloads", async move {
+        Box::pin(workloads.follow(client, [deployments_seen, stateful_sets_seen, replica_sets_seen])).await;
+        Ok(())
+    }));
+    let stores = [
+        pods_are_seen,
+        scalers_are_seen,
+        deployments_are_seen,
+        stateful_sets_are_seen,
+        replica_sets_are_seen,
+    ];
+    background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
     background.spawn(ended("the HTTP server", http::serve(args.http_address, Endpoints { ready, metrics })));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
     let mut keeper = tokio::spawn(keeper);
@@ -175,15 +192,15 @@ fn lead(
     (leadership, keeping)
 }
 
-/// Says that we are ready once every PodScaler and pod was seen.
-async fn say_ready(
-    mut pods: watch::Receiver<bool>,
-    mut scalers: watch::Receiver<bool>,
+/// Says that we are ready once every PodScaler, pod and workload was seen.
+async fn say_ready<const N: usize>(
+    stores: [watch::Receiver<bool>; N],
     all: watch::Sender<bool>,
 ) -> anyhow::Result<()> {
-    pods.wait_for(|seen| *seen).await?;
-    scalers.wait_for(|seen| *seen).await?;
-    tracing::info!("every PodScaler and pod was seen");
+    for mut store in stores {
+        store.wait_for(|seen| *seen).await?;
+    }
+    tracing::info!("every PodScaler, pod and workload was seen");
     all.send_replace(true);
     all.closed().await;
     Ok(())

@@ -17,6 +17,8 @@ use plimsoll_api::v1alpha1::ObjectReference;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
+use crate::workloads::Workloads;
+
 /// The name under which our writes appear in `managedFields`.
 pub const FIELD_MANAGER: &str = "plimsoll";
 
@@ -78,24 +80,56 @@ pub enum TargetError {
 pub struct Targets {
     client: Client,
     kinds: Arc<Mutex<HashMap<GroupVersionKind, (Instant, ApiResource)>>>,
+    workloads: Workloads,
+    /// The least resource version in which a watch has seen what we know of.
+    known: Arc<Mutex<HashMap<(String, ObjectReference), Known>>>,
+}
+
+/// What we know of a target that its watch may not have shown yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// At least this resource version exists.
+    Version(u64),
+    /// There may be a newer one: a write failed, or the version is not a number.
+    Newer,
 }
 
 impl Targets {
-    /// A reader and writer that uses `client`.
-    pub fn new(client: Client) -> Self {
-        Self { client, kinds: Arc::default() }
+    /// A reader and writer that uses `client`, and need not ask for what `workloads` has seen.
+    pub fn new(client: Client, workloads: Workloads) -> Self {
+        Self { client, kinds: Arc::default(), workloads, known: Arc::default() }
     }
 
-    /// The present size of a target.
+    /// The size of a target as its watch has shown it, our own writes included; otherwise as [`Self::ask`]
+    /// finds it. An answer that is out of date is noticed when it is written to.
     ///
     /// # Errors
     /// [`TargetError`] says what is missing, and the field to look at.
     pub async fn read(&self, namespace: &str, target: &ObjectReference) -> Result<Scale, TargetError> {
+        let seen = self.workloads.scale(namespace, target);
+        match seen.filter(|seen| self.is_current(namespace, target, seen)) {
+            Some(seen) => Ok(seen),
+            // One that its watch does not show may have been created a moment ago.
+            None => self.ask(namespace, target).await,
+        }
+    }
+
+    /// The present size of a target, as the API server says.
+    ///
+    /// # Errors
+    /// [`TargetError`] says what is missing, and the field to look at.
+    pub async fn ask(&self, namespace: &str, target: &ObjectReference) -> Result<Scale, TargetError> {
         let api = self.api(namespace, target).await?;
         let read = bounded(api.get_scale(&target.name)).await.map_err(|error| explain(error, target));
         if matches!(read, Err(TargetError::UnknownKind { .. } | TargetError::NotScalable { .. })) {
             // It was served when we asked; whoever brings it back is not to wait for us to ask again.
             self.forget_kind(target)?;
+        }
+        match &read {
+            Ok(scale) if self.is_watched(namespace, target) => {
+                self.know(namespace, target, version_of(scale));
+            }
+            _ => self.forget(namespace, target),
         }
         read
     }
@@ -117,10 +151,45 @@ impl Targets {
             "spec": { "replicas": replicas },
         });
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        bounded(api.patch_scale(&target.name, &params, &Patch::Merge(&patch)))
-            .await
-            .map(|_| ())
-            .map_err(|error| explain(error, target))
+        let written = bounded(api.patch_scale(&target.name, &params, &Patch::Merge(&patch))).await;
+        if self.is_watched(namespace, target) {
+            // After a time-out it may have been written all the same.
+            self.know(namespace, target, written.as_ref().ok().and_then(version_of));
+        }
+        written.map(|_| ()).map_err(|error| explain(error, target))
+    }
+
+    fn is_watched(&self, namespace: &str, target: &ObjectReference) -> bool {
+        self.workloads.scale(namespace, target).is_some()
+    }
+
+    /// Whether `seen` is no older than what we know. Once it is, nothing more need be known.
+    fn is_current(&self, namespace: &str, target: &ObjectReference, seen: &Scale) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
+            return true;
+        }
+        let key = (namespace.to_owned(), target.clone());
+        let is_current = match known.get(&key) {
+            None => true,
+            Some(Known::Newer) => false,
+            Some(Known::Version(least)) => version_of(seen).is_some_and(|seen| seen >= *least),
+        };
+        if is_current {
+            known.remove(&key);
+        }
+        is_current
+    }
+
+    fn know(&self, namespace: &str, target: &ObjectReference, version: Option<u64>) {
+        let known = version.map_or(Known::Newer, Known::Version);
+        let key = (namespace.to_owned(), target.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, known);
+    }
+
+    fn forget(&self, namespace: &str, target: &ObjectReference) {
+        let key = (namespace.to_owned(), target.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
     async fn api(
@@ -161,6 +230,11 @@ impl Targets {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner).remove(&gvk);
         Ok(())
     }
+}
+
+/// Resource versions of one kind are numbers that grow (KEP-5504).
+fn version_of(scale: &Scale) -> Option<u64> {
+    scale.metadata.resource_version.as_ref()?.parse().ok()
 }
 
 fn kind_of(target: &ObjectReference) -> Result<GroupVersionKind, TargetError> {

@@ -99,7 +99,10 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
         let (namespace, name) = match resource.as_str() {
             "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
             "leases" => (text(&object.namespace), String::new()),
-            "podscalers" | "pods" if object.api_group != "metrics.k8s.io" && object.subresource.is_none() => {
+            // These are watched over all namespaces.
+            "podscalers" | "pods" | "deployments" | "statefulsets" | "replicasets"
+                if object.api_group != "metrics.k8s.io" && object.subresource.is_none() =>
+            {
                 (String::new(), String::new())
             }
             _ => (scene.namespace.name().to_owned(), String::new()),

@@ -32,7 +32,7 @@ async fn metrics_api_may_be_missing_for_a_while() -> Result<()> {
     // Bounds need no metrics.
     scene.edit("other", json!({"spec": {"minReplicas": 3}})).await?;
     scene.reaches(&other, 3).await?;
-    scene.looks(&web, 3).await?;
+    scene.looks(3).await?;
     ensure!(scene.replicas(&web).await? == 2, "scaled without metrics");
     let events = scene.events("web").await?;
     let [event] = &events[..] else { anyhow::bail!("not one event: {events:?}") };

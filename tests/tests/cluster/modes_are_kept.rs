@@ -16,9 +16,12 @@ async fn modes_recommend_and_pause() -> Result<()> {
             Load::start(scene.cluster, &scene.namespace, name, total)
         };
         let spec = |mode| json!({"maxReplicas": 9, "mode": mode, "metrics": [utilization("cpu", 50)]});
-        let (advised, paused) = (Target::deployment("advised"), Target::deployment("paused"));
+        // The size of a ReplicaSet is asked for, so that a look at it would be seen.
+        let (advised, paused) =
+            (Target::deployment("advised"), Target::new("apps/v1", "ReplicaSet", "paused"));
         for target in [&advised, &paused] {
-            workload::deploy(scene.cluster, &scene.namespace, &target.name, 2, 100).await?;
+            let Target { kind, name, .. } = target;
+            workload::create(scene.cluster, &scene.namespace, kind, name, 2, 100).await?;
         }
         let _loads = [load("app=advised").await?, load("app=paused").await?];
         let mut requests = scene.requests()?;
@@ -28,7 +31,7 @@ async fn modes_recommend_and_pause() -> Result<()> {
         let why = scene.condition("paused", "ScalingActive=False Paused").await?;
         ensure!(why.contains("spec.mode"), "{why}");
         scene.until("advised", |scaler| scaler["status"]["desiredReplicas"] == 4).await?;
-        scene.looks(&advised, 3).await?;
+        scene.looks(3).await?;
         ensure!(scene.replicas(&advised).await? == 2, "a recommendation was written");
         ensure!(scene.replicas(&paused).await? == 2, "a paused target was scaled");
         ensure!(scene.events("paused").await?.is_empty(), "{:?}", scene.events("paused").await?);

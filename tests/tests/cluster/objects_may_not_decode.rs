@@ -49,7 +49,7 @@ async fn objects_that_do_not_decode_stop_nobody() -> Result<()> {
 
     scene.scale("healthy", &healthy, json!({"minReplicas": 3, "maxReplicas": 9})).await?;
     scene.reaches(&healthy, 3).await?;
-    scene.looks(&healthy, 5).await?;
+    scene.looks(5).await?;
     ensure!(scene.replicas(&broken).await? == 2, "scaled on a spec that does not decode");
     told(&scene, 2).await?;
 

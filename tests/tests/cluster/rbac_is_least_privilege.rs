@@ -23,7 +23,10 @@ async fn rbac_is_least_privilege() -> Result<()> {
     let shop = cluster.namespace("shop").await?;
     workload::deploy(&cluster, &shop, "web", 2, 100).await?;
     let _load = Load::start(&cluster, &shop, "app=web", Total { cpu_milli: 480, memory_mib: 256 }).await?;
-    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop)).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop, "Deployment", "web")).await?;
+    // The size of a Deployment is watched, that of a ReplicaSet is asked for.
+    workload::create(&cluster, &shop, "ReplicaSet", "asked", 2, 100).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop, "ReplicaSet", "asked")).await?;
     // Up by the metrics, then the leader goes in both ways a leader can.
     workload::ready(&cluster, &shop, "web", 8).await?;
     operator.leader().await?.kill()?;
@@ -113,13 +116,13 @@ fn rights(rule: &PolicyRule) -> Result<Vec<Right>> {
     Ok(rights)
 }
 
-fn pod_scaler(namespace: &str) -> String {
+fn pod_scaler(namespace: &str, kind: &str, name: &str) -> String {
     json!({
         "apiVersion": "plimsoll.dev/v1alpha1",
         "kind": "PodScaler",
-        "metadata": {"name": "web", "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name},
             "minReplicas": 2,
             "maxReplicas": 8,
             "metrics": [{

@@ -105,7 +105,15 @@ impl Request {
         self.event.response_status.as_ref().is_some_and(|status| status.code < 300)
     }
 
-    /// Each look at a PodScaler reads the size of its target once.
+    /// Each look at a PodScaler on cpu or memory reads what the pods of its namespace use, unless another has
+    /// read it a moment ago.
+    pub(crate) fn reads_usage(&self) -> bool {
+        let object = self.event.object_ref.as_ref();
+        self.is("list", "pods") && object.is_some_and(|object| object.api_group == "metrics.k8s.io")
+    }
+
+    /// Each look at a PodScaler reads the size of its target, unless a watch shows it, as it does for a
+    /// Deployment and a StatefulSet.
     pub(crate) fn reads_scale(&self, target: &str) -> bool {
         let object = self.event.object_ref.as_ref();
         self.is_of_operator()

@@ -183,11 +183,11 @@ impl<'c> Scene<'c> {
         Requests::from_now(self.cluster, &format!("\"namespace\":\"{}\"", self.namespace))
     }
 
-    /// Waits until the operator has looked `count` more times at the PodScaler of this target.
-    pub(crate) async fn looks(&self, target: &Target, count: usize) -> Result<()> {
+    /// Waits until the operator has looked `count` more times at a PodScaler of this namespace.
+    pub(crate) async fn looks(&self, count: usize) -> Result<()> {
         let mut requests = self.requests()?;
-        eventually(&format!("{count} looks at {}", target.name), PATIENCE, async || {
-            let looks = requests.all()?.iter().filter(|request| request.reads_scale(&target.name)).count();
+        eventually(&format!("{count} looks in {}", self.namespace), PATIENCE, async || {
+            let looks = requests.all()?.iter().filter(|request| request.reads_usage()).count();
             if looks >= count { Ok(()) } else { Err(anyhow!("{looks}")) }
         })
         .await

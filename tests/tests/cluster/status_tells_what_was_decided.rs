@@ -73,7 +73,7 @@ async fn each_change_is_one_event() -> Result<()> {
             scene.edit("web", bounds).await?;
             scene.reaches(&web, size).await?;
         }
-        scene.looks(&web, 5).await?;
+        scene.looks(5).await?;
         let rescales = scene.rescales("web", 4).await?;
         let below = "reason: Current number of replicas below Spec.MinReplicas";
         let above = "reason: Current number of replicas above Spec.MaxReplicas";
@@ -99,12 +99,12 @@ async fn status_is_not_written_while_nothing_changes() -> Result<()> {
         scene.condition("web", "ScalingActive=True ValidMetricFound").await?;
         scene.condition("off", "ScalingActive=False ScalingDisabled").await?;
         // What follows from that, and from the first usage, is written too.
-        scene.looks(&web, 5).await?;
+        scene.looks(5).await?;
 
         let mut requests = scene.requests()?;
         let before = scene.scaler("off").await?;
         let from = Instant::now();
-        scene.looks(&web, 20).await?;
+        scene.looks(20).await?;
         let took = from.elapsed();
         let mut writes = Vec::new();
         for request in requests.all()? {

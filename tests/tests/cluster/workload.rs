@@ -17,11 +17,23 @@ pub(crate) async fn deploy(
     replicas: usize,
     cpu_milli: u64,
 ) -> Result<()> {
+    create(cluster, namespace, "Deployment", name, replicas, cpu_milli).await
+}
+
+/// The same for a Deployment or a ReplicaSet.
+pub(crate) async fn create(
+    cluster: &Cluster,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+    replicas: usize,
+    cpu_milli: u64,
+) -> Result<()> {
     let labels = json!({"app": name});
     let requests = json!({"cpu": format!("{cpu_milli}m"), "memory": "64Mi"});
     let deployment = json!({
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "kind": kind,
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {
             "replicas": replicas,

@@ -116,7 +116,7 @@ pub struct PodScalerSpec {
 }
 
 /// Names the workload to scale, in the same namespace.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[x_kube(validation = Rule::new("self.kind == 'ReplicationController' || (has(self.apiVersion) && self.apiVersion.contains('/'))")
     .message("apiVersion must name the group and version of the target, such as apps/v1 for a Deployment")
     .field_path(".apiVersion"))]

@@ -198,7 +198,11 @@ mod tests {
     fn selectors_are_ambiguous_only_over_a_pod_they_share() {
         let claims = claims(&[("a", "web", Mode::Active), ("b", "api", Mode::Active)]);
         let pod = |app: &str| {
-            Arc::new(ObservedPod { labels: [("app".into(), app.into())].into(), view: PodView::default() })
+            Arc::new(ObservedPod {
+                labels: [("app".into(), app.into())].into(),
+                owner: None,
+                view: PodView::default(),
+            })
         };
         let narrow = parse_selector("app=web").unwrap();
         let wide = parse_selector("app").unwrap();

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
-use plimsoll_api::v1alpha1::{PodScalerSpec, PodScalerStatus};
+use plimsoll_api::v1alpha1::{ObjectReference, PodScalerSpec, PodScalerStatus};
 use plimsoll_core::{
     reason::ConditionKind,
-    replicas::{Input, Obstacle, TargetView},
+    replicas::{Input, Obstacle, PodView, TargetView},
     time::Timestamp,
 };
 use plimsoll_observe::{ObservedPod, observe_policy, parse_selector};
@@ -17,6 +17,7 @@ use crate::{
         Subject,
         readings::{Asked, read_metrics},
     },
+    workloads::foreign,
 };
 
 /// What was read.
@@ -67,18 +68,33 @@ pub(super) async fn gather(
         }
         Some(_) => Vec::new(),
     };
+    let views = views(context, namespace, &spec.scale_target_ref, &scale, &pods);
     let input = Input {
         now,
         settings: context.options.settings,
         namespace: namespace.to_owned(),
         policy,
         target,
-        pods: pods.iter().map(|pod| pod.view.clone()).collect(),
+        pods: views,
         readings,
         scaled_to_zero: is_scaled_to_zero(subject.status),
         obstacle,
     };
     Gathered::Observed(Box::new(Observation { input, scale }))
+}
+
+/// The pods as this target's decision sees them.
+fn views(
+    context: &Context,
+    namespace: &str,
+    target: &ObjectReference,
+    scale: &Scale,
+    pods: &[Arc<ObservedPod>],
+) -> Vec<PodView> {
+    let uid = scale.metadata.uid.as_deref().unwrap_or_default();
+    let owners: Vec<_> = pods.iter().map(|pod| pod.owner.as_ref()).collect();
+    let foreign = foreign(&context.workloads, namespace, (target, uid), &owners);
+    pods.iter().zip(foreign).map(|(pod, foreign)| PodView { foreign, ..pod.view.clone() }).collect()
 }
 
 fn target_view(scale: &Scale) -> TargetView {

@@ -14,6 +14,7 @@ use plimsoll_operator::{
     podscaler::{Scaler, claims::Claims, memory::Memories, reconcile, schedule::Schedule},
     signals::Signals,
     targets::Targets,
+    workloads::Workloads,
 };
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ use crate::script::{Asked, Log, failure, server};
 
 const KIND: &str = "GET /apis/apps/v1";
 const GET_SCALE: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web/scale";
+const GET_FRESH_SCALE: &str = "GET /apis/apps/v1/namespaces/shop/deployments/fresh/scale";
 const PATCH_SCALE: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale";
 const USAGE: &str = "GET /apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
 const PATCH_STATUS: &str = "PATCH /apis/plimsoll.dev/v1alpha1/namespaces/shop/podscalers/web/status";
@@ -52,7 +54,7 @@ fn scaler_with(more: &Value) -> Arc<Scaler> {
 fn scale(replicas: i32, resource_version: &str) -> (u16, Value) {
     let body = json!({
         "apiVersion": "autoscaling/v1", "kind": "Scale",
-        "metadata": { "name": "web", "namespace": "shop", "resourceVersion": resource_version },
+        "metadata": { "name": "web", "namespace": "shop", "uid": "d", "resourceVersion": resource_version },
         "spec": { "replicas": replicas },
         "status": { "replicas": replicas, "selector": "app=web" },
     });
@@ -79,7 +81,7 @@ fn answer(asked: &Asked, milli: i64) -> (u16, Value) {
                 json!([resource("deployments", "Deployment"), resource("deployments/scale", "Scale")]);
             (200, json!({ "kind": "APIResourceList", "groupVersion": "apps/v1", "resources": resources }))
         }
-        GET_SCALE | PATCH_SCALE => scale(2, "7"),
+        GET_SCALE | GET_FRESH_SCALE | PATCH_SCALE => scale(2, "7"),
         USAGE => usage(milli),
         PATCH_STATUS => (200, serde_json::to_value(scaler().0.as_ref().unwrap()).unwrap()),
         POST_EVENT => (
@@ -92,7 +94,8 @@ fn answer(asked: &Asked, milli: i64) -> (u16, Value) {
 
 fn pod(name: &str) -> Pod {
     serde_json::from_value(json!({
-        "metadata": { "name": name, "namespace": "shop", "labels": { "app": "web" } },
+        "metadata": { "name": name, "namespace": "shop", "labels": { "app": "web" }, "ownerReferences": [
+            { "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "r", "controller": true } ] },
         "spec": { "containers": [{ "name": "app", "resources": { "requests": { "cpu": "100m" } } }] },
         "status": {
             "phase": "Running", "startTime": "2026-11-23T08:00:00Z",
@@ -103,6 +106,15 @@ fn pod(name: &str) -> Pod {
 }
 
 async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Context> {
+    context_with(client, leadership, ready, Workloads::default()).await
+}
+
+async fn context_with(
+    client: Client,
+    leadership: Leadership,
+    ready: bool,
+    workloads: Workloads,
+) -> Arc<Context> {
     let pods = PodIndex::default();
     let events =
         [Event::Init, Event::InitApply(pod("web-1")), Event::InitApply(pod("web-2")), Event::InitDone];
@@ -116,7 +128,8 @@ async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Con
         claims,
         ready: watch::channel(ready).1,
         leadership,
-        targets: Targets::new(client.clone()),
+        targets: Targets::new(client.clone(), workloads.clone()),
+        workloads,
         signals: Signals::new(&client),
         schedule: Schedule::starting_now(),
         memories: Memories::default(),
@@ -333,4 +346,83 @@ async fn nothing_is_decided_before_everything_was_seen() {
     let (client, log) = server(|asked| answer(asked, 100));
     reconcile(scaler(), context(client, Leadership::alone(), false).await).await.unwrap();
     assert_eq!(log.lines(), Vec::<String>::new());
+}
+
+/// Watches that have shown the Deployment web with two replicas.
+async fn seen_web(resource_version: &'static str) -> Workloads {
+    let (client, _) = server(move |asked| {
+        let items = match asked.path.as_str() {
+            "/apis/apps/v1/deployments" => json!([{
+                "metadata": { "name": "web", "namespace": "shop", "uid": "d", "resourceVersion": resource_version },
+                "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "web" } } },
+                "status": { "replicas": 2 },
+            }]),
+            _ => json!([]),
+        };
+        (200, json!({ "kind": "List", "metadata": { "resourceVersion": "9" }, "items": items }))
+    });
+    let workloads = Workloads::default();
+    let channels = [(); 3].map(|()| watch::channel(false));
+    let following =
+        tokio::spawn(workloads.clone().follow(client, channels.each_ref().map(|(sender, _)| sender.clone())));
+    for (_, mut is_seen) in channels {
+        is_seen.wait_for(|seen| *seen).await.unwrap();
+    }
+    // What it would show later does not matter here.
+    following.abort();
+    workloads
+}
+
+#[tokio::test]
+async fn a_target_that_its_watch_has_shown_is_not_asked_for() {
+    let (client, log) = server(|asked| answer(asked, 50));
+    let context = context_with(client, Leadership::alone(), true, seen_web("7").await).await;
+    reconcile(scaler(), Arc::clone(&context)).await.unwrap();
+    reconcile(scaler(), context).await.unwrap();
+    assert_eq!(log.lines(), [USAGE, PATCH_STATUS, USAGE]);
+}
+
+#[tokio::test]
+async fn until_the_watch_shows_our_own_write_the_target_is_asked_for() {
+    let (client, log) = server(|asked| match asked.line().as_str() {
+        PATCH_SCALE | GET_SCALE => scale(4, "8"),
+        _ => answer(asked, 100),
+    });
+    let workloads = seen_web("7").await;
+    let context = context_with(client.clone(), Leadership::alone(), true, workloads).await;
+    reconcile(scaler(), Arc::clone(&context)).await.unwrap();
+    assert!(!log.lines().contains(&GET_SCALE.to_owned()));
+    reconcile(scaler(), Arc::clone(&context)).await.unwrap();
+    let lines = log.lines();
+    assert!(
+        lines.contains(&GET_SCALE.to_owned()),
+        "the watch shows resource version 7, we wrote 8: {lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_conflict_with_what_the_watch_has_shown_is_read_and_decided_again() {
+    let (client, log) = server(|asked| match asked.line().as_str() {
+        GET_SCALE => scale(3, "8"),
+        PATCH_SCALE if asked.body["metadata"]["resourceVersion"] == "7" => failure(409, "Conflict", "web"),
+        _ => answer(asked, 100),
+    });
+    let context = context_with(client, Leadership::alone(), true, seen_web("7").await).await;
+    reconcile(scaler(), context).await.unwrap();
+    let asked = log.take();
+    let lines: Vec<_> = asked.iter().map(Asked::line).filter(|line| line.ends_with("/scale")).collect();
+    assert_eq!(lines, [PATCH_SCALE, GET_SCALE, PATCH_SCALE]);
+    assert_eq!(
+        asked.iter().rfind(|asked| asked.line() == PATCH_SCALE).unwrap().body["metadata"]["resourceVersion"],
+        "8"
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_its_watch_does_not_show_is_asked_for_before_it_is_missed() {
+    let (client, log) = server(|asked| answer(asked, 50));
+    let context = context_with(client, Leadership::alone(), true, seen_web("7").await).await;
+    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "fresh" });
+    reconcile(scaler_with(&json!({ "scaleTargetRef": target })), context).await.unwrap();
+    assert!(log.lines().contains(&GET_FRESH_SCALE.to_owned()));
 }

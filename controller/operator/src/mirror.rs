@@ -1,0 +1,146 @@
+//! What a watch shows of the objects of one kind, by namespace and name.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use futures::{Stream, StreamExt as _};
+use kube::{
+    ResourceExt,
+    runtime::watcher::{self, Event},
+};
+use tokio::sync::watch;
+
+type Namespaces<V> = HashMap<Box<str>, HashMap<Box<str>, Arc<V>>>;
+
+/// A part of each object of a kind. Clones share the same entries.
+pub struct Mirror<V> {
+    namespaces: Arc<RwLock<Namespaces<V>>>,
+}
+
+impl<V> Clone for Mirror<V> {
+    fn clone(&self) -> Self {
+        Self { namespaces: Arc::clone(&self.namespaces) }
+    }
+}
+
+impl<V> Default for Mirror<V> {
+    fn default() -> Self {
+        Self { namespaces: Arc::default() }
+    }
+}
+
+impl<V> Mirror<V> {
+    /// What the watch has shown last of an object.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<V>> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        namespaces.get(namespace)?.get(name).cloned()
+    }
+
+    /// Follows `events` until they end, keeping what `part` takes of each object. `seen` turns true once the
+    /// first full list was seen; `what` names the watch in the log.
+    pub async fn follow<K: ResourceExt>(
+        self,
+        what: &'static str,
+        events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
+        part: impl Fn(&K) -> V,
+        seen: watch::Sender<bool>,
+    ) {
+        let mut events = std::pin::pin!(events);
+        let mut listing = Namespaces::new();
+        while let Some(event) = events.next().await {
+            let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                Ok(Event::Init) => listing = Namespaces::new(),
+                Ok(Event::InitApply(object)) => insert(&mut listing, &object, part(&object)),
+                Ok(Event::InitDone) => {
+                    *namespaces = std::mem::take(&mut listing);
+                    seen.send_replace(true);
+                }
+                Ok(Event::Apply(object)) => insert(&mut namespaces, &object, part(&object)),
+                Ok(Event::Delete(object)) => remove(&mut namespaces, &object),
+                Err(error) => {
+                    tracing::warn!(%error, "the watch of {what} was interrupted and is taken up again");
+                }
+            }
+        }
+    }
+}
+
+fn insert<V>(namespaces: &mut Namespaces<V>, object: &impl ResourceExt, value: V) {
+    let namespace = namespaces.entry(namespace_of(object).into()).or_default();
+    namespace.insert(name_of(object).into(), Arc::new(value));
+}
+
+fn remove<V>(namespaces: &mut Namespaces<V>, object: &impl ResourceExt) {
+    if let Some(namespace) = namespaces.get_mut(namespace_of(object)) {
+        namespace.remove(name_of(object));
+        if namespace.is_empty() {
+            namespaces.remove(namespace_of(object));
+        }
+    }
+}
+
+fn namespace_of(object: &impl ResourceExt) -> &str {
+    object.meta().namespace.as_deref().unwrap_or_default()
+}
+
+fn name_of(object: &impl ResourceExt) -> &str {
+    object.meta().name.as_deref().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::api::ObjectMeta;
+
+    use super::*;
+
+    fn object(name: &str, version: &str) -> ConfigMap {
+        let metadata = ObjectMeta {
+            namespace: Some("shop".into()),
+            name: Some(name.into()),
+            resource_version: Some(version.into()),
+            ..ObjectMeta::default()
+        };
+        ConfigMap { metadata, ..ConfigMap::default() }
+    }
+
+    async fn after(events: Vec<Event<ConfigMap>>) -> (Mirror<String>, bool) {
+        let mirror = Mirror::default();
+        let (seen, is_seen) = watch::channel(false);
+        let version = |object: &ConfigMap| object.resource_version().unwrap_or_default();
+        let events = futures::stream::iter(events.into_iter().map(Ok));
+        mirror.clone().follow("config maps", events, version, seen).await;
+        let seen = *is_seen.borrow();
+        (mirror, seen)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_shown_before_the_first_list_is_complete() {
+        let (mirror, seen) = after(vec![Event::Init, Event::InitApply(object("a", "1"))]).await;
+        assert!(!seen && mirror.get("shop", "a").is_none());
+    }
+
+    #[tokio::test]
+    async fn changes_are_followed_and_a_new_list_replaces_the_old_one() {
+        let mut events = vec![
+            Event::Init,
+            Event::InitApply(object("a", "1")),
+            Event::InitApply(object("b", "1")),
+            Event::InitDone,
+            Event::Apply(object("a", "2")),
+            Event::Delete(object("b", "1")),
+            Event::Apply(object("c", "1")),
+        ];
+        let version = |mirror: &Mirror<String>, name: &str| mirror.get("shop", name).map(|v| v.to_string());
+        let (mirror, seen) = after(events.clone()).await;
+        assert!(seen);
+        assert_eq!(version(&mirror, "a").as_deref(), Some("2"));
+        assert_eq!((version(&mirror, "b"), version(&mirror, "c").as_deref()), (None, Some("1")));
+        events.extend([Event::Init, Event::InitApply(object("d", "9")), Event::InitDone]);
+        let (mirror, _) = after(events).await;
+        assert_eq!((version(&mirror, "a"), version(&mirror, "d").as_deref()), (None, Some("9")));
+    }
+}
