@@ -34,6 +34,7 @@ mod rules;
 mod schedule;
 mod selector;
 mod stabilize;
+mod survival;
 mod tolerance;
 mod total;
 mod usage;
@@ -65,6 +66,7 @@ pub use policy::{
 pub use proposal::{Basis, MetricError};
 pub use schedule::Schedule;
 pub use selector::{LabelRequirement, LabelSelector};
+pub use survival::News;
 pub use usage::{ContainerUsage, PodUsage, Sample, Samples, resource_samples};
 pub use view::{
     Amounts, ContainerView, InitContainerView, PodPhase, PodView, ReadyCondition, ReadyStatus, TargetView,
@@ -119,6 +121,7 @@ pub fn decide(input: &Input, memory: &Memory) -> (Decision, Memory) {
         }
     };
     let mut memory = memory.seeded(current, input.now);
+    memory.forget_the_future(input.now);
     let mut decision = Decision::hold(current);
     decision.bounds = ctx.bounds.are_scheduled().then(|| ctx.bounds.clone());
     obstacle::scale_was_read(&mut decision);

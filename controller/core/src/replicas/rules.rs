@@ -131,6 +131,14 @@ impl Rules {
         self.corrected()
     }
 
+    /// Whether windows and budgets outlive the process.
+    ///
+    /// HPA keeps them in memory. After a restart of kube-controller-manager a workload does not shrink for a whole window,
+    /// and every rate policy gives its budget again: with 4 pods in 10 minutes, each restart is worth 4 pods more.
+    pub(super) fn memory_survives(self) -> bool {
+        self.corrected()
+    }
+
     /// The sum, by the rule of [`Rules::arithmetic_saturates`].
     pub(super) fn add(self, a: i32, b: i32) -> i32 {
         if self.arithmetic_saturates() { a.saturating_add(b) } else { a.wrapping_add(b) }
