@@ -65,6 +65,15 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_CONCURRENT_SYNCS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_syncs: u16,
 
+    /// Name of the `ConfigMap`s with what outlives a restart, before the dash and the number; in the operator's
+    /// namespace.
+    #[arg(long, env = "PLIMSOLL_MEMORY_NAME", default_value = "plimsoll-memory")]
+    pub memory_name: String,
+
+    /// Seconds until a change of what is remembered is saved. A rescale is saved within a second or two.
+    #[arg(long, env = "PLIMSOLL_MEMORY_SAVE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub memory_save_seconds: u16,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,

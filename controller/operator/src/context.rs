@@ -8,6 +8,7 @@ use plimsoll_core::replicas::Settings;
 use tokio::sync::watch;
 
 use crate::{
+    checkpoint::Checkpoint,
     leadership::Leadership,
     metrics::Metrics,
     pods::PodIndex,
@@ -39,6 +40,8 @@ pub struct Context {
     pub claims: Claims,
     /// What is remembered of each PodScaler.
     pub memories: Memories,
+    /// Where it is kept for the next leader.
+    pub checkpoint: Checkpoint,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Plain values.

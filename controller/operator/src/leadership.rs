@@ -39,24 +39,37 @@ pub struct LeaseConfig {
 #[derive(Debug, Clone)]
 pub struct Leadership {
     /// Until when nobody else can have taken the lease; none while we do not hold it.
-    held_until: watch::Receiver<Option<Instant>>,
+    held: watch::Receiver<Option<Held>>,
+}
+
+/// The lease, while it is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    until: Instant,
+    /// Counts how often this process gained it.
+    term: u64,
 }
 
 impl Leadership {
     /// Leadership of a replica that is alone.
     pub fn alone() -> Self {
         let far = Instant::now() + Duration::from_hours(24 * 365 * 10);
-        Self { held_until: watch::channel(Some(far)).1 }
+        Self { held: watch::channel(Some(Held { until: far, term: 1 })).1 }
     }
 
     /// True while the lease is ours for certain.
     pub fn is_leader(&self) -> bool {
-        self.held_until.borrow().is_some_and(|until| Instant::now() < until)
+        self.held.borrow().is_some_and(|held| Instant::now() < held.until)
+    }
+
+    /// Tells this time of holding the lease from earlier ones of this process. None while we do not hold it.
+    pub fn term(&self) -> Option<u64> {
+        self.held.borrow().map(|held| held.term)
     }
 
     /// True if a write that takes at most `time_out` would end while the lease is still ours.
     pub fn outlives(&self, time_out: Duration) -> bool {
-        self.held_until.borrow().is_some_and(|until| Instant::now() + time_out < until)
+        self.held.borrow().is_some_and(|held| Instant::now() + time_out < held.until)
     }
 }
 
@@ -90,7 +103,9 @@ fn next(lease: Option<&LeaseSpec>, unchanged_for: Duration, me: &str) -> Step {
 pub struct Keeper {
     api: Api<Lease>,
     config: LeaseConfig,
-    publish: watch::Sender<Option<Instant>>,
+    publish: watch::Sender<Option<Held>>,
+    /// How often we gained the lease.
+    terms: u64,
     /// The record as last seen, and since when it has been so.
     seen: Option<(LeaseSpec, Instant)>,
 }
@@ -98,9 +113,9 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper, and the leadership it publishes.
     pub fn new(client: Client, config: LeaseConfig) -> (Self, Leadership) {
-        let (publish, held_until) = watch::channel(None);
+        let (publish, held) = watch::channel(None);
         let api = Api::namespaced(client, &config.namespace);
-        (Self { api, config, publish, seen: None }, Leadership { held_until })
+        (Self { api, config, publish, terms: 0, seen: None }, Leadership { held })
     }
 
     /// Runs until `shutdown` resolves.
@@ -127,7 +142,9 @@ impl Keeper {
             Ok(Ok(None)) => {
                 // Others count from when they see the renewal, which is after `started`.
                 let was_leader = self.publish.borrow().is_some();
-                self.publish.send_replace(Some(started + self.config.duration));
+                self.terms += u64::from(!was_leader);
+                let until = started + self.config.duration;
+                self.publish.send_replace(Some(Held { until, term: self.terms }));
                 if !was_leader {
                     tracing::info!(lease = %self.config.name, identity = %self.config.identity, "leading");
                 }
@@ -182,7 +199,7 @@ impl Keeper {
 
     fn failed(&mut self, error: &str) -> Duration {
         tracing::warn!(lease = %self.config.name, error, "the lease could not be taken or renewed");
-        if self.publish.borrow().is_some_and(|until| Instant::now() >= until) {
+        if self.publish.borrow().is_some_and(|held| Instant::now() >= held.until) {
             self.publish_lost("the lease could not be renewed in time");
         }
         // Sooner than a renewal, since time is running out; never a busy loop.
@@ -228,14 +245,13 @@ impl Keeper {
 
 /// Yields each time leadership is gained, and at once if it is held already.
 pub fn gains(leadership: Leadership) -> impl futures::Stream<Item = ()> + Send {
-    futures::stream::unfold((leadership.held_until, false), |(mut held_until, mut led)| async move {
+    futures::stream::unfold((leadership.held, None), |(mut held, last)| async move {
         loop {
-            let leads = held_until.borrow_and_update().is_some();
-            if leads && !led {
-                return Some(((), (held_until, true)));
+            let term = held.borrow_and_update().map(|held| held.term);
+            if term.is_some() && term != last {
+                return Some(((), (held, term)));
             }
-            led = leads;
-            held_until.changed().await.ok()?;
+            held.changed().await.ok()?;
         }
     })
 }
@@ -283,8 +299,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn leadership_ends_when_the_lease_may_have_expired() {
-        let (publish, held_until) = watch::channel(Some(Instant::now() + Duration::from_secs(15)));
-        let leadership = Leadership { held_until };
+        let until = Instant::now() + Duration::from_secs(15);
+        let (publish, held) = watch::channel(Some(Held { until, term: 1 }));
+        let leadership = Leadership { held };
         assert!(leadership.is_leader());
         assert!(leadership.outlives(Duration::from_secs(14)));
         assert!(!leadership.outlives(Duration::from_secs(15)));

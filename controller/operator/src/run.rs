@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     args::Args,
+    checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
     http::{self, Endpoints},
     leadership::{Keeper, Leadership, LeaseConfig},
@@ -59,6 +60,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
 
+    let memories = Memories::default();
+    let checkpoint = CheckpointConfig {
+        namespace: args.pod_namespace.clone(),
+        name: args.memory_name.clone(),
+        every: Duration::from_secs(args.memory_save_seconds.into()),
+    };
+    let checkpoint =
+        Checkpoint::new(client.clone(), &checkpoint, memories.clone(), leadership.clone(), metrics.clone());
     let pods = PodIndex::default();
     let workloads = Workloads::default();
     let context = Arc::new(Context {
@@ -70,7 +79,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         signals: Signals::new(&impatient),
         schedule: Schedule::starting_now(),
         claims: Claims::default(),
-        memories: Memories::default(),
+        memories,
+        checkpoint: checkpoint.clone(),
         metrics: metrics.clone(),
         options: Options {
             settings: args.settings(),
@@ -100,6 +110,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
     background.spawn(ended("the HTTP server", http::serve(args.http_address, Endpoints { ready, metrics })));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
+    let saving = checkpoint.clone();
+    background.spawn(ended("saving what is remembered", async move {
+        saving.run().await;
+        Ok(())
+    }));
     let mut keeper = tokio::spawn(keeper);
     let mut controller = tokio::spawn(podscaler::controller::run(
         context,
@@ -120,6 +135,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         if timeout(GRACE, controller).await.is_err() {
             tracing::warn!("some looks did not end in time");
         }
+        checkpoint.flush().await;
         // Only now, so that no look of ours overlaps with one of the next leader.
         let _ = let_go.send(());
         keeper.await.context("the keeper of the lease panicked")?;

@@ -36,6 +36,13 @@ async fn every_rule_is_needed() -> Result<()> {
         let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
         scene.scale("web", &web, spec).await?;
         scene.rescales("web", 1).await?;
+        // What is remembered of it is saved a moment later.
+        eventually("a saved memory", PATIENCE, async || {
+            let saved = asked(scene)?.iter().any(|ask| ask[0] == "patch" && ask[2] == "configmaps");
+            ensure!(saved, "no ConfigMap was written");
+            Ok(())
+        })
+        .await?;
 
         let asked = asked(scene)?;
         let client = &scene.client;
@@ -95,8 +102,9 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
         let Some(object) = request.event.object_ref.as_ref() else { continue };
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let resource = text(&object.resource);
-        // Any namespace and name will do but for the lease, which its rule names.
+        // Any namespace and name will do but for those that a rule names.
         let (namespace, name) = match resource.as_str() {
+            "configmaps" => (text(&object.namespace), text(&object.name)),
             "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
             "leases" => (text(&object.namespace), String::new()),
             // These are watched over all namespaces.

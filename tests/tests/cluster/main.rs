@@ -14,6 +14,7 @@ mod every_rule_is_needed;
 mod kind_config;
 mod kubectl_shows_podscalers;
 mod load_is_seen_by_metrics_server;
+mod memory_survives;
 mod metrics_api_may_be_missing;
 mod modes_are_kept;
 mod objects_may_not_decode;

@@ -19,7 +19,8 @@ use crate::workload;
 #[tokio::test]
 async fn rbac_is_least_privilege() -> Result<()> {
     let cluster = Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }).await?;
-    let mut operator = Operator::install(&cluster, &["--set=operator.syncPeriodSeconds=1"]).await?;
+    let mut operator =
+        Operator::install(&cluster, &["--set=operator.syncPeriodSeconds=1,memory.saveSeconds=1"]).await?;
     let shop = cluster.namespace("shop").await?;
     workload::deploy(&cluster, &shop, "web", 2, 100).await?;
     let _load = Load::start(&cluster, &shop, "app=web", Total { cpu_milli: 480, memory_mib: 256 }).await?;

@@ -21,7 +21,7 @@ use crate::requests::Requests;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Values for a chart under test: looks follow each other faster than a person would have it.
-pub(crate) const FAST: &str = "--set=operator.syncPeriodSeconds=2";
+pub(crate) const FAST: &str = "--set=operator.syncPeriodSeconds=2,memory.saveSeconds=1";
 
 /// The operator's user.
 pub(crate) const USER: &str = "system:serviceaccount:plimsoll-system:plimsoll";

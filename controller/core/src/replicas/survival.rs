@@ -102,7 +102,7 @@ mod tests {
                 .collect(),
             scale_ups: ups
                 .iter()
-                .map(|(change, age)| ScaleEvent { change: *change, at: ago(*age) })
+                .map(|(change, age)| ScaleEvent { change: *change, at: ago(*age), outdated: false })
                 .collect(),
             ..Memory::default()
         }

@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Labels come from enums or name an object; the series of an object end
 //! with it.
 
+mod memory;
 mod object_series;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
+pub use memory::MemorySeries;
 pub use object_series::ObjectSeries;
 
 use crate::signals::Signals;
@@ -48,6 +50,8 @@ pub struct Metrics {
     pub errors: IntCounterVec,
     /// Seconds a source of signals took to answer.
     pub signal_seconds: HistogramVec,
+    /// What is remembered over a restart.
+    pub memory: MemorySeries,
 }
 
 /// Buckets in seconds, doubling from 1 ms to 16 s.
@@ -154,6 +158,7 @@ impl Metrics {
                 "Seconds until a source of signals answered, waiting for a shared answer included.",
                 &["source", "result"],
             )?,
+            memory: MemorySeries::register(&registry)?,
             registry,
         };
         metrics.start_at_zero();

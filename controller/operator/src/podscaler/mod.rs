@@ -77,8 +77,9 @@ impl Error {
 /// # Errors
 /// [`Error`] when what was decided could not be told.
 pub async fn reconcile(scaler: Arc<Scaler>, context: Arc<Context>) -> Result<Action, Error> {
-    // Never decide on what we have not seen, and never beside another replica.
-    if !*context.ready.borrow() || !context.leadership.is_leader() {
+    // Never decide on what we have not seen, never beside another replica, and never before we know what it left us.
+    let remembers = context.leadership.term().is_some_and(|term| context.memories.are_of(term));
+    if !*context.ready.borrow() || !context.leadership.is_leader() || !remembers {
         return Ok(Action::await_change());
     }
     let started = Instant::now();
@@ -145,7 +146,7 @@ async fn scale(
             }
         };
         // decide (pure)
-        let (decision, memory) = decide(&observation.input, &remembered.core);
+        let (decision, memory) = decide(&observation.input, &remembered.before(&observation.input));
         // act (writes the scale)
         let result = match act(context, subject, spec, &observation, &decision).await {
             Acted::Outdated => continue,
@@ -154,10 +155,11 @@ async fn scale(
             Acted::Written => Some(Ok(())),
             Acted::Failed(error) => Some(Err(error)),
         };
-        remembered.core = match &result {
+        let memory = match &result {
             Some(Ok(())) => memory.rescaled(&observation.input, &decision),
             _ => memory,
         };
+        remembered.after(&observation.input, memory);
         if matches!(result, Some(Err(_))) {
             context.metrics.errors.with_label_values(&["act"]).inc();
         }

@@ -1,12 +1,13 @@
 //! One look at a PodScaler, request by request.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, core::DeserializeGuard, runtime::watcher::Event};
 use plimsoll_api::PodScaler;
 use plimsoll_core::replicas::Settings;
 use plimsoll_operator::{
+    checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
     leadership::{Keeper, Leadership, LeaseConfig},
     metrics::Metrics,
@@ -123,7 +124,22 @@ async fn context_with(
     if let Ok(scaler) = &scaler().0 {
         claims.claim("shop", "web", &scaler.spec);
     }
+    let memories = Memories::default();
+    memories.begin(leadership.term().unwrap_or_default(), BTreeMap::new());
+    let metrics = Metrics::new().unwrap();
+    let checkpoint = CheckpointConfig {
+        namespace: "plimsoll-system".into(),
+        name: "plimsoll-memory".into(),
+        every: Duration::from_secs(30),
+    };
     Arc::new(Context {
+        checkpoint: Checkpoint::new(
+            client.clone(),
+            &checkpoint,
+            memories.clone(),
+            leadership.clone(),
+            metrics.clone(),
+        ),
         pods,
         claims,
         ready: watch::channel(ready).1,
@@ -132,8 +148,8 @@ async fn context_with(
         workloads,
         signals: Signals::new(&client),
         schedule: Schedule::starting_now(),
-        memories: Memories::default(),
-        metrics: Metrics::new().unwrap(),
+        memories,
+        metrics,
         options: Options {
             settings: Settings::default(),
             // No answer of a source serves a second look.

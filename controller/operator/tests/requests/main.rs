@@ -5,4 +5,5 @@
 
 mod lease;
 mod look;
+mod memory;
 mod script;
