@@ -28,14 +28,14 @@ async fn windows_and_budgets_survive_a_killed_leader() -> Result<()> {
         scene.condition(name, "AbleToScale=True ScaleDownStabilized").await?;
     }
     // It says once a second what is not saved.
-    scene.looks(&ours.0, 2).await?;
+    scene.looks(4).await?;
     let leader = operator.leader().await?;
     saved(leader).await?;
     leader.kill()?;
 
     // HPA's budget is there again, so the new leader has looked; ours is not.
     scene.reaches(&their_growth.0, 4).await?;
-    scene.looks(&our_growth.0, 2).await?;
+    scene.looks(8).await?;
     ensure!(scene.replicas(&our_growth.0).await? == 3, "the budget was given twice");
     scene.condition("grows-plimsoll-1", "ScalingLimited=True ScaleUpLimit").await?;
 
