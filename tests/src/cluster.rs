@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod hpa_controller;
 mod kept;
 mod nodes;
 mod revive;
@@ -23,7 +24,7 @@ use kube::{
 };
 use tokio::{process::Command as AsyncCommand, sync::OnceCell, task::spawn_blocking};
 
-pub use self::{command::Output, spec::ClusterSpec};
+pub use self::{command::Output, hpa_controller::HpaController, spec::ClusterSpec};
 use crate::{
     audit::Audit, eventually, guardian, guardian::Guardian, namespace::Namespace, ports::Port, say,
     tools::Tools,
@@ -51,7 +52,7 @@ impl Cluster {
         let state = tempfile::Builder::new().prefix("plimsoll-").tempdir()?.keep();
         let guardian = Guardian::watch(&state)?;
         let ports = config::claim_ports()?;
-        let config = config::write(&state, &tools, &ports)?;
+        let config = config::write(&state, &tools, &ports, &spec)?;
         let mut cluster = Self { state, tools, guardian, started_in: Duration::ZERO, _ports: ports };
         cluster.kwokctl_create(&config).await?;
         let client = cluster.client().await?;

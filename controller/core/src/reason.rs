@@ -17,6 +17,8 @@ pub enum ConditionKind {
     ScalingLimited,
     /// The last change of size was ours and went to zero. This is state: only then may we wake the workload.
     ScaledToZero,
+    /// Sizes are recommended and not written. Ours; there only while it holds.
+    Recommending,
 }
 
 /// The status of a condition.
@@ -51,12 +53,16 @@ pub enum ConditionReason {
     SucceededRescale,
     /// The new size could not be written.
     FailedUpdateScale,
-    /// Another PodScaler has the same target. Ours.
+    /// Another autoscaler has the same target. Ours.
     Conflicting,
+    /// Another controller writes this HPA's status. Ours.
+    TakeoverRefused,
     /// The object does not decode or contradicts itself. Ours.
     InvalidSpec,
     /// `spec.mode` is `Paused`. Ours.
     Paused,
+    /// `spec.mode` is `Recommend`. Ours.
+    Recommend,
     /// A proposal was found.
     ValidMetricFound,
     /// The target has zero pods and nobody but its owner may change that.
@@ -140,8 +146,10 @@ pub enum EventReason {
     FallbackApplied,
     /// The status could not be written. Said by the operator; the word is here.
     FailedUpdateStatus,
-    /// Another PodScaler has the same target. Ours.
+    /// Another autoscaler has the same target. Ours.
     Conflicting,
+    /// Another controller writes this HPA's status. Ours.
+    TakeoverRefused,
     /// The object does not decode or contradicts itself. Ours.
     InvalidSpec,
 }

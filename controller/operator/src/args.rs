@@ -74,6 +74,10 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_MEMORY_SAVE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub memory_save_seconds: u16,
 
+    /// What to do with HorizontalPodAutoscaler objects.
+    #[arg(long, env = "PLIMSOLL_HPA", default_value = "ignore")]
+    pub hpa: HpaMode,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,
@@ -81,6 +85,17 @@ pub struct Args {
     /// Namespace of the operator's pod, where the lease is.
     #[arg(long, env = "POD_NAMESPACE", default_value = "plimsoll-system")]
     pub pod_namespace: String,
+}
+
+/// What to do with HorizontalPodAutoscaler objects.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HpaMode {
+    /// Leave them to the built-in controller; a PodScaler on the target of one scales nothing.
+    Ignore,
+    /// Compute beside the built-in controller, write nothing, and show the differences at /shadow and /metrics.
+    Shadow,
+    /// Scale by them and write their status, in place of the built-in controller, which must be off.
+    Takeover,
 }
 
 /// How log lines are written.

@@ -8,7 +8,9 @@ use plimsoll_core::replicas::Settings;
 use tokio::sync::watch;
 
 use crate::{
+    args::HpaMode,
     checkpoint::Checkpoint,
+    hpa::shadow::Shadows,
     leadership::Leadership,
     metrics::Metrics,
     pods::PodIndex,
@@ -24,7 +26,7 @@ pub struct Context {
     pub client: Client,
     /// All pods.
     pub pods: PodIndex,
-    /// True once all PodScalers, pods and built-in workloads of the cluster were seen.
+    /// True once all PodScalers, HPAs, pods and built-in workloads of the cluster were seen.
     pub ready: watch::Receiver<bool>,
     /// Whether we may write.
     pub leadership: Leadership,
@@ -36,8 +38,12 @@ pub struct Context {
     pub workloads: Workloads,
     /// When each PodScaler is looked at.
     pub schedule: Schedule,
-    /// Who scales what.
+    /// Which PodScalers scale what.
     pub claims: Claims,
+    /// Which HPAs scale what, whoever acts for them.
+    pub hpa_claims: Claims,
+    /// How our answers differ from those of the built-in controller.
+    pub shadows: Shadows,
     /// What is remembered of each PodScaler.
     pub memories: Memories,
     /// Where it is kept for the next leader.
@@ -71,6 +77,8 @@ pub struct Options {
     pub settings: Settings,
     /// The time between two looks at a PodScaler that does not set one.
     pub sync_period: Duration,
+    /// What to do with HPAs.
+    pub hpa: HpaMode,
     /// Our identity in events.
     pub pod_name: String,
 }

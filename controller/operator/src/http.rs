@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`.
+//! `/healthz`, `/readyz`, `/metrics` and `/shadow`.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::metrics::Metrics;
+use crate::{hpa::shadow::Shadows, leadership::Leadership, metrics::Metrics};
 
 /// What the endpoints tell of.
 #[derive(Clone)]
@@ -21,6 +21,10 @@ pub struct Endpoints {
     pub ready: watch::Receiver<bool>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// What `/shadow` shows.
+    pub shadows: Shadows,
+    /// Whether we are the one to ask for it.
+    pub leadership: Leadership,
 }
 
 /// Answers for ever.
@@ -31,7 +35,7 @@ pub async fn serve(address: SocketAddr, endpoints: Endpoints) -> anyhow::Result<
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on --http-address={address}"))?;
-    tracing::info!(address = %listener.local_addr()?, "answering /healthz, /readyz and /metrics");
+    tracing::info!(address = %listener.local_addr()?, "answering /healthz, /readyz, /metrics and /shadow");
     axum::serve(listener, router(endpoints)).await?;
     Ok(())
 }
@@ -41,6 +45,7 @@ fn router(endpoints: Endpoints) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/shadow", get(shadow))
         .with_state(endpoints)
 }
 
@@ -58,4 +63,13 @@ async fn metrics(State(endpoints): State<Endpoints>) -> impl IntoResponse {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+/// What the shadow of each HPA says. Only the leader looks, so a follower has nothing to say.
+async fn shadow(State(endpoints): State<Endpoints>) -> impl IntoResponse {
+    let shown = serde_json::json!({
+        "leader": endpoints.leadership.is_leader(),
+        "hpas": endpoints.shadows.all(),
+    });
+    ([(header::CONTENT_TYPE, "application/json")], shown.to_string())
 }

@@ -6,12 +6,14 @@
 pub mod args;
 pub mod checkpoint;
 pub mod context;
+pub mod hpa;
 pub mod http;
 pub mod leadership;
 pub mod metrics;
 pub mod mirror;
 pub mod pods;
 pub mod podscaler;
+mod register;
 pub mod run;
 pub mod signals;
 pub mod targets;

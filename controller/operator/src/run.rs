@@ -22,6 +22,7 @@ use crate::{
     args::Args,
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
+    hpa::{self, shadow::Shadows},
     http::{self, Endpoints},
     leadership::{Keeper, Leadership, LeaseConfig},
     metrics::Metrics,
@@ -56,6 +57,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (deployments_seen, deployments_are_seen) = watch::channel(false);
     let (stateful_sets_seen, stateful_sets_are_seen) = watch::channel(false);
     let (replica_sets_seen, replica_sets_are_seen) = watch::channel(false);
+    let (hpas_seen, hpas_are_seen) = watch::channel(false);
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
@@ -70,6 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Checkpoint::new(client.clone(), &checkpoint, memories.clone(), leadership.clone(), metrics.clone());
     let pods = PodIndex::default();
     let workloads = Workloads::default();
+    let shadows = Shadows::default();
     let context = Arc::new(Context {
         pods: pods.clone(),
         ready: ready.clone(),
@@ -79,12 +82,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         signals: Signals::new(&impatient),
         schedule: Schedule::starting_now(),
         claims: Claims::default(),
+        hpa_claims: Claims::default(),
+        shadows: shadows.clone(),
         memories,
         checkpoint: checkpoint.clone(),
         metrics: metrics.clone(),
         options: Options {
             settings: args.settings(),
             sync_period: args.sync_period(),
+            hpa: args.hpa,
             pod_name: args.pod_name.clone(),
         },
         client: client.clone(),
@@ -103,12 +109,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let stores = [
         pods_are_seen,
         scalers_are_seen,
+        hpas_are_seen,
         deployments_are_seen,
         stateful_sets_are_seen,
         replica_sets_are_seen,
     ];
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
-    background.spawn(ended("the HTTP server", http::serve(args.http_address, Endpoints { ready, metrics })));
+    let endpoints = Endpoints { ready, metrics, shadows, leadership: context.leadership.clone() };
+    background.spawn(ended("the HTTP server", http::serve(args.http_address, endpoints)));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
     let saving = checkpoint.clone();
     background.spawn(ended("saving what is remembered", async move {
@@ -116,12 +124,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Ok(())
     }));
     let mut keeper = tokio::spawn(keeper);
-    let mut controller = tokio::spawn(podscaler::controller::run(
-        context,
-        args.concurrent_syncs,
-        scalers_seen,
-        until(stopped.clone()),
-    ));
+    let hpas =
+        hpa::controller::run(Arc::clone(&context), args.concurrent_syncs, hpas_seen, until(stopped.clone()));
+    let scalers =
+        podscaler::controller::run(context, args.concurrent_syncs, scalers_seen, until(stopped.clone()));
+    let mut controller = tokio::spawn(async move { tokio::join!(hpas, scalers) });
 
     let result = tokio::select! {
         // First: at a SIGTERM the controller may end as soon as we hear of it, which is no failure.
@@ -129,7 +136,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         () = until(stopped) => Ok(()),
         Some(task) = background.join_next() => Err(task.unwrap_or_else(Into::into)),
         _ = &mut keeper => Err(anyhow!("the keeper of the lease ended")),
-        _ = &mut controller => Err(anyhow!("the controller of PodScalers ended")),
+        _ = &mut controller => Err(anyhow!("the controllers of PodScalers and HPAs ended")),
     };
     if result.is_ok() {
         if timeout(GRACE, controller).await.is_err() {
@@ -208,7 +215,7 @@ fn lead(
     (leadership, keeping)
 }
 
-/// Says that we are ready once every PodScaler, pod and workload was seen.
+/// Says that we are ready once every PodScaler, HPA, pod and workload was seen.
 async fn say_ready<const N: usize>(
     stores: [watch::Receiver<bool>; N],
     all: watch::Sender<bool>,
@@ -216,7 +223,7 @@ async fn say_ready<const N: usize>(
     for mut store in stores {
         store.wait_for(|seen| *seen).await?;
     }
-    tracing::info!("every PodScaler, pod and workload was seen");
+    tracing::info!("every PodScaler, HPA, pod and workload was seen");
     all.send_replace(true);
     all.closed().await;
     Ok(())
@@ -232,6 +239,7 @@ async fn keep_house(context: Arc<Context>) -> anyhow::Result<()> {
         context.metrics.leader.set(if leads { 1.0 } else { 0.0 });
         if !leads {
             context.metrics.forget_all();
+            context.shadows.forget_all();
         }
         context.signals.forget_stale();
     }

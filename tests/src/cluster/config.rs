@@ -8,6 +8,7 @@ use std::{
 use anyhow::Result;
 use serde_json::json;
 
+use super::spec::ClusterSpec;
 use crate::{ports::Port, tools::Tools};
 
 const PORTS: [&str; 7] = [
@@ -26,7 +27,7 @@ pub(super) fn claim_ports() -> Result<Vec<Port>> {
 }
 
 /// Writes the configuration into the state directory.
-pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port]) -> Result<PathBuf> {
+pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port], spec: &ClusterSpec) -> Result<PathBuf> {
     let audit_policy = state.join("audit-policy.json");
     fs::write(
         &audit_policy,
@@ -69,6 +70,14 @@ pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port]) -> Result<PathB
             ],
         }],
     });
+    if !spec.hpa_controller
+        && let Some(patches) = config["componentsPatches"].as_array_mut()
+    {
+        patches.push(json!({
+            "name": "kube-controller-manager",
+            "extraArgs": [{"key": "controllers", "value": "*,-horizontal-pod-autoscaler-controller"}],
+        }));
+    }
     for (option, port) in PORTS.iter().zip(ports) {
         config["options"][option] = port.number().into();
     }

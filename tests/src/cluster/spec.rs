@@ -21,6 +21,8 @@ pub struct ClusterSpec {
     pub taints: Vec<Taint>,
     /// Labels of every node, beside zone and host name.
     pub labels: BTreeMap<String, String>,
+    /// Whether kube-controller-manager runs its controller of HPAs.
+    pub hpa_controller: bool,
 }
 
 impl Default for ClusterSpec {
@@ -33,6 +35,7 @@ impl Default for ClusterSpec {
             node_pods: 110,
             taints: Vec::new(),
             labels: BTreeMap::new(),
+            hpa_controller: true,
         }
     }
 }

@@ -108,7 +108,12 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
             "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
             "leases" => (text(&object.namespace), String::new()),
             // These are watched over all namespaces.
-            "podscalers" | "pods" | "deployments" | "statefulsets" | "replicasets"
+            "podscalers"
+            | "horizontalpodautoscalers"
+            | "pods"
+            | "deployments"
+            | "statefulsets"
+            | "replicasets"
                 if object.api_group != "metrics.k8s.io" && object.subresource.is_none() =>
             {
                 (String::new(), String::new())

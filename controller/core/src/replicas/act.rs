@@ -3,8 +3,10 @@
 use super::decision::{ConditionUpdate, Decision, Event};
 use super::input::Input;
 use super::memory::Memory;
+use super::policy::Policy;
 use super::rules::Rules;
 use crate::reason::{ConditionKind, ConditionReason, EventKind, EventReason};
+use crate::time::Timestamp;
 
 /// The conditions and events that follow from the write of `decision.desired`, in addition to those of the decision.
 /// Call it only when something was to be written. The error is the text of the API server.
@@ -57,6 +59,17 @@ pub fn acted(decision: &Decision, result: Result<(), String>) -> (Vec<ConditionU
     }
 }
 
+/// The condition of an object whose sizes are recommended and not written.
+pub fn recommending() -> ConditionUpdate {
+    condition(
+        ConditionKind::Recommending,
+        true,
+        ConditionReason::Recommend,
+        "spec.mode is Recommend: status.desiredReplicas is a recommendation, and no replicas are written"
+            .to_owned(),
+    )
+}
+
 fn condition(kind: ConditionKind, holds: bool, reason: ConditionReason, message: String) -> ConditionUpdate {
     ConditionUpdate { kind, status: holds.into(), reason, message }
 }
@@ -66,10 +79,16 @@ impl Memory {
     /// write, on the memory that [`super::decide`] returned.
     #[must_use]
     pub fn rescaled(&self, input: &Input, decision: &Decision) -> Self {
+        self.followed(&input.policy, (decision.current, decision.desired), input.now)
+    }
+
+    /// Remembers a change of size that the controller beside which we look made at `now`, as it does itself: the
+    /// budgets of rate policies are those of the one who scales.
+    #[must_use]
+    pub fn followed(&self, policy: &Policy, (from, to): (i32, i32), now: Timestamp) -> Self {
         let mut memory = self.clone();
-        if let Some(behavior) = input.policy.behavior.as_ref().filter(|_| decision.is_rescale()) {
-            let rules = Rules::of(input.policy.algorithm);
-            memory.remember_rescale(rules, behavior, (decision.current, decision.desired), input.now);
+        if let Some(behavior) = policy.behavior.as_ref().filter(|_| from != to) {
+            memory.remember_rescale(Rules::of(policy.algorithm), behavior, (from, to), now);
         }
         memory
     }
@@ -152,6 +171,8 @@ mod tests {
             assert_eq!(memory.rescaled(&input, &down).scale_downs.len(), 1);
             let (_, hold, _) = queue(algorithm, 2);
             assert_eq!(memory.rescaled(&input, &hold), memory);
+            let followed = memory.followed(&input.policy, (2, 4), NOW);
+            assert_eq!(followed, after, "who scaled is all the same to a budget");
             input.policy.behavior = None;
             assert_eq!(memory.rescaled(&input, &decision), memory, "legacy limits have no budget");
         }

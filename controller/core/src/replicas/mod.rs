@@ -47,7 +47,7 @@ use policy::Understood;
 use rules::Rules;
 use tolerance::Tolerance;
 
-pub use act::acted;
+pub use act::{acted, recommending};
 pub use bounds::Bounds;
 pub use decision::{
     ConditionUpdate, Decision, Event, Limit, LimitKind, MetricOutcome, MetricStatus, PodCounts, SyncError,

@@ -26,6 +26,21 @@ pub enum Obstacle {
         /// Their names.
         others: Vec<String>,
     },
+    /// HorizontalPodAutoscalers have the same target as this `PodScaler`.
+    ConflictingHpas {
+        /// Their names.
+        hpas: Vec<String>,
+    },
+    /// `PodScaler`s have the same target as this HorizontalPodAutoscaler, which is ours to scale.
+    ConflictingPodScalers {
+        /// Their names.
+        scalers: Vec<String>,
+    },
+    /// Another controller has lately written the status of this HorizontalPodAutoscaler.
+    StatusWrittenElsewhere {
+        /// The name under which it writes.
+        manager: String,
+    },
     /// The object no longer decodes, or contradicts itself. The text of that error.
     Undecodable(String),
     /// `spec.mode` is `Paused`.
@@ -95,8 +110,36 @@ pub(super) fn report(obstacle: &Obstacle, decision: &mut Decision) {
                 "another PodScaler has the same target: {others}; nothing is scaled until all but one are deleted or \
                  name another spec.scaleTargetRef"
             );
-            decision.set_condition(AbleToScale, false, ConditionReason::Conflicting, message.clone());
-            end(decision, EventReason::Conflicting, message);
+            conflict(decision, message);
+        }
+        Obstacle::ConflictingHpas { hpas } => {
+            let hpas = hpas.join(", ");
+            conflict(
+                decision,
+                format!(
+                    "a HorizontalPodAutoscaler has the same target: {hpas}; this PodScaler scales nothing until that \
+                     is deleted, and may stand beside it with spec.mode Recommend"
+                ),
+            );
+        }
+        Obstacle::ConflictingPodScalers { scalers } => {
+            let scalers = scalers.join(", ");
+            conflict(
+                decision,
+                format!(
+                    "a PodScaler has the same target: {scalers}; nothing is scaled until either is deleted, or its \
+                     spec.mode is Recommend"
+                ),
+            );
+        }
+        Obstacle::StatusWrittenElsewhere { manager } => {
+            let message = format!(
+                "{manager} writes the status of this HorizontalPodAutoscaler, so Plimsoll leaves it alone: start \
+                 kube-controller-manager with --controllers=*,-horizontal-pod-autoscaler-controller, or Plimsoll with \
+                 --hpa=shadow"
+            );
+            decision.set_condition(AbleToScale, false, ConditionReason::TakeoverRefused, message.clone());
+            end(decision, EventReason::TakeoverRefused, message);
         }
         Obstacle::Undecodable(error) => {
             let message = format!(
@@ -112,6 +155,11 @@ pub(super) fn report(obstacle: &Obstacle, decision: &mut Decision) {
             decision.error = Some(SyncError { message, ends_sync: true });
         }
     }
+}
+
+fn conflict(decision: &mut Decision, message: String) {
+    decision.set_condition(ConditionKind::AbleToScale, false, ConditionReason::Conflicting, message.clone());
+    end(decision, EventReason::Conflicting, message);
 }
 
 fn end(decision: &mut Decision, reason: EventReason, message: String) {
@@ -185,6 +233,28 @@ mod tests {
         assert_eq!(
             told(&Obstacle::Conflicting { others }),
             [format!("AbleToScale=False Conflicting: {text}"), format!("Warning Conflicting: {text}")]
+        );
+        let text = "a HorizontalPodAutoscaler has the same target: web; this PodScaler scales nothing until that is \
+                    deleted, and may stand beside it with spec.mode Recommend";
+        assert_eq!(
+            told(&Obstacle::ConflictingHpas { hpas: vec!["web".to_owned()] }),
+            [format!("AbleToScale=False Conflicting: {text}"), format!("Warning Conflicting: {text}")]
+        );
+        let text = "a PodScaler has the same target: web; nothing is scaled until either is deleted, or its spec.mode \
+                    is Recommend";
+        assert_eq!(
+            told(&Obstacle::ConflictingPodScalers { scalers: vec!["web".to_owned()] }),
+            [format!("AbleToScale=False Conflicting: {text}"), format!("Warning Conflicting: {text}")]
+        );
+        let text = "kube-controller-manager writes the status of this HorizontalPodAutoscaler, so Plimsoll leaves it \
+                    alone: start kube-controller-manager with --controllers=*,-horizontal-pod-autoscaler-controller, \
+                    or Plimsoll with --hpa=shadow";
+        assert_eq!(
+            told(&Obstacle::StatusWrittenElsewhere { manager: "kube-controller-manager".to_owned() }),
+            [
+                format!("AbleToScale=False TakeoverRefused: {text}"),
+                format!("Warning TakeoverRefused: {text}")
+            ]
         );
         let text = "the object cannot be used: spec.maxReplicas: expected a number; nothing is scaled until that \
                     field is corrected";

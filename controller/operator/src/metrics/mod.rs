@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Labels come from enums or name an object; the series of an object end
 //! with it.
 
+mod hpa;
 mod memory;
 mod object_series;
 
@@ -11,6 +12,7 @@ use prometheus::{
     process_collector::ProcessCollector,
 };
 
+pub use hpa::HpaSeries;
 pub use memory::MemorySeries;
 pub use object_series::ObjectSeries;
 
@@ -38,6 +40,8 @@ pub struct Metrics {
     pub target: ObjectSeries,
     /// 1 while a condition is true.
     pub condition: ObjectSeries,
+    /// What is shown of HPAs.
+    pub hpa: HpaSeries,
     /// Decisions, by direction and reason.
     pub decisions: IntCounterVec,
     /// Changes of replicas that were written.
@@ -132,6 +136,7 @@ impl Metrics {
                 "1 while a condition is True, else 0; the reason is the present one.",
                 &["namespace", "name", "type", "reason"],
             )?,
+            hpa: HpaSeries::register(&registry)?,
             decisions: counter(
                 "plimsoll_decisions_total",
                 "Decisions, by direction (up, down, hold, blocked) and reason.",
@@ -194,9 +199,10 @@ impl Metrics {
         self.of_objects().iter().for_each(|series| series.forget(namespace, name));
     }
 
-    /// Ends the series of all PodScalers: another replica looks at them now.
+    /// Ends the series of all PodScalers and HPAs: another replica looks at them now.
     pub fn forget_all(&self) {
         self.of_objects().iter().for_each(|series| series.forget_all());
+        self.hpa.forget_all();
     }
 
     fn of_objects(&self) -> [&ObjectSeries; 8] {

@@ -1,4 +1,4 @@
-//! Who scales what: which PodScalers name the same target, or select the same pods.
+//! Who scales what: which autoscalers of one kind name the same target, or select the same pods.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -34,7 +34,7 @@ struct Namespace {
     selectors: BTreeMap<String, Selector>,
 }
 
-/// Which active PodScalers claim which targets and pods. Clones share the same claims.
+/// Which active autoscalers of one kind claim which targets and pods. Clones share the same claims.
 ///
 /// One that only recommends, or is paused, writes nothing and so claims nothing.
 #[derive(Clone, Default)]
@@ -45,9 +45,14 @@ pub struct Claims {
 impl Claims {
     /// Notes what a PodScaler claims, in place of what it claimed before.
     pub fn claim(&self, namespace: &str, name: &str, spec: &PodScalerSpec) {
+        self.claim_target(namespace, name, (spec.mode == Mode::Active).then_some(&spec.scale_target_ref));
+    }
+
+    /// Notes which target an autoscaler claims, in place of what it claimed before. None: nothing.
+    pub fn claim_target(&self, namespace: &str, name: &str, target: Option<&ObjectReference>) {
         let mut namespaces = self.lock();
         let claims = namespaces.entry(namespace.to_owned()).or_default();
-        let target = (spec.mode == Mode::Active).then(|| Target::from(&spec.scale_target_ref));
+        let target = target.map(Target::from);
         if claims.targets.get(name) == target.as_ref() {
             return;
         }
@@ -58,7 +63,7 @@ impl Claims {
         }
     }
 
-    /// Notes that a PodScaler claims nothing any more.
+    /// Notes that an autoscaler claims nothing any more.
     pub fn withdraw(&self, namespace: &str, name: &str) {
         let mut namespaces = self.lock();
         if let Some(claims) = namespaces.get_mut(namespace) {
@@ -82,6 +87,14 @@ impl Claims {
             .filter(|other| other.as_str() != name)
             .cloned()
             .collect()
+    }
+
+    /// All that claim `target`, in order.
+    pub fn claimants(&self, namespace: &str, target: &ObjectReference) -> Vec<String> {
+        let namespaces = self.lock();
+        let claimants =
+            namespaces.get(namespace).and_then(|claims| claims.scalers.get(&Target::from(target)));
+        claimants.into_iter().flatten().cloned().collect()
     }
 
     /// Notes which pods the target of `name` selects, and answers which others select one of
@@ -167,6 +180,20 @@ mod tests {
         assert_eq!(claims.rivals("shop", "a"), ["b"]);
         assert_eq!(claims.rivals("shop", "b"), ["a"]);
         assert_eq!(claims.rivals("shop", "c"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn those_of_a_target_are_known_by_it() {
+        let claims = claims(&[("a", "web", Mode::Active), ("b", "web", Mode::Recommend)]);
+        assert_eq!(claims.claimants("shop", &scaler("web", Mode::Recommend).scale_target_ref), ["a"]);
+        assert_eq!(
+            claims.claimants("shop", &scaler("api", Mode::Active).scale_target_ref),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            claims.claimants("bank", &scaler("web", Mode::Active).scale_target_ref),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Which PodScaler is looked at when.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
-use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use kube::{
     Api, ResourceExt as _,
     runtime::{
@@ -13,7 +13,11 @@ use kube::{
 use tokio::sync::watch;
 
 use super::{Scaler, after_error, reconcile};
-use crate::{context::Context, leadership};
+use crate::{
+    context::Context,
+    leadership,
+    register::{self, Key},
+};
 
 /// Looks at PodScalers until `stopped` resolves, and then lets the looks that are under way end.
 /// `seen` turns true once all of them were listed.
@@ -26,7 +30,7 @@ pub async fn run(
     let (store, writer) = reflector::store::<Scaler>();
     let scalers = Api::<Scaler>::all(context.client.clone());
     let events = watcher(scalers, watcher::Config::default()).default_backoff();
-    let changed = note_claims(events, Arc::clone(&context), seen)
+    let changed = register::keep(events, "PodScalers", Arc::clone(&context), seen, claim, forget)
         .reflect(writer)
         .applied_objects()
         // Our own writes of the status are no reason to look.
@@ -56,66 +60,11 @@ fn resumptions(context: &Context) -> impl Stream<Item = ()> + Send + 'static {
     futures::stream::select(once_ready, once_leading)
 }
 
-/// Keeps the claims in step with the watch, and forgets what belonged to a PodScaler that is gone.
-fn note_claims(
-    events: impl Stream<Item = Result<watcher::Event<Scaler>, watcher::Error>>,
-    context: Arc<Context>,
-    seen: watch::Sender<bool>,
-) -> impl Stream<Item = Result<watcher::Event<Scaler>, watcher::Error>> {
-    let mut known = HashSet::new();
-    let mut listed = HashSet::new();
-    events
-        .inspect_ok(move |event| match event {
-            watcher::Event::Apply(scaler) => {
-                claim(&context, scaler);
-                known.insert(Key::of(scaler));
-            }
-            watcher::Event::Delete(scaler) => {
-                forget(&context, &Key::of(scaler));
-                known.remove(&Key::of(scaler));
-            }
-            watcher::Event::Init => listed.clear(),
-            watcher::Event::InitApply(scaler) => {
-                claim(&context, scaler);
-                listed.insert(Key::of(scaler));
-            }
-            watcher::Event::InitDone => {
-                // Deletions that an interrupted watch has missed.
-                for gone in known.difference(&listed) {
-                    forget(&context, gone);
-                }
-                known = std::mem::take(&mut listed);
-                seen.send_replace(true);
-            }
-        })
-        .inspect_err(|error| {
-            tracing::warn!(%error, "the watch of PodScalers was interrupted and is taken up again");
-        })
-}
-
 fn claim(context: &Context, scaler: &Scaler) {
     let (namespace, name) = (scaler.namespace().unwrap_or_default(), scaler.name_any());
     match &scaler.0 {
         Ok(valid) => context.claims.claim(&namespace, &name, &valid.spec),
         Err(_) => context.claims.withdraw(&namespace, &name),
-    }
-}
-
-/// Tells a PodScaler from one of the same name that came after it.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Key {
-    namespace: String,
-    name: String,
-    uid: String,
-}
-
-impl Key {
-    fn of(scaler: &Scaler) -> Self {
-        Self {
-            namespace: scaler.namespace().unwrap_or_default(),
-            name: scaler.name_any(),
-            uid: scaler.uid().unwrap_or_default(),
-        }
     }
 }
 

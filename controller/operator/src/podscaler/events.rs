@@ -1,4 +1,4 @@
-//! Events on a PodScaler.
+//! Events on a PodScaler or an HPA.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -8,7 +8,11 @@ use kube::{
 use plimsoll_api::PodScaler;
 use plimsoll_core::{reason::EventKind, replicas};
 
-use crate::{context::Context, podscaler::Subject};
+use crate::{
+    context::Context,
+    hpa::Hpa,
+    podscaler::{Kind, Subject},
+};
 
 /// Who says it.
 const CONTROLLER: &str = "plimsoll-operator";
@@ -41,9 +45,13 @@ pub(super) async fn publish(
 
 /// The object that the event is about, known even where the object does not decode.
 fn regarding(subject: &Subject<'_>) -> ObjectReference {
+    let (api_version, kind) = match subject.kind {
+        Kind::PodScaler => (PodScaler::api_version(&()), PodScaler::kind(&())),
+        Kind::Hpa => (Hpa::api_version(&()), Hpa::kind(&())),
+    };
     ObjectReference {
-        api_version: Some(PodScaler::api_version(&()).into_owned()),
-        kind: Some(PodScaler::kind(&()).into_owned()),
+        api_version: Some(api_version.into_owned()),
+        kind: Some(kind.into_owned()),
         namespace: Some(subject.namespace.to_owned()),
         name: Some(subject.name.to_owned()),
         uid: subject.metadata.uid.clone(),

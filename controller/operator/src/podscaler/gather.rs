@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
-use plimsoll_api::v1alpha1::{ObjectReference, PodScalerSpec, PodScalerStatus};
+use plimsoll_api::v1alpha1::{Mode, ObjectReference, PodScalerSpec, PodScalerStatus};
 use plimsoll_core::{
     reason::ConditionKind,
     replicas::{Input, Obstacle, PodView, TargetView},
@@ -14,14 +14,14 @@ use plimsoll_observe::{ObservedPod, observe_policy, parse_selector};
 use crate::{
     context::Context,
     podscaler::{
-        Subject,
+        Kind, Subject,
         readings::{Asked, read_metrics},
     },
     workloads::foreign,
 };
 
 /// What was read.
-pub(super) enum Gathered {
+pub(crate) enum Gathered {
     /// All that a decision needs.
     Observed(Box<Observation>),
     /// What stands in the way, and the target's size if it is known.
@@ -29,19 +29,19 @@ pub(super) enum Gathered {
 }
 
 /// All that a decision needs, and the scale it will be written to.
-pub(super) struct Observation {
-    pub(super) input: Input,
+pub(crate) struct Observation {
+    pub(crate) input: Input,
     pub(super) scale: Scale,
 }
 
 /// Reads the target's size, its pods and their metrics.
-pub(super) async fn gather(
+pub(crate) async fn gather(
     context: &Context,
     subject: &Subject<'_>,
     spec: &PodScalerSpec,
     now: Timestamp,
 ) -> Gathered {
-    let Subject { namespace, name, .. } = *subject;
+    let namespace = subject.namespace;
     let policy = match observe_policy(spec) {
         Ok(policy) => policy,
         Err(invalid) => return Gathered::Blocked(Obstacle::Undecodable(invalid.to_string()), None),
@@ -51,9 +51,8 @@ pub(super) async fn gather(
         Err(error) => return Gathered::Blocked(Obstacle::FailedGetScale(error.to_string()), None),
     };
     let target = target_view(&scale);
-    let rivals = context.claims.rivals(namespace, name);
-    if !rivals.is_empty() {
-        return Gathered::Blocked(Obstacle::Conflicting { others: rivals }, Some(target.spec_replicas));
+    if let Some(conflict) = conflict(context, subject, spec) {
+        return Gathered::Blocked(conflict, Some(target.spec_replicas));
     }
     let selector = scale.status.as_ref().and_then(|status| status.selector.as_deref()).unwrap_or_default();
     let (pods, obstacle) = match select_pods(context, subject, selector) {
@@ -97,6 +96,27 @@ fn views(
     pods.iter().zip(foreign).map(|(pod, foreign)| PodView { foreign, ..pod.view.clone() }).collect()
 }
 
+/// Who else scales the same target. One that only recommends scales nothing, and is in nobody's way.
+fn conflict(context: &Context, subject: &Subject<'_>, spec: &PodScalerSpec) -> Option<Obstacle> {
+    let Subject { kind, namespace, name, .. } = *subject;
+    if spec.mode != Mode::Active {
+        return None;
+    }
+    let (others, hpas) = match kind {
+        Kind::PodScaler => (
+            context.claims.rivals(namespace, name),
+            context.hpa_claims.claimants(namespace, &spec.scale_target_ref),
+        ),
+        Kind::Hpa => (context.claims.claimants(namespace, &spec.scale_target_ref), Vec::new()),
+    };
+    match kind {
+        _ if others.is_empty() && hpas.is_empty() => None,
+        Kind::PodScaler if others.is_empty() => Some(Obstacle::ConflictingHpas { hpas }),
+        Kind::PodScaler => Some(Obstacle::Conflicting { others }),
+        Kind::Hpa => Some(Obstacle::ConflictingPodScalers { scalers: others }),
+    }
+}
+
 fn target_view(scale: &Scale) -> TargetView {
     TargetView {
         spec_replicas: scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0),
@@ -114,7 +134,11 @@ fn select_pods(
     }
     let selector = parse_selector(text).map_err(|error| Obstacle::InvalidSelector(error.to_string()))?;
     let pods = context.pods.select(subject.namespace, &selector);
-    let others = context.claims.select(subject.namespace, subject.name, &selector, &pods);
+    let claims = match subject.kind {
+        Kind::PodScaler => &context.claims,
+        Kind::Hpa => &context.hpa_claims,
+    };
+    let others = claims.select(subject.namespace, subject.name, &selector, &pods);
     if others.is_empty() {
         return Ok(pods);
     }

@@ -4,12 +4,12 @@ mod act;
 pub mod claims;
 pub mod controller;
 mod events;
-mod gather;
+pub(crate) mod gather;
 pub mod memory;
 mod readings;
-mod report;
+pub(crate) mod report;
 pub mod schedule;
-mod status;
+pub(crate) mod status;
 
 use std::sync::Arc;
 
@@ -25,9 +25,10 @@ use plimsoll_api::{
     v1alpha1::{Mode, PodScalerSpec, PodScalerStatus},
 };
 use plimsoll_core::{
-    replicas::{Decision, Input, Obstacle, acted, blocked, decide},
+    replicas::{ConditionUpdate, Decision, Input, Obstacle, acted, blocked, decide, recommending},
     time::{Span, Timestamp},
 };
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::context::Context;
@@ -42,14 +43,26 @@ pub type Scaler = DeserializeGuard<PodScaler>;
 /// After this many changes of the target between our read and our write we wait for the next look.
 const MOST_TRIES: usize = 4;
 
+/// The kinds of objects that ask for a workload to be scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Ours.
+    PodScaler,
+    /// A HorizontalPodAutoscaler, read as a PodScaler.
+    Hpa,
+}
+
 /// What a look is about.
 pub(crate) struct Subject<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    metadata: &'a ObjectMeta,
+    pub(crate) kind: Kind,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) metadata: &'a ObjectMeta,
     /// None when the object does not decode.
-    spec: Option<&'a PodScalerSpec>,
-    status: Option<&'a PodScalerStatus>,
+    pub(crate) spec: Option<&'a PodScalerSpec>,
+    pub(crate) status: Option<&'a PodScalerStatus>,
+    /// The status of an HPA as it was read, with what a later version may have put into it.
+    pub(crate) raw_status: &'a Value,
 }
 
 /// Why a look failed. The object is looked at again after the usual time.
@@ -106,26 +119,44 @@ async fn look(scaler: &Scaler, context: &Context) -> Result<Action, Error> {
         Ok(scaler) => (&scaler.metadata, Some(&scaler.spec), scaler.status.as_ref()),
         Err(invalid) => (&invalid.metadata, None, None),
     };
-    let subject = Subject { namespace: &namespace, name: &name, metadata, spec, status };
-    let mut remembered = context.memories.recall(&uid);
+    let subject = Subject {
+        kind: Kind::PodScaler,
+        namespace: &namespace,
+        name: &name,
+        metadata,
+        spec,
+        status,
+        raw_status: &Value::Null,
+    };
+    let obstacle = match &scaler.0 {
+        Ok(valid) if valid.spec.mode == Mode::Paused => Some(Obstacle::Paused),
+        Ok(_) => None,
+        Err(invalid) => Some(Obstacle::Undecodable(invalid.error.clone())),
+    };
+    look_at(context, &subject, &uid, obstacle).await
+}
+
+/// One look at a subject, and when the next one is due. With an obstacle it is not even looked at.
+pub(crate) async fn look_at(
+    context: &Context,
+    subject: &Subject<'_>,
+    uid: &str,
+    obstacle: Option<Obstacle>,
+) -> Result<Action, Error> {
+    let mut remembered = context.memories.recall(uid);
     if let Some(lag) = remembered.due.and_then(|due| Instant::now().checked_duration_since(due)) {
         context.metrics.look_lag.observe(lag.as_secs_f64());
     }
-    let result = match &scaler.0 {
-        Ok(valid) if valid.spec.mode == Mode::Paused => {
-            pause(context, &subject, &Obstacle::Paused, None, &mut remembered).await
-        }
-        Ok(valid) => scale(context, &subject, &valid.spec, &mut remembered).await,
-        Err(invalid) => {
-            let obstacle = Obstacle::Undecodable(invalid.error.clone());
-            pause(context, &subject, &obstacle, None, &mut remembered).await
-        }
+    let result = match (obstacle, subject.spec) {
+        (Some(obstacle), _) => pause(context, subject, &obstacle, None, &mut remembered).await,
+        (None, Some(spec)) => scale(context, subject, spec, &mut remembered).await,
+        (None, None) => Ok(None),
     };
     let now = Instant::now();
     let asked = result.as_ref().ok().copied().flatten();
-    let due = context.schedule.next(&uid, context.options.period(spec), asked, now);
+    let due = context.schedule.next(uid, context.options.period(subject.spec), asked, now);
     remembered.due = Some(due);
-    context.memories.keep(&uid, remembered);
+    context.memories.keep(uid, remembered);
     result.map(|_| Action::requeue(due.duration_since(now)))
 }
 
@@ -180,7 +211,7 @@ async fn tell(
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
     let rescaled = matches!(result, Some(Ok(())));
-    let mut conditions = decision.conditions.clone();
+    let mut conditions = conditions(subject, decision);
     let mut events = decision.events.clone();
     if let Some(result) = result {
         let (further_conditions, further_events) = acted(decision, result);
@@ -196,10 +227,16 @@ async fn tell(
     report(
         context,
         subject,
-        &Report { decision, conditions, events, rescaled, seen, now: input.now },
+        &Report { decision, conditions, events, rescaled, seen, now: input.now, status: true },
         remembered,
     )
     .await
+}
+
+/// The conditions of a decision, and that it is a recommendation where it is no more than that.
+fn conditions(subject: &Subject<'_>, decision: &Decision) -> Vec<ConditionUpdate> {
+    let recommends = subject.spec.is_some_and(|spec| spec.mode == Mode::Recommend);
+    decision.conditions.iter().cloned().chain(recommends.then(recommending)).collect()
 }
 
 /// Reports what stands in the way; replicas stay as they are, and nothing is worth an earlier look.
@@ -213,17 +250,19 @@ async fn pause(
     let decision = blocked(obstacle, current.unwrap_or(0));
     let report_ = Report {
         decision: &decision,
-        conditions: decision.conditions.clone(),
+        conditions: conditions(subject, &decision),
         events: decision.events.clone(),
         rescaled: false,
         seen: None,
         now: now(),
+        // To write into a status that another controller writes is what this obstacle keeps us from.
+        status: !matches!(obstacle, Obstacle::StatusWrittenElsewhere { .. }),
     };
     report(context, subject, &report_, remembered).await?;
     Ok(None)
 }
 
 /// The one place where a look reads the clock.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(Clock::now().as_millisecond())
 }

@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     context::Context,
+    hpa,
     podscaler::{
-        Error, Subject, events,
+        Error, Kind, Subject, events,
         memory::Remembered,
         status::{self, Change},
     },
@@ -41,6 +42,8 @@ pub(super) struct Report<'a> {
     /// The policy and the pods, where it came to that.
     pub(super) seen: Option<(&'a Policy, &'a [PodView])>,
     pub(super) now: Timestamp,
+    /// Whether the status is ours to write.
+    pub(super) status: bool,
 }
 
 /// Tells everybody. What is remembered is updated with what was told.
@@ -54,7 +57,11 @@ pub(super) async fn report(
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
     set_metrics(context, subject, report);
-    let written = write_status(context, subject, report, remembered).await;
+    let written = match subject.kind {
+        _ if !report.status => Ok(()),
+        Kind::PodScaler => write_status(context, subject, report, remembered).await,
+        Kind::Hpa => write_hpa_status(context, subject, report).await,
+    };
     // Where the one cannot be told, the other is all that a person sees.
     let published = publish_events(context, subject, report, remembered).await;
     written.and(published)
@@ -110,6 +117,23 @@ async fn write_status(
     Ok(())
 }
 
+/// Like the built-in controller, whenever anything in it has changed.
+async fn write_hpa_status(
+    context: &Context,
+    subject: &Subject<'_>,
+    report: &Report<'_>,
+) -> Result<(), Error> {
+    let before = subject.status.cloned().unwrap_or_default();
+    let Report { decision, conditions, rescaled, now, .. } = report;
+    let after = status::after(&before, subject, decision, conditions, *rescaled, *now);
+    let Some(patch) = hpa::status::patch(subject, &after, conditions, *rescaled, *now) else { return Ok(()) };
+    match in_time(context, hpa::status::write(context, subject, &patch)).await {
+        // Somebody has written to it since we read it, which the next look will have seen.
+        Err(Error::Report(kube::Error::Api(refused))) if refused.is_conflict() => Ok(()),
+        written => written.map(drop),
+    }
+}
+
 /// Applies the whole status: what it no longer says is gone.
 async fn patch_status(
     context: &Context,
@@ -137,7 +161,9 @@ async fn publish_events(
 ) -> Result<(), Error> {
     let mut warned = BTreeSet::new();
     let mut result = Ok(());
-    for event in report.events.iter().filter(|event| !repeats_the_cause(event, &report.events)) {
+    // Who has alerts on the events of an HPA has them on each reason.
+    let is_told = |event: &&Event| subject.kind == Kind::Hpa || !repeats_the_cause(event, &report.events);
+    for event in report.events.iter().filter(is_told) {
         let is_warning = event.kind == EventKind::Warning;
         if is_warning && remembered.warned.contains(&event.reason) {
             warned.insert(event.reason);
@@ -176,6 +202,22 @@ fn log(subject: &Subject<'_>, decision: &Decision, event: &Event) {
 }
 
 fn set_metrics(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
+    match subject.kind {
+        Kind::PodScaler => set_gauges(context, subject, report),
+        // The rest of an HPA is what everybody shows of HPAs, such as kube-state-metrics.
+        Kind::Hpa if report.decision.is_decided() => {
+            context.metrics.hpa.desired.set(subject.namespace, subject.name, report.decision.desired.into());
+        }
+        Kind::Hpa => {}
+    }
+    let (direction, reason) = outcome(report.decision, &report.conditions);
+    context.metrics.decisions.with_label_values(&[direction, &reason]).inc();
+    if report.rescaled {
+        context.metrics.rescales.with_label_values(&[direction]).inc();
+    }
+}
+
+fn set_gauges(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
     let (namespace, name, decision) = (subject.namespace, subject.name, report.decision);
     let metrics = &context.metrics;
     if decision.is_decided() {
@@ -207,11 +249,6 @@ fn set_metrics(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
         };
         metrics.value.replace(namespace, name, labelled(|signal| signal.value));
         metrics.target.replace(namespace, name, labelled(|signal| signal.target));
-    }
-    let (direction, reason) = outcome(decision, &report.conditions);
-    metrics.decisions.with_label_values(&[direction, &reason]).inc();
-    if report.rescaled {
-        metrics.rescales.with_label_values(&[direction]).inc();
     }
 }
 

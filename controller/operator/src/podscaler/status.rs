@@ -33,7 +33,7 @@ pub(super) enum Change {
 ///
 /// What a decision does not speak of stays as it was: conditions that were not touched, the
 /// desired replicas when none were decided, the metrics when none were looked at.
-pub(super) fn after(
+pub(crate) fn after(
     before: &PodScalerStatus,
     subject: &Subject<'_>,
     decision: &Decision,
@@ -110,9 +110,15 @@ fn merge(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Vec<Condition> {
-    // Those of others are theirs: what we apply becomes ours.
-    let mut conditions: Vec<_> =
-        before.iter().filter(|condition| is_ours(&condition.type_)).cloned().collect();
+    // Those of others are theirs: what we apply becomes ours. Recommending is there only while it holds.
+    let recommending = ConditionKind::Recommending;
+    let recommends = updates.iter().any(|update| update.kind == recommending);
+    let mut conditions: Vec<_> = before
+        .iter()
+        .filter(|condition| is_ours(&condition.type_))
+        .filter(|condition| recommends || condition.type_ != recommending.to_string())
+        .cloned()
+        .collect();
     for update in updates {
         let (kind, status) = (update.kind.to_string(), update.status.to_string());
         let position = conditions.iter().position(|condition| condition.type_ == kind);
@@ -137,8 +143,10 @@ fn merge(
 }
 
 fn is_ours(kind: &str) -> bool {
-    use ConditionKind::{AbleToScale, ScaledToZero, ScalingActive, ScalingLimited};
-    [AbleToScale, ScalingActive, ScalingLimited, ScaledToZero].iter().any(|ours| ours.to_string() == kind)
+    use ConditionKind::{AbleToScale, Recommending, ScaledToZero, ScalingActive, ScalingLimited};
+    [AbleToScale, ScalingActive, ScalingLimited, ScaledToZero, Recommending]
+        .iter()
+        .any(|ours| ours.to_string() == kind)
 }
 
 fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
@@ -160,7 +168,7 @@ fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
 }
 
 /// Why the size is what it is, in one line.
-pub(super) fn why(decision: &Decision) -> String {
+pub(crate) fn why(decision: &Decision) -> String {
     let reason = decision.reason.to_string();
     match (&decision.error, decision.limits.last()) {
         (Some(error), _) if error.ends_sync => error.message.clone(),

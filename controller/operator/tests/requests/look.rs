@@ -7,8 +7,10 @@ use kube::{Client, core::DeserializeGuard, runtime::watcher::Event};
 use plimsoll_api::PodScaler;
 use plimsoll_core::replicas::Settings;
 use plimsoll_operator::{
+    args::HpaMode,
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
+    hpa::shadow::Shadows,
     leadership::{Keeper, Leadership, LeaseConfig},
     metrics::Metrics,
     pods::PodIndex,
@@ -23,19 +25,20 @@ use tokio::sync::watch;
 
 use crate::script::{Asked, Log, failure, server};
 
-const KIND: &str = "GET /apis/apps/v1";
-const GET_SCALE: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web/scale";
+pub(crate) const KIND: &str = "GET /apis/apps/v1";
+pub(crate) const GET_SCALE: &str = "GET /apis/apps/v1/namespaces/shop/deployments/web/scale";
 const GET_FRESH_SCALE: &str = "GET /apis/apps/v1/namespaces/shop/deployments/fresh/scale";
-const PATCH_SCALE: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale";
-const USAGE: &str = "GET /apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
-const PATCH_STATUS: &str = "PATCH /apis/plimsoll.dev/v1alpha1/namespaces/shop/podscalers/web/status";
-const POST_EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/shop/events";
+pub(crate) const PATCH_SCALE: &str = "PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale";
+pub(crate) const USAGE: &str = "GET /apis/metrics.k8s.io/v1beta1/namespaces/shop/pods";
+pub(crate) const PATCH_STATUS: &str =
+    "PATCH /apis/plimsoll.dev/v1alpha1/namespaces/shop/podscalers/web/status";
+pub(crate) const POST_EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/shop/events";
 
 fn scaler() -> Arc<Scaler> {
     scaler_with(&json!({}))
 }
 
-fn scaler_with(more: &Value) -> Arc<Scaler> {
+pub(crate) fn scaler_with(more: &Value) -> Arc<Scaler> {
     let mut object = json!({
         "apiVersion": "plimsoll.dev/v1alpha1", "kind": "PodScaler",
         "metadata": { "name": "web", "namespace": "shop", "uid": "1", "generation": 1 },
@@ -52,7 +55,7 @@ fn scaler_with(more: &Value) -> Arc<Scaler> {
     Arc::new(serde_json::from_value(object).unwrap())
 }
 
-fn scale(replicas: i32, resource_version: &str) -> (u16, Value) {
+pub(crate) fn scale(replicas: i32, resource_version: &str) -> (u16, Value) {
     let body = json!({
         "apiVersion": "autoscaling/v1", "kind": "Scale",
         "metadata": { "name": "web", "namespace": "shop", "uid": "d", "resourceVersion": resource_version },
@@ -74,7 +77,7 @@ fn usage(milli: i64) -> (u16, Value) {
 }
 
 /// A workload of two ready pods that request 100m each and use `milli`.
-fn answer(asked: &Asked, milli: i64) -> (u16, Value) {
+pub(crate) fn answer(asked: &Asked, milli: i64) -> (u16, Value) {
     match asked.line().as_str() {
         KIND => {
             let resource = |name: &str, kind: &str| json!({ "name": name, "kind": kind, "namespaced": true, "singularName": "", "verbs": ["get", "patch"] });
@@ -107,13 +110,32 @@ fn pod(name: &str) -> Pod {
 }
 
 async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Context> {
-    context_with(client, leadership, ready, Workloads::default()).await
+    context_of(client, leadership, ready, HpaMode::Ignore).await
+}
+
+pub(crate) async fn context_of(
+    client: Client,
+    leadership: Leadership,
+    ready: bool,
+    hpa: HpaMode,
+) -> Arc<Context> {
+    context_in(client, leadership, ready, hpa, Workloads::default()).await
 }
 
 async fn context_with(
     client: Client,
     leadership: Leadership,
     ready: bool,
+    workloads: Workloads,
+) -> Arc<Context> {
+    context_in(client, leadership, ready, HpaMode::Ignore, workloads).await
+}
+
+async fn context_in(
+    client: Client,
+    leadership: Leadership,
+    ready: bool,
+    hpa: HpaMode,
     workloads: Workloads,
 ) -> Arc<Context> {
     let pods = PodIndex::default();
@@ -142,6 +164,8 @@ async fn context_with(
         ),
         pods,
         claims,
+        hpa_claims: Claims::default(),
+        shadows: Shadows::default(),
         ready: watch::channel(ready).1,
         leadership,
         targets: Targets::new(client.clone(), workloads.clone()),
@@ -154,13 +178,14 @@ async fn context_with(
             settings: Settings::default(),
             // No answer of a source serves a second look.
             sync_period: Duration::ZERO,
+            hpa,
             pod_name: "plimsoll-1".into(),
         },
         client,
     })
 }
 
-async fn look(
+pub(crate) async fn look(
     scaler: Arc<Scaler>,
     answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'static,
 ) -> (Arc<Context>, Log) {
@@ -170,7 +195,7 @@ async fn look(
     (context, log)
 }
 
-fn find<'a>(asked: &'a [Asked], line: &str) -> &'a Asked {
+pub(crate) fn find<'a>(asked: &'a [Asked], line: &str) -> &'a Asked {
     asked.iter().find(|asked| asked.line() == line).unwrap_or_else(|| panic!("no {line} in {asked:?}"))
 }
 

@@ -134,8 +134,15 @@ fn a_new_value_is_shown_and_a_new_reason_is_decided() {
 fn an_undecided_look_keeps_what_was_decided_before() {
     let spec = spec(CPU);
     let metadata = kube::api::ObjectMeta { generation: Some(4), ..kube::api::ObjectMeta::default() };
-    let subject =
-        Subject { namespace: "shop", name: "web", metadata: &metadata, spec: Some(&spec), status: None };
+    let subject = Subject {
+        kind: crate::podscaler::Kind::PodScaler,
+        namespace: "shop",
+        name: "web",
+        metadata: &metadata,
+        spec: Some(&spec),
+        status: None,
+        raw_status: &serde_json::Value::Null,
+    };
     let before = PodScalerStatus {
         current_replicas: Some(5),
         desired_replicas: 6,
@@ -154,4 +161,13 @@ fn an_undecided_look_keeps_what_was_decided_before() {
         (Some(5), 6, Some(from_core_time(at(1))), Some(4))
     );
     assert_eq!(status.conditions[0].reason, "FailedGetScale");
+}
+
+#[test]
+fn that_it_only_recommends_is_said_while_it_does() {
+    let recommending = [plimsoll_core::replicas::recommending()];
+    let before = merge(&[], &recommending, None, at(1));
+    assert_eq!(before[0].type_, "Recommending");
+    assert_eq!(merge(&before, &recommending, None, at(2)), before);
+    assert_eq!(merge(&before, &[], None, at(2)), Vec::new());
 }

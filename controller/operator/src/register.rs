@@ -1,0 +1,70 @@
+//! Keeps what we know of objects in step with their watch.
+
+use std::{collections::HashSet, sync::Arc};
+
+use futures::{Stream, TryStreamExt as _};
+use kube::{
+    Resource, ResourceExt as _,
+    runtime::watcher::{self, Event},
+};
+use tokio::sync::watch;
+
+use crate::context::Context;
+
+/// Tells an object from one of the same name that came after it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+}
+
+impl Key {
+    fn of(object: &impl Resource) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+        }
+    }
+}
+
+/// Calls `note` for each object as it is now, and `forget` for each that is gone, also where an interrupted watch has
+/// missed that. `seen` turns true once all were listed. `what` is their plural, for the log.
+pub(crate) fn keep<K: Resource>(
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
+    what: &'static str,
+    context: Arc<Context>,
+    seen: watch::Sender<bool>,
+    note: fn(&Context, &K),
+    forget: fn(&Context, &Key),
+) -> impl Stream<Item = Result<Event<K>, watcher::Error>> {
+    let mut known = HashSet::new();
+    let mut listed = HashSet::new();
+    events
+        .inspect_ok(move |event| match event {
+            Event::Apply(object) => {
+                note(&context, object);
+                known.insert(Key::of(object));
+            }
+            Event::Delete(object) => {
+                forget(&context, &Key::of(object));
+                known.remove(&Key::of(object));
+            }
+            Event::Init => listed.clear(),
+            Event::InitApply(object) => {
+                note(&context, object);
+                listed.insert(Key::of(object));
+            }
+            Event::InitDone => {
+                for gone in known.difference(&listed) {
+                    forget(&context, gone);
+                }
+                known = std::mem::take(&mut listed);
+                seen.send_replace(true);
+            }
+        })
+        .inspect_err(move |error| {
+            tracing::warn!(%error, "the watch of {what} was interrupted and is taken up again");
+        })
+}

@@ -1,0 +1,46 @@
+//! The built-in controller of HPAs, for a cluster that was started without it.
+
+use std::{
+    fs::File,
+    process::{Child, Stdio},
+};
+
+use anyhow::{Context, Result};
+
+use super::Cluster;
+
+/// A kube-controller-manager with this controller alone, which looks every five seconds. It ends when this value is
+/// dropped.
+#[derive(Debug)]
+pub struct HpaController(Child);
+
+impl Cluster {
+    /// Starts the controller; see [`super::ClusterSpec::hpa_controller`].
+    pub fn start_hpa_controller(&self) -> Result<HpaController> {
+        let log = self.logs().join("hpa-controller.log");
+        let child = self
+            .command("kube-controller-manager")
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .args([
+                "--controllers=horizontal-pod-autoscaler-controller",
+                "--horizontal-pod-autoscaler-sync-period=5s",
+                "--leader-elect=false",
+                "--secure-port=0",
+            ])
+            .stdin(Stdio::null())
+            .stdout(File::create(&log)?)
+            .stderr(File::options().append(true).open(&log)?)
+            .spawn()
+            .context("kube-controller-manager")?;
+        Ok(HpaController(child))
+    }
+}
+
+impl Drop for HpaController {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,92 @@
+use anyhow::{Context, Result, anyhow, ensure};
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use testbed::{Cluster, ClusterSpec, Load, Operator, Total, eventually};
+
+use crate::{
+    hpas,
+    stage::{FAST, PATIENCE, Scene, Target, USER, utilization},
+    workload,
+};
+
+/// Without the built-in controller we scale by real HPAs, and what their status says is what it would say; once it
+/// runs, we leave them to it.
+#[tokio::test]
+async fn hpas_are_taken_over() -> Result<()> {
+    let spec = ClusterSpec { nodes_per_zone: 1, hpa_controller: false, ..ClusterSpec::default() };
+    let cluster = Cluster::start(spec).await?;
+    let mut operator = Operator::install(&cluster, &[FAST, "--set=hpa.mode=takeover"]).await?;
+    let ours = Scene::new(&cluster, "ours").await?;
+    // Its twin has the built-in controller.
+    let theirs = Scene::new(Cluster::shared().await?, "theirs").await?;
+    let (load, _load) = tokio::try_join!(begin(&ours), begin(&theirs))?;
+
+    eventually("the same status as from the built-in controller", PATIENCE, async || {
+        let (ours, theirs) = (hpas::get(&ours, "web").await?, hpas::get(&theirs, "web").await?);
+        let (ours, theirs) = (hpas::comparable(&ours)?, hpas::comparable(&theirs)?);
+        let is_done = theirs["currentReplicas"] == 4 && theirs["lastScaleTime"] == "then";
+        if is_done && ours == theirs { Ok(()) } else { Err(anyhow!("{ours:#} and {theirs:#}")) }
+    })
+    .await?;
+    let rescale = "New size: 4; reason: cpu resource utilization (percentage of request) above target";
+    let table = ours.cluster.kubectl(["get", "hpa", "web", "--namespace", &ours.namespace]).await?.stdout;
+    ensure!(table.contains("Deployment/web") && table.contains("%/50%"), "{table}");
+    let text = ours.cluster.kubectl(["describe", "hpa", "web", "--namespace", &ours.namespace]).await?.stdout;
+    for line in
+        ["AbleToScale     True    ReadyForNewScale", "ScalingActive   True    ValidMetricFound", rescale]
+    {
+        ensure!(text.contains(line), "no {line:?} in {text}");
+    }
+    let refused: Vec<_> = cluster.audit().events_of(USER)?;
+    let refused = refused.iter().find(|event| event.is_forbidden());
+    ensure!(refused.is_none(), "not allowed: {refused:?}");
+
+    // The built-in controller comes back, and has work at once: 290 m at 50 m a pod are 5.8 pods.
+    let controller = cluster.start_hpa_controller()?;
+    load.set(Total { cpu_milli: 290, memory_mib: 64 });
+    eventually("an event that the takeover is refused", PATIENCE, async || {
+        let told = events(&ours).await?;
+        let told =
+            told.iter().find(|event| event.starts_with("TakeoverRefused: kube-controller-manager writes"));
+        told.map(drop).context("none")
+    })
+    .await?;
+    let metrics = operator.leader().await?.get("/metrics").await?.body;
+    let series = format!("plimsoll_hpa_takeover_refused{{hpa=\"web\",namespace=\"{}\"}} 1", ours.namespace);
+    ensure!(metrics.contains(&series), "no {series}");
+    let mut requests = ours.requests()?;
+    hpas::until(&ours, "web", |hpa| hpa["status"]["desiredReplicas"] == 6).await?;
+    ours.reaches(&Target::deployment("web"), 6).await?;
+    let writes: Vec<_> = requests
+        .all()?
+        .iter()
+        .filter(|request| {
+            request.is("patch", "horizontalpodautoscalers/status") || request.is("patch", "deployments/scale")
+        })
+        .cloned()
+        .collect();
+    ensure!(writes.is_empty(), "written although refused: {writes:?}");
+    drop(controller);
+    cluster.stop().await
+}
+
+/// Two pods, and a load of 170 m, which at 50 m a pod are 3.4 pods.
+async fn begin(scene: &Scene<'_>) -> Result<Load> {
+    workload::deploy(scene.cluster, &scene.namespace, "web", 2, 100).await?;
+    let total = Total { cpu_milli: 170, memory_mib: 64 };
+    let load = Load::start(scene.cluster, &scene.namespace, "app=web", total).await?;
+    let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+    hpas::create(scene, &Target::deployment("web"), spec).await?;
+    Ok(load)
+}
+
+/// The events about the HPA, as `Reason: note`.
+async fn events(scene: &Scene<'_>) -> Result<Vec<String>> {
+    let params = ListParams::default().fields("regarding.kind=HorizontalPodAutoscaler,regarding.name=web");
+    let events = scene.api("events.k8s.io/v1", "Event").list(&params).await?;
+    let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    Ok(events
+        .iter()
+        .map(|event| format!("{}: {}", text(&event.data, "reason"), text(&event.data, "note")))
+        .collect())
+}
