@@ -125,3 +125,82 @@ fn a_negative_tolerance_is_refused() {
     assert!(refused.contains("tolerance must be a quantity of at least 0"), "{refused}");
     assert_eq!(refusals(json!({ "behavior": { "scaleUp": { "tolerance": "0" } } })), "");
 }
+
+fn queue(extra: Value) -> Value {
+    let mut metric = json!({
+        "type": "External", "external": { "metric": { "name": "q" }, "target": { "type": "Value", "value": "5" } },
+    });
+    let Value::Object(extra) = extra else { panic!("fields are an object") };
+    for (field, value) in extra {
+        metric[field] = value;
+    }
+    metric
+}
+
+#[test]
+fn a_schedule_that_cannot_be_meant_is_refused() {
+    let with = |field: &str, value: Value| {
+        let mut schedule = json!({
+            "name": "day", "start": "0 8 * * 1-5", "end": "0 18 * * MON-FRI", "timeZone": "Europe/Berlin", "minReplicas": 2,
+        });
+        schedule[field] = value;
+        refusals(json!({ "schedules": [schedule] }))
+    };
+    assert_eq!(with("maxReplicas", json!(2)), "");
+    assert_eq!(with("timeZone", json!("Etc/GMT+5")), "");
+    for (field, value, message) in [
+        ("start", json!("0 8 * *"), "start must be a cron expression of five fields"),
+        ("start", json!("0 8 * * * *"), "start must be a cron expression of five fields"),
+        ("end", json!("0 18 ? * 1-5"), "end must be a cron expression of five fields"),
+        ("end", json!("0 8 * * 1-5"), "end must differ from start"),
+        ("timeZone", json!("+02:00"), "timeZone must be a name of the IANA database"),
+        ("maxReplicas", json!(1), "minReplicas must not be larger than maxReplicas"),
+    ] {
+        let refused = with(field, value);
+        assert!(refused.contains(message), "{field}: {refused}");
+    }
+    let empty = json!({ "name": "day", "start": "0 8 * * *", "end": "0 9 * * *", "timeZone": "UTC" });
+    let refused = refusals(json!({ "schedules": [empty] }));
+    assert!(refused.contains("set minReplicas, maxReplicas or both"), "{refused}");
+}
+
+#[test]
+fn a_fallback_has_replicas_when_its_behavior_needs_them() {
+    let of = |fallback: Value| refusals(json!({ "fallback": fallback }));
+    assert_eq!(of(json!({})), "");
+    assert_eq!(of(json!({ "behavior": "Static", "replicas": 3 })), "");
+    for fallback in [json!({ "behavior": "StaticIfHigher" }), json!({ "behavior": "Hold", "replicas": 3 })] {
+        let refused = of(fallback);
+        assert!(
+            refused.contains("replicas must be set when behavior is Static or StaticIfHigher"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_formula_needs_names_and_each_belongs_to_one_metric() {
+    let of = |metrics: Value| refusals(json!({ "metrics": metrics, "formula": "jobs.replicas" }));
+    assert_eq!(of(json!([queue(json!({ "name": "jobs" })), queue(json!({}))])), "");
+    let refused = of(json!([queue(json!({}))]));
+    assert!(refused.contains("formula needs metrics with a name"), "{refused}");
+    let refused = of(json!([queue(json!({ "name": "jobs" })), queue(json!({ "name": "jobs" }))]));
+    assert!(refused.contains("each name may be given to one metric only"), "{refused}");
+    let refused = of(json!([queue(json!({ "name": "in" }))]));
+    assert!(refused.contains("name must not be a reserved word of CEL"), "{refused}");
+}
+
+#[test]
+fn options_of_a_metric_that_contradict_themselves_are_refused() {
+    let of = |options: Value| refusals(json!({ "metrics": [queue(options)] }));
+    assert_eq!(of(json!({ "minReplicas": 2, "maxReplicas": 2, "activation": "0" })), "");
+    let refused = of(json!({ "minReplicas": 3, "maxReplicas": 2 }));
+    assert!(
+        refused.contains("minReplicas must not be larger than maxReplicas of the same metric"),
+        "{refused}"
+    );
+    for activation in ["-1", "some"] {
+        let refused = of(json!({ "activation": activation }));
+        assert!(refused.contains("activation must be a quantity of at least 0"), "{refused}");
+    }
+}

@@ -4,6 +4,7 @@
 //! and the types of the core meet, so a new version of Kubernetes is felt here and nowhere else.
 
 mod direct;
+mod extension;
 mod hpa;
 mod owner;
 mod pod;

@@ -14,6 +14,7 @@ use plimsoll_core::{
 };
 
 use crate::direct::{observe_scrape, source_name};
+use crate::extension::extend;
 
 /// A field whose value makes no sense, although the API server let it pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +44,7 @@ pub fn observe_policy(spec: &api::PodScalerSpec) -> Result<Policy, InvalidField>
     if spec.min_replicas < 0 || spec.min_replicas > spec.max_replicas {
         return Err(InvalidField::new("spec.minReplicas", "must be between 0 and maxReplicas"));
     }
-    Ok(Policy {
+    let mut policy = Policy {
         algorithm: match spec.algorithm {
             api::Algorithm::Hpa137 => Algorithm::Hpa137,
             api::Algorithm::Plimsoll1 => Algorithm::Plimsoll1,
@@ -58,7 +59,9 @@ pub fn observe_policy(spec: &api::PodScalerSpec) -> Result<Policy, InvalidField>
             .collect::<Result<_, _>>()?,
         behavior: spec.behavior.as_ref().map(observe_behavior).transpose()?,
         ..Policy::default()
-    })
+    };
+    extend(&mut policy, spec)?;
+    Ok(policy)
 }
 
 fn observe_metric(metric: &api::Metric, field: &str) -> Result<MetricSpec, InvalidField> {

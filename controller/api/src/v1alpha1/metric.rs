@@ -32,6 +32,15 @@ use super::{PrometheusMetric, ScrapeMetric, quantity::quantity};
 #[x_kube(validation = Rule::new("(self.type == 'Scrape') == has(self.scrape)")
     .message("scrape must be set when type is Scrape, and only then")
     .field_path(".scrape"))]
+#[x_kube(validation = Rule::new("!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas")
+    .message("minReplicas must not be larger than maxReplicas of the same metric")
+    .field_path(".minReplicas"))]
+#[x_kube(validation = Rule::new("!has(self.activation) || (isQuantity(string(self.activation)) && quantity(string(self.activation)).compareTo(quantity('0')) >= 0)")
+    .message("activation must be a quantity of at least 0, such as 5 or 500m")
+    .field_path(".activation"))]
+#[x_kube(validation = Rule::new("!has(self.name) || !(self.name in ['as', 'break', 'const', 'continue', 'else', 'false', 'for', 'function', 'if', 'import', 'in', 'let', 'loop', 'namespace', 'null', 'package', 'return', 'true', 'var', 'void', 'while'])")
+    .message("name must not be a reserved word of CEL")
+    .field_path(".name"))]
 #[serde(rename_all = "camelCase")]
 pub struct Metric {
     /// Where the signal comes from.
@@ -57,6 +66,25 @@ pub struct Metric {
     /// A metric that the pods of the target serve themselves, averaged over them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrape: Option<ScrapeMetric>,
+    /// The name by which `formula` knows this metric, unique in this PodScaler.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z_][a-zA-Z0-9_]*$"))]
+    pub name: Option<String>,
+    /// The fewest replicas this metric proposes while it is active. It does not keep other metrics
+    /// from winning with more, nor a metric that is not above its activation from proposing 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub min_replicas: Option<i32>,
+    /// The most replicas this metric proposes. Other metrics may propose more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub max_replicas: Option<i32>,
+    /// The value up to which, inclusive, this metric is inactive: it proposes 0, so it does not wake
+    /// the workload from 0 replicas, and lets it go there. The total of an Object, External or
+    /// Prometheus metric, else the average per pod. At least 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "quantity")]
+    pub activation: Option<Quantity>,
 }
 
 /// Where a signal comes from.

@@ -2,18 +2,22 @@
 
 mod behavior;
 mod direct;
+mod fallback;
 mod metric;
 mod podscaler;
 mod quantity;
+mod schedule;
 mod status;
 
 pub use behavior::{Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy};
 pub use direct::{PrometheusMetric, ReadAs, ScrapeMetric, ScrapeScheme, SourceKind, SourceReference};
+pub use fallback::{Fallback, FallbackBehavior};
 pub use metric::{
     ContainerResourceMetric, DescribedObject, ExternalMetric, Metric, MetricIdentifier, MetricTarget,
     MetricType, ObjectMetric, PodsMetric, ResourceMetric, TargetType,
 };
 pub use podscaler::{Algorithm, Mode, ObjectReference, PodScaler, PodScalerSpec};
+pub use schedule::Schedule;
 pub use status::{
     CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentPrometheus,
     CurrentResource, CurrentScrape, CurrentValue, LastDecision, MetricProposal, PodScalerStatus,

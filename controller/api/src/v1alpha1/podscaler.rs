@@ -7,7 +7,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Behavior, Metric, MetricTarget, MetricType, PodScalerStatus, ResourceMetric, TargetType};
+use super::{
+    Behavior, Fallback, Metric, MetricTarget, MetricType, PodScalerStatus, ResourceMetric, Schedule,
+    TargetType,
+};
 
 /// Scales the pods of one workload on the load it carries.
 ///
@@ -68,6 +71,12 @@ use super::{Behavior, Metric, MetricTarget, MetricType, PodScalerStatus, Resourc
 #[x_kube(validation = Rule::new("self.minReplicas != 0 || self.metrics.exists(m, m.type in ['Object', 'External', 'Prometheus'])")
     .message("minReplicas 0 needs at least one metric of type Object, External or Prometheus: with no pods left, pod metrics cannot say when to come back")
     .field_path(".minReplicas"))]
+#[x_kube(validation = Rule::new("self.metrics.all(m, !has(m.name) || self.metrics.exists_one(n, has(n.name) && n.name == m.name))")
+    .message("each name may be given to one metric only")
+    .field_path(".metrics"))]
+#[x_kube(validation = Rule::new("!has(self.formula) || self.metrics.exists(m, has(m.name))")
+    .message("formula needs metrics with a name: give those it uses a name in metrics")
+    .field_path(".formula"))]
 #[serde(rename_all = "camelCase")]
 pub struct PodScalerSpec {
     /// The workload to scale: any object in the same namespace that has a scale subresource
@@ -95,6 +104,25 @@ pub struct PodScalerSpec {
     /// last 5 minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behavior: Option<Behavior>,
+
+    /// Windows of time with narrower bounds, such as a higher minReplicas in office hours. At most 30.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 30))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
+    pub schedules: Vec<Schedule>,
+
+    /// What to do after several looks in a row at metrics that could not be trusted. Default: the
+    /// replicas stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+
+    /// How many replicas the named metrics ask for together, as a CEL expression, instead of the
+    /// highest proposal: `min(web.replicas, queue.replicas)`. Each name has `.value`, `.target`,
+    /// `.ratio` and `.replicas`; the result is rounded up. While a metric that it uses cannot be
+    /// read, the replicas stay as they are. Other metrics are only shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub formula: Option<String>,
 
     /// Seconds between two looks at the load, 1 to 3600. Default: what the operator is started with, 15
     /// seconds unless that was changed. Resource and ContainerResource metrics gain nothing below the

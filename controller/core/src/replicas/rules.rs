@@ -70,8 +70,8 @@ impl Rules {
 
     /// Whether pods of others that have the same labels are left out.
     ///
-    /// HPA takes every pod that the target's selector matches. With a Deployment of 4 pods at 90 % and a Job whose 4 pods
-    /// share its labels and idle, it sees 45 % and, with target 90, halves the Deployment.
+    /// HPA takes every pod that the target's selector matches. With a Deployment of 4 pods at 180 % and a Job whose 4 pods
+    /// share its labels and idle, it sees 90 % and, with target 90, does not grow.
     pub(super) fn foreign_pods_are_dropped(self) -> bool {
         self.corrected()
     }

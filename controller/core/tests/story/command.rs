@@ -16,10 +16,11 @@
 //! up window 60s | up select Min | up policy 4 pods per 15s | up tolerance 0.2     (also: down …)
 //! replicas 3                            the size that is asked for, set by hand
 //! status 13                             the pods that exist, as the target reports
-//! pods web 3 [requesting 100m] [pending|unready|young|deleting|failed|finished]   replaces the group; 0: no requests
+//! pods web 3 [requesting 100m] [pending|unready|young|deleting|failed|finished|foreign|gone]   replaces the group; 0: no requests
 //! crowd web                             from now on the group follows the size
 //! load web 90m                          of each pod of the group; `none` takes the samples away
 //! queue 70                              the value of all Object and External metrics
+//! queue age 10m                         the source of that value says that it is so old
 //! fail 1 connection refused             metric number 1 cannot be read; `heal 1`
 //! samples age 10m                       how old samples are when they are read
 //! blocked conflicting a, b | selector required | selector invalid … | scale failed … | undecodable … | nothing
@@ -85,6 +86,7 @@ pub(super) fn obey(world: &mut World, line: &str) -> Result<String> {
         ["crowd", name] => world.crowd = Some((*name).to_owned()),
         ["load", name, "none"] => world.load(name, None)?,
         ["load", name, value] => world.load(name, Some(milli(value)?))?,
+        ["queue", "age", age] => world.queue_age = Some(span(age)?),
         ["queue", value] => world.queue = milli(value)?,
         ["fail", index, ..] => drop(world.failing.insert(number(index)?, rest(2))),
         ["heal", index] => drop(world.failing.remove(&number(index)?)),
@@ -230,6 +232,8 @@ fn group(count: usize, words: &[&str]) -> Result<Group> {
             "deleting" => Kind::Deleting,
             "failed" => Kind::Failed,
             "finished" => Kind::Finished,
+            "foreign" => Kind::Foreign,
+            "gone" => Kind::Gone,
             _ => return Err(format!("no such pods: {word}")),
         };
     }

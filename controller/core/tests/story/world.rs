@@ -17,6 +17,7 @@ pub(super) struct World {
     pub(super) status_replicas: Option<i32>,
     pub(super) crowd: Option<String>,
     pub(super) queue: i64,
+    pub(super) queue_age: Option<Span>,
     pub(super) failing: BTreeMap<usize, String>,
     pub(super) sample_age: Span,
     pub(super) obstacle: Option<Obstacle>,
@@ -52,6 +53,10 @@ pub(super) enum Kind {
     Deleting,
     Failed,
     Finished,
+    /// Of another owner with the same labels.
+    Foreign,
+    /// No longer there; only the samples are.
+    Gone,
 }
 
 impl World {
@@ -62,6 +67,7 @@ impl World {
             status_replicas: None,
             crowd: None,
             queue: 0,
+            queue_age: None,
             failing: BTreeMap::new(),
             sample_age: Span::from_secs(10),
             obstacle: None,
@@ -140,7 +146,12 @@ impl World {
                 spec_replicas: self.spec_replicas,
                 status_replicas: self.status_replicas.unwrap_or(self.spec_replicas),
             },
-            pods: self.groups.iter().flat_map(|(name, group)| self.pods(name, group)).collect(),
+            pods: self
+                .groups
+                .iter()
+                .filter(|(_, group)| group.kind != Kind::Gone)
+                .flat_map(|(name, group)| self.pods(name, group))
+                .collect(),
             readings: self.policy.metrics.iter().enumerate().map(|(i, m)| self.reading(i + 1, m)).collect(),
             scaled_to_zero: self.scaled_to_zero,
             obstacle: self.obstacle.clone(),
@@ -168,6 +179,7 @@ impl World {
             name: String::new(),
             phase,
             deleting: group.kind == Kind::Deleting,
+            foreign: group.kind == Kind::Foreign,
             start_time: Some(started),
             ready: Some(ReadyCondition { status, last_transition: changed }),
             containers: vec![ContainerView { name: "app".to_owned(), requests }],
@@ -181,7 +193,9 @@ impl World {
             return Reading::Failed(ReadingError::Fetch(error.clone()));
         }
         if metric.has_value_without_pods() {
-            return Reading::Value(self.queue);
+            let Some(age) = self.queue_age else { return Reading::Value(self.queue) };
+            let (value, timestamp) = (self.queue, self.now - age);
+            return Reading::Timed(vec![Sample { value, timestamp, window: Span::from_secs(30) }]);
         }
         let samples: Samples = self
             .groups

@@ -54,12 +54,12 @@ fn hpa_drops_the_fraction_of_a_percent() {
     assert_eq!(exact(Plimsoll1), (2, Ratio));
 }
 
-/// Four pods at 90 % and four idle ones of a Job are 45 % to HPA. Without `foreign_pods_are_dropped` Plimsoll-1 halves
-/// the workload too.
+/// Four pods at 180 % and four idle ones of a Job are 90 % to HPA. Without `foreign_pods_are_dropped` Plimsoll-1 does not
+/// grow either.
 #[test]
 fn pods_of_others_are_averaged_in_by_hpa_only() {
-    for (algorithm, expected) in [(Hpa137, (4, Ratio)), (Plimsoll1, (4, WithinTolerance))] {
-        let mut input = cpu(algorithm, 4, 8, 90, &[90, 90, 90, 90, 0, 0, 0, 0]);
+    for (algorithm, expected) in [(Hpa137, (4, WithinTolerance)), (Plimsoll1, (8, Ratio))] {
+        let mut input = cpu(algorithm, 4, 8, 90, &[180, 180, 180, 180, 0, 0, 0, 0]);
         for pod in &mut input.pods[4..] {
             pod.foreign = true;
         }
