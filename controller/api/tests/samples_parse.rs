@@ -29,3 +29,17 @@ fn every_sample_decodes_and_keeps_the_rules() {
     names.sort();
     assert_eq!(names, ["store-delete", "store-get", "store-post"]);
 }
+
+#[test]
+fn every_example_of_the_page_about_policies_decodes_and_keeps_the_rules() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let scaler: PodScaler =
+            serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{example}: {error}"));
+        validate_cel(&scaler).unwrap_or_else(|errors| panic!("{example}: {errors:?}"));
+    }
+}

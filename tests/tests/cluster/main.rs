@@ -26,6 +26,7 @@ mod one_replica_leads;
 mod operator_runs_as_its_pods;
 mod pods_are_restricted;
 mod pods_of_others_do_not_count;
+mod policies_are_kept;
 mod rbac_is_least_privilege;
 mod requests;
 mod requests_are_audited;

@@ -71,7 +71,18 @@ pub(crate) fn bad() -> Vec<Bad> {
     let utilization = json!({"type": "Utilization", "averageUtilization": 50});
     let average = json!({"type": "AverageValue", "averageValue": "1"});
     let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "web"});
+    let night = json!({"name": "night", "start": "0 22 * * *", "end": "0 6 * *", "timeZone": "UTC", "maxReplicas": 1});
+    let named = |name: &str| {
+        let mut metric = queue(json!({"type": "Value", "value": "5"}));
+        metric["name"] = json!(name);
+        metric
+    };
     vec![
+        ours("schedules[0].end", with(&[("/schedules", json!([night]))])),
+        ours("fallback.replicas", with(&[("/fallback", json!({"behavior": "Static"}))])),
+        ours("formula", with(&[("/formula", json!("jobs.replicas"))])),
+        ours("metrics", with(&[("/metrics", json!([named("jobs"), named("jobs")]))])),
+        ours("metrics[0].name", with(&[("/metrics", json!([named("true")]))])),
         bad("minReplicas", with(&[("/minReplicas", json!(11))])),
         bad("minReplicas", with(&[("/minReplicas", json!(-1))])),
         bad("minReplicas", with(&[("/minReplicas", json!(0))])),

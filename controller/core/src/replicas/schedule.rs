@@ -44,8 +44,9 @@ pub(super) struct State {
     pub(super) until: Option<Timestamp>,
 }
 
-/// How far to look back for the last opening and the last closing, when the next ones come at once.
-const LOOK_BACK_DAYS: [i64; 4] = [1, 8, 367, 1500];
+/// How far to look back for the last opening and the last closing, in hours: short first, since most lie near, and long
+/// enough for what comes on 29 February only.
+const LOOK_BACK_HOURS: [i64; 5] = [1, 24, 8 * 24, 367 * 24, 1500 * 24];
 
 /// A clock that is put back repeats an hour, or, where a country changes sides of the date line, a day.
 const MOST_REPEATED_MINUTES: usize = 24 * 60;
@@ -96,21 +97,15 @@ fn cron(text: &str) -> Result<Crontab, String> {
 impl Window {
     pub(super) fn at(&self, now: Timestamp) -> State {
         let (opens, closes) = (next(&self.start, &self.zone, now), next(&self.end, &self.zone, now));
-        let until = opens.into_iter().chain(closes).min();
-        let open = match (opens, closes) {
-            (Some(opens), Some(closes)) if opens == closes => self.opened_last(now),
-            (Some(opens), Some(closes)) => closes < opens,
-            _ => false,
-        };
-        State { open, until }
+        State { open: self.opened_last(now), until: opens.into_iter().chain(closes).min() }
     }
 
-    /// Whether it opened since it last closed.
+    /// Whether it opened since it last closed. What comes next does not tell: it may open, or close, twice in a row.
     fn opened_last(&self, now: Timestamp) -> bool {
-        for days in LOOK_BACK_DAYS {
-            let since = now - Span::from_secs(days * 86_400);
-            let (opened, closed) =
-                (last(&self.start, &self.zone, since, now), last(&self.end, &self.zone, since, now));
+        for hours in LOOK_BACK_HOURS {
+            let since = now - Span::from_secs(hours * 3600);
+            let opened = last(&self.start, &self.zone, since, now);
+            let closed = last(&self.end, &self.zone, since, now);
             if opened.is_some() || closed.is_some() {
                 return opened >= closed;
             }
@@ -234,9 +229,21 @@ mod tests {
             ],
         );
         let twice = schedule("0 8 * * *", "0 8,20 * * *", "UTC");
+        table(&twice, &[("2026-11-23T19:59:00Z", true, "2026-11-23T20:00:00Z")]);
         table(&twice, &[("2026-11-23T21:00:00Z", false, "2026-11-24T08:00:00Z")]);
         let yearly = schedule("0 0 1 1 *", "0 0 1 1,2 *", "UTC");
         table(&yearly, &[("2026-11-23T21:00:00Z", false, "2027-01-01T00:00:00Z")]);
+    }
+
+    /// Look at what comes next instead of what came last and this fails.
+    #[test]
+    fn a_window_may_be_opened_or_closed_twice() {
+        let opened_twice = schedule("0 8,12 * * *", "0 18 * * *", "UTC");
+        table(&opened_twice, &[("2026-11-23T09:00:00Z", true, "2026-11-23T12:00:00Z")]);
+        let closed_twice = schedule("0 8 * * *", "0 12,18 * * *", "UTC");
+        table(&closed_twice, &[("2026-11-23T13:00:00Z", false, "2026-11-23T18:00:00Z")]);
+        let always = schedule("* * * * *", "0 0 29 2 *", "UTC");
+        table(&always, &[("2026-11-23T13:00:30Z", true, "2026-11-23T13:01:00Z")]);
     }
 
     /// On 2026-03-29 at 01:00Z the clock in Berlin jumps from 02:00 to 03:00. Take the offset before the jump for a time
@@ -277,7 +284,7 @@ mod tests {
             ],
         );
         let every_minute = schedule("* * * * *", "0 5 * * *", BERLIN);
-        table(&every_minute, &[("2026-10-25T01:00:10Z", false, "2026-10-25T02:00:00Z")]);
+        table(&every_minute, &[("2026-10-25T01:00:10Z", true, "2026-10-25T02:00:00Z")]);
     }
 
     /// The same hours on the clock are other hours in UTC after the change.

@@ -73,7 +73,7 @@ fn schedules() -> impl Strategy<Value = Vec<Schedule>> {
     let bound = || prop::option::of(0_i32..30);
     let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Pacific/Apia"]);
     let schedule = (0_u32..24, 0_u32..24, zone, bound(), bound());
-    prop::collection::vec(schedule, 0..4).prop_map(|all| {
+    prop::collection::vec(schedule, 0..3).prop_map(|all| {
         let named =
             |(i, (start, end, zone, min_replicas, max_replicas)): (usize, (u32, u32, &str, _, _))| Schedule {
                 name: format!("s{i}"),
