@@ -85,7 +85,8 @@ async fn each_change_is_one_event() -> Result<()> {
     .await
 }
 
-/// With a steady load the status is not written, but once a minute for the values it shows. With nothing to
+/// With a steady load the status is not written, but a minute later and then every three minutes for the
+/// values it shows. With nothing to
 /// show it is not written at all.
 #[tokio::test]
 async fn status_is_not_written_while_nothing_changes() -> Result<()> {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use kube::core::{Selector, SelectorExt as _};
+use kube::core::{Expression, Selector, SelectorExt as _};
 use plimsoll_api::v1alpha1::{Mode, ObjectReference, PodScalerSpec};
 use plimsoll_observe::ObservedPod;
 
@@ -32,6 +32,10 @@ struct Namespace {
     scalers: HashMap<Target, BTreeSet<String>>,
     /// The selector of each PodScaler's target, since it was last read.
     selectors: BTreeMap<String, Selector>,
+    /// The PodScalers whose selector asks for a label, by its key and value.
+    by_label: HashMap<String, HashMap<String, BTreeSet<String>>>,
+    /// Those whose selector asks for no one label.
+    by_no_label: BTreeSet<String>,
 }
 
 /// Which active autoscalers of one kind claim which targets and pods. Clones share the same claims.
@@ -111,15 +115,11 @@ impl Claims {
         if !claims.targets.contains_key(name) {
             return Vec::new();
         }
-        claims.selectors.insert(name.to_owned(), selector.clone());
-        claims
-            .selectors
-            .iter()
-            .filter(|(other, selector)| {
-                other.as_str() != name && pods.iter().any(|pod| selector.matches(&pod.labels))
-            })
-            .map(|(other, _)| other.clone())
-            .collect()
+        if claims.selectors.get(name) != Some(selector) {
+            claims.unselect(name);
+            claims.select(name, selector);
+        }
+        claims.that_select_one_of(pods).into_iter().filter(|other| *other != name).cloned().collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Namespace>> {
@@ -128,8 +128,47 @@ impl Claims {
 }
 
 impl Namespace {
+    fn select(&mut self, name: &str, selector: &Selector) {
+        match asked_label(selector) {
+            Some((key, value)) => {
+                let values = self.by_label.entry(key).or_default();
+                values.entry(value).or_default().insert(name.to_owned());
+            }
+            None => _ = self.by_no_label.insert(name.to_owned()),
+        }
+        self.selectors.insert(name.to_owned(), selector.clone());
+    }
+
+    fn unselect(&mut self, name: &str) {
+        self.by_no_label.remove(name);
+        let Some((key, value)) = self.selectors.remove(name).as_ref().and_then(asked_label) else { return };
+        let Some(values) = self.by_label.get_mut(&key) else { return };
+        if let Some(names) = values.get_mut(&value) {
+            names.remove(name);
+            if names.is_empty() {
+                values.remove(&value);
+            }
+        }
+        if values.is_empty() {
+            self.by_label.remove(&key);
+        }
+    }
+
+    /// Those whose selector matches one of `pods`, without trying the selectors that ask for a label which
+    /// none of them has.
+    fn that_select_one_of(&self, pods: &[Arc<ObservedPod>]) -> BTreeSet<&String> {
+        let labels = pods.iter().flat_map(|pod| &pod.labels);
+        let by_label = labels.filter_map(|(key, value)| self.by_label.get(key)?.get(value)).flatten();
+        let candidates: BTreeSet<_> = by_label.chain(&self.by_no_label).collect();
+        let matches = |name: &&String| {
+            let selector = self.selectors.get(*name);
+            selector.is_some_and(|selector| pods.iter().any(|pod| selector.matches(&pod.labels)))
+        };
+        candidates.into_iter().filter(matches).collect()
+    }
+
     fn withdraw(&mut self, name: &str) {
-        self.selectors.remove(name);
+        self.unselect(name);
         let Some(target) = self.targets.remove(name) else { return };
         if let Some(scalers) = self.scalers.get_mut(&target) {
             scalers.remove(name);
@@ -138,6 +177,14 @@ impl Namespace {
             }
         }
     }
+}
+
+/// A label that every pod has which a selector matches, if it names one.
+fn asked_label(selector: &Selector) -> Option<(String, String)> {
+    selector.clone().into_iter().find_map(|expression| match expression {
+        Expression::Equal(key, value) => Some((key, value)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -240,5 +287,23 @@ mod tests {
         assert_eq!(claims.select("shop", "a", &narrow, &[]), Vec::<String>::new());
         assert_eq!(claims.select("shop", "a", &narrow, &[pod("web")]), ["b"]);
         assert_eq!(claims.select("shop", "b", &wide, &[pod("db")]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_selector_that_changed_is_no_longer_ambiguous() {
+        let claims = claims(&[("a", "web", Mode::Active), ("b", "api", Mode::Active)]);
+        let pods = [Arc::new(ObservedPod {
+            labels: [("app".into(), "web".into())].into(),
+            owner: None,
+            view: PodView::default(),
+        })];
+        let select =
+            |name: &str, text: &str| claims.select("shop", name, &parse_selector(text).unwrap(), &pods);
+        select("b", "app=web,tier!=back");
+        assert_eq!(select("a", "app=web"), ["b"]);
+        select("b", "app in (web,db)");
+        assert_eq!(select("a", "app=web"), ["b"]);
+        select("b", "app=api");
+        assert_eq!(select("a", "app=web"), Vec::<String>::new());
     }
 }

@@ -30,6 +30,8 @@ pub struct Remembered {
     pub due: Option<Instant>,
     /// The status as we last wrote it, which the watch may not have shown us yet, and when.
     pub written: Option<(PodScalerStatus, Instant)>,
+    /// Whether that write was only for values that are shown.
+    pub shown: bool,
 }
 
 impl Remembered {

@@ -27,8 +27,11 @@ use crate::{
     targets::{FIELD_MANAGER, TIME_OUT, WRITE_TIME},
 };
 
-/// Values that are only shown are written at most this often.
-const SHOWN_EVERY: Duration = Duration::from_mins(1);
+/// When values that are only shown are first written after something was decided differently.
+const SHOWN_SOON: Duration = Duration::from_mins(1);
+
+/// How often they are written after that: at a period of 15 s, less than one write for ten decisions.
+const SHOWN_EVERY: Duration = Duration::from_mins(3);
 
 /// What there is to report.
 pub(super) struct Report<'a> {
@@ -93,9 +96,11 @@ async fn write_status(
         written.map(|(status, _)| status.clone()).or_else(|| subject.status.cloned()).unwrap_or_default();
     let Report { decision, conditions, rescaled, now, .. } = report;
     let after = status::after(&before, subject, decision, conditions, *rescaled, *now);
-    let due = match status::change(&before, &after) {
+    let change = status::change(&before, &after);
+    let shown_every = if remembered.shown { SHOWN_EVERY } else { SHOWN_SOON };
+    let due = match change {
         Change::None => false,
-        Change::Shown => written.is_none_or(|(_, at)| at.elapsed() >= SHOWN_EVERY),
+        Change::Shown => written.is_none_or(|(_, at)| at.elapsed() >= shown_every),
         Change::Decided => true,
     };
     if !due {
@@ -114,6 +119,7 @@ async fn write_status(
         Err(error) => return Err(error),
     }
     remembered.written = Some((after, Instant::now()));
+    remembered.shown = change == Change::Shown;
     Ok(())
 }
 

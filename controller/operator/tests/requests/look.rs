@@ -223,7 +223,7 @@ async fn a_look_that_finds_nothing_new_writes_nothing() {
 }
 
 #[tokio::test]
-async fn values_that_are_only_shown_are_written_once_a_minute() {
+async fn values_that_are_only_shown_are_written_after_a_minute_and_then_every_three() {
     let mut milli = 49;
     let (context, log) = look(scaler(), move |asked| {
         milli += i64::from(asked.line() == USAGE);
@@ -235,8 +235,14 @@ async fn values_that_are_only_shown_are_written_once_a_minute() {
     assert_eq!(log.lines(), [GET_SCALE, USAGE], "a new value within the minute");
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
-    reconcile(scaler(), context).await.unwrap();
+    reconcile(scaler(), Arc::clone(&context)).await.unwrap();
     assert_eq!(log.lines(), [GET_SCALE, USAGE, PATCH_STATUS], "a new value after the minute");
+    for (seconds, written) in [(61, false), (61, false), (61, true)] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        reconcile(scaler(), Arc::clone(&context)).await.unwrap();
+        let lines = log.lines();
+        assert_eq!(lines.contains(&PATCH_STATUS.to_owned()), written, "{lines:?}");
+    }
 }
 
 #[tokio::test]
