@@ -36,8 +36,10 @@ generate: preflight tools ## The CRDs, the chart's copy and table of values, man
 image: preflight tools ## The operator's image as target/image/plimsoll-operator.tar, without Docker
 	@hack/image.sh
 
-bench: preflight ## How fast decisions are
+bench: preflight tools ## How fast decisions are, beside the HPA controller (SIZE=10000 for more than 1,000 objects)
 	@cargo bench --package plimsoll-core --locked
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin bench
 
 clean: ## Remove what was built here (the test bed's tools stay in ~/.cache/plimsoll)
 	@cargo clean

@@ -119,6 +119,11 @@ impl Cluster {
         self.state.join("kwok/clusters").join(NAME).join("logs")
     }
 
+    /// The folder with the process id of each part of the cluster.
+    pub fn pids(&self) -> PathBuf {
+        self.state.join("kwok/clusters").join(NAME).join("pids")
+    }
+
     /// Ends the cluster and waits until it is gone.
     pub async fn stop(self) -> Result<()> {
         spawn_blocking(|| self.guardian.end()).await?

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod audit;
+pub mod bench;
 pub mod cluster;
 pub mod demo;
 mod eventually;

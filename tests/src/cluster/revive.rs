@@ -41,7 +41,7 @@ impl Cluster {
     fn dead_parts(&self) -> Result<Vec<String>> {
         let alive = guardian::processes(&self.state)?;
         let mut dead = Vec::new();
-        for file in fs::read_dir(self.state.join("kwok/clusters").join(NAME).join("pids"))? {
+        for file in fs::read_dir(self.pids())? {
             let file = file?.path();
             let is_alive = fs::read_to_string(&file)?.trim().parse().is_ok_and(|pid| alive.contains(&pid));
             if !is_alive && let Some(part) = file.file_stem() {

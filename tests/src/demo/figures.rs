@@ -145,7 +145,8 @@ fn service_figures(service: &Service, acts: &Acts) -> ServiceFigures {
     }
 }
 
-fn commit() -> String {
+/// Of the work tree, with `-dirty` when it has changes.
+pub(crate) fn commit() -> String {
     let git = Command::new("git")
         .args(["describe", "--always", "--dirty", "--abbrev=12"])
         .current_dir(repository())

@@ -26,6 +26,7 @@ mod wave;
 use std::path::PathBuf;
 
 use self::stage::Stage;
+pub(crate) use self::{figures::commit, plot::theme};
 pub use self::{figures::redraw, run::run};
 
 /// How to run the demo.

@@ -1,7 +1,7 @@
 //! The run as a picture: what the load needs, what was wanted and ready, and why.
 
 mod panels;
-mod theme;
+pub(crate) mod theme;
 
 use std::{fs, path::Path};
 

@@ -68,6 +68,11 @@ impl OperatorProcess {
         Ok(())
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The pod it stands for.
     pub fn pod(&self) -> &str {
         &self.pod

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, RGBColor, TextStyle, text_anchor::Pos};
 
-pub(super) const PAPER: RGBColor = RGBColor(255, 255, 255);
-pub(super) const INK: RGBColor = RGBColor(31, 35, 40);
-pub(super) const MUTED: RGBColor = RGBColor(89, 99, 110);
-pub(super) const GRID: RGBColor = RGBColor(225, 228, 232);
-pub(super) const LOAD: RGBColor = RGBColor(188, 76, 0);
-pub(super) const WANTED: RGBColor = RGBColor(9, 105, 218);
-pub(super) const READY: RGBColor = RGBColor(26, 127, 55);
-pub(super) const USAGE: RGBColor = RGBColor(130, 80, 223);
+pub(crate) const PAPER: RGBColor = RGBColor(255, 255, 255);
+pub(crate) const INK: RGBColor = RGBColor(31, 35, 40);
+pub(crate) const MUTED: RGBColor = RGBColor(89, 99, 110);
+pub(crate) const GRID: RGBColor = RGBColor(225, 228, 232);
+pub(crate) const LOAD: RGBColor = RGBColor(188, 76, 0);
+pub(crate) const WANTED: RGBColor = RGBColor(9, 105, 218);
+pub(crate) const READY: RGBColor = RGBColor(26, 127, 55);
+pub(crate) const USAGE: RGBColor = RGBColor(130, 80, 223);
 
 /// What each colour is where the reader prefers dark pages.
 const DARK: [(RGBColor, &str); 8] = [
@@ -30,21 +30,21 @@ const FONT: FontFamily<'_> =
     FontFamily::Name("system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans', sans-serif");
 
 /// A style of text that is not yet placed or made bold.
-pub(super) fn text(size: f64, color: RGBColor) -> Letters {
+pub(crate) fn text(size: f64, color: RGBColor) -> Letters {
     // plotters writes a smaller size than it is told.
     let font = FontDesc::new(FONT, size * 1.24, FontStyle::Normal);
     Letters(TextStyle { font, color: color.to_backend_color(), pos: Pos::default() })
 }
 
 /// A style of text.
-pub(super) struct Letters(TextStyle<'static>);
+pub(crate) struct Letters(TextStyle<'static>);
 
 impl Letters {
-    pub(super) fn bold(self) -> Self {
+    pub(crate) fn bold(self) -> Self {
         Self(TextStyle { font: self.0.font.style(FontStyle::Bold), ..self.0 })
     }
 
-    pub(super) fn pos(self, pos: Pos) -> Self {
+    pub(crate) fn pos(self, pos: Pos) -> Self {
         Self(self.0.pos(pos))
     }
 }
@@ -58,7 +58,7 @@ impl std::ops::Deref for Letters {
 }
 
 /// Adds a style sheet that swaps the colours where the reader prefers dark pages.
-pub(super) fn with_dark_mode(svg: &str) -> String {
+pub(crate) fn with_dark_mode(svg: &str) -> String {
     let mut rules = String::new();
     for (light, dark) in DARK {
         let (r, g, b) = light.to_rgba().rgb();
