@@ -49,8 +49,7 @@ pub struct PodScalerStatus {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct LastDecision {
-    /// When it was taken. Refreshed when something else changes, values a minute after
-    /// that and then every three minutes.
+    /// When it was taken. Refreshed when something else changes, and at most once a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// Why the number is what it is, in words.
