@@ -63,13 +63,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
 
     let memories = Memories::default();
-    let checkpoint = CheckpointConfig {
-        namespace: args.pod_namespace.clone(),
-        name: args.memory_name.clone(),
-        every: Duration::from_secs(args.memory_save_seconds.into()),
-    };
-    let checkpoint =
-        Checkpoint::new(client.clone(), &checkpoint, memories.clone(), leadership.clone(), metrics.clone());
+    let checkpoint = checkpoint(&args, client.clone(), &memories, &leadership, &metrics);
     let pods = PodIndex::default();
     let workloads = Workloads::default();
     let shadows = Shadows::default();
@@ -213,6 +207,22 @@ fn lead(
         }
     };
     (leadership, keeping)
+}
+
+/// Where what is remembered is kept for the next leader.
+fn checkpoint(
+    args: &Args,
+    client: Client,
+    memories: &Memories,
+    leadership: &Leadership,
+    metrics: &Metrics,
+) -> Checkpoint {
+    let config = CheckpointConfig {
+        namespace: args.pod_namespace.clone(),
+        name: args.memory_name.clone(),
+        every: Duration::from_secs(args.memory_save_seconds.into()),
+    };
+    Checkpoint::new(client, &config, memories.clone(), leadership.clone(), metrics.clone())
 }
 
 /// Says that we are ready once every PodScaler, HPA, pod and workload was seen.

@@ -1,4 +1,4 @@
-//! HorizontalPodAutoscalers, as a person has them.
+//! HPAs, as a person has them.
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};

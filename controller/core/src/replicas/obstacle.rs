@@ -26,7 +26,7 @@ pub enum Obstacle {
         /// Their names.
         others: Vec<String>,
     },
-    /// HorizontalPodAutoscalers have the same target as this `PodScaler`.
+    /// HPAs have the same target as this `PodScaler`.
     ConflictingHpas {
         /// Their names.
         hpas: Vec<String>,

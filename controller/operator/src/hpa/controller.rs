@@ -40,8 +40,10 @@ pub async fn run(
     }
     let (store, writer) = reflector::store::<Hpa>();
     let of_interest = if context.options.hpa == HpaMode::Shadow { version } else { what_is_asked };
-    let changed =
-        events.reflect(writer).applied_objects().predicate_filter(of_interest, PredicateConfig::default());
+    let changed = events
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(move |hpa: &Hpa| Some(of_interest(hpa)), PredicateConfig::default());
     Controller::for_stream(changed, store)
         .with_config(controller::Config::default().concurrency(concurrency))
         .reconcile_all_on(resumptions(&context))
@@ -63,13 +65,13 @@ fn resumptions(context: &Context) -> impl futures::Stream<Item = ()> + Send + 's
 
 /// In the shadow each write of the built-in controller is a reason to look: only looks of the same moment can be
 /// compared.
-fn version(hpa: &Hpa) -> Option<u64> {
-    Some(hash(&hpa.metadata.resource_version))
+fn version(hpa: &Hpa) -> u64 {
+    hash(&hpa.metadata.resource_version)
 }
 
 /// Our own writes of the status are no reason to look. Not the generation: an HPA has none before Kubernetes 1.37.
-fn what_is_asked(hpa: &Hpa) -> Option<u64> {
-    Some(hash(&(hpa.spec.to_string(), hpa.annotations().get(ALGORITHM))))
+fn what_is_asked(hpa: &Hpa) -> u64 {
+    hash(&(hpa.spec.to_string(), hpa.annotations().get(ALGORITHM)))
 }
 
 fn hash(value: &impl Hash) -> u64 {

@@ -5,6 +5,7 @@
 //! - the built-in controller's changes of size, known by a new `status.lastScaleTime`, since the budgets of rate
 //!   policies are those of the one who scales. It remembers them also where it would have decided differently: else
 //!   one difference would bring about the next.
+//!
 //! A change of size without a new `lastScaleTime` is somebody's by hand, which the HPA does not remember either.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What `/metrics` shows of HorizontalPodAutoscalers.
+//! What `/metrics` shows of HPAs.
 
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry};
 
