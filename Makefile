@@ -24,8 +24,10 @@ test: preflight tools ## All tests, on real clusters
 	cargo test --workspace --locked
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
-conformance: preflight ## HPA-1.37 against the HPA's own code: 100,000 calculations and 10,000 sequences of syncs
+conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live on one load
 	@cargo test --package plimsoll-tests --test hpa_differential --locked -- --ignored --exact conformance
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin compare
 
 lint: preflight tools ## Everything that can be said of the code without running it
 	@hack/lint.sh

@@ -17,11 +17,17 @@ pub struct Response {
 
 /// Asks for `url`, for example `http://127.0.0.1:8080/metrics`.
 pub async fn get(url: &str) -> Result<Response> {
+    send("GET", url, "").await
+}
+
+/// Sends `body`, which is JSON unless it is empty, to `url`.
+pub async fn send(method: &str, url: &str, body: &str) -> Result<Response> {
     let rest = url.strip_prefix("http://").with_context(|| format!("{url} is not an http:// address"))?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(host).await.with_context(|| format!("no answer at {url}"))?;
     // HTTP/1.0: the end of the body is the end of the connection, and it does not come in chunks.
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    let head = format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json");
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;

@@ -8,9 +8,11 @@
 //! # Ok(()) }
 //! ```
 
+pub mod adapter;
 pub mod audit;
 pub mod bench;
 pub mod cluster;
+pub mod compare;
 pub mod demo;
 mod eventually;
 pub mod guardian;
@@ -26,6 +28,7 @@ pub mod usage;
 
 pub(crate) use self::say::say;
 pub use self::{
+    adapter::Adapter,
     cluster::{Cluster, ClusterSpec},
     eventually::eventually,
     load::{Load, Total},

@@ -102,6 +102,32 @@ impl PrometheusTools {
     }
 }
 
+/// A server of custom and external metrics; see `tests/adapter`.
+#[derive(Clone, Debug)]
+pub struct AdapterTools {
+    bin: PathBuf,
+}
+
+impl AdapterTools {
+    /// Builds the adapter if it is not built yet, or if its source has changed; see [`Tools::ensure`].
+    pub fn ensure() -> Result<Self> {
+        let bin = GoModule {
+            what: "the adapter of custom and external metrics",
+            cold_build: "a minute after the cluster's tools, or 3 minutes without them",
+            dir: &module("adapter"),
+            tags: "",
+            ldflags: "-s -w",
+        }
+        .ensure()?;
+        Ok(Self { bin })
+    }
+
+    /// Serves the metrics APIs.
+    pub fn program(&self) -> PathBuf {
+        self.bin.join("adapter")
+    }
+}
+
 /// Kubernetes' own HPA controller as a program that answers cases; see `tests/hpa-oracle`.
 #[derive(Clone, Debug)]
 pub struct HpaOracle {

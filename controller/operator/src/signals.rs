@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::Client;
-use plimsoll_signals::{Limits, ResourceMetrics, Shared, Source as _};
+use plimsoll_signals::{CustomMetrics, ExternalMetrics, Limits, ResourceMetrics, Shared, Source as _};
 
 /// How long a source may take.
 const TIME_OUT: Duration = Duration::from_secs(10);
@@ -13,21 +13,31 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 pub struct Signals {
     /// `metrics.k8s.io`.
     pub resource_metrics: Shared<ResourceMetrics>,
+    /// `custom.metrics.k8s.io`.
+    pub custom_metrics: Shared<CustomMetrics>,
+    /// `external.metrics.k8s.io`.
+    pub external_metrics: Shared<ExternalMetrics>,
 }
 
 impl Signals {
     /// The sources in the labels of metrics.
-    pub const NAMES: [&str; 1] = [ResourceMetrics::NAME];
+    pub const NAMES: [&str; 3] = [ResourceMetrics::NAME, CustomMetrics::NAME, ExternalMetrics::NAME];
 
     /// Sources that are read with `client`. It should not try again by itself: what does not answer
     /// now is asked at the next look.
     pub fn new(client: &Client) -> Self {
         let limits = |concurrency| Limits { time_out: TIME_OUT, concurrency };
-        Self { resource_metrics: Shared::new(ResourceMetrics::new(client.clone()), limits(32)) }
+        Self {
+            resource_metrics: Shared::new(ResourceMetrics::new(client.clone()), limits(32)),
+            custom_metrics: Shared::new(CustomMetrics::new(client.clone()), limits(16)),
+            external_metrics: Shared::new(ExternalMetrics::new(client.clone()), limits(16)),
+        }
     }
 
     /// Forgets answers that nobody asks for any more.
     pub fn forget_stale(&self) {
         self.resource_metrics.forget_stale();
+        self.custom_metrics.forget_stale();
+        self.external_metrics.forget_stale();
     }
 }

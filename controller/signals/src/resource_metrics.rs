@@ -170,70 +170,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_list_serves_all_who_ask_within_the_age() {
-        tokio::time::pause();
-        // The scripted server answers once; a second request would hang until the time-out.
-        let metrics = reader(answering(200, LIST, 1));
-        let (first, second) = tokio::join!(ask(&metrics), ask(&metrics));
-        assert_eq!(first.unwrap(), second.unwrap());
-    }
-
-    #[tokio::test]
-    async fn an_answer_is_asked_for_again_after_its_age() {
-        tokio::time::pause();
-        let metrics = reader(answering(200, LIST, 2));
-        let first = ask(&metrics).await.unwrap();
-        tokio::time::advance(Duration::from_secs(6)).await;
-        let second = ask(&metrics).await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &second));
-    }
-
-    #[tokio::test]
-    async fn one_who_looks_often_is_not_served_what_is_old_for_him() {
-        tokio::time::pause();
-        let metrics = reader(answering(200, LIST, 2));
-        let first = ask(&metrics).await.unwrap();
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let often = metrics.read(&"shop".to_owned(), Duration::from_millis(200)).await.unwrap();
-        assert!(!Arc::ptr_eq(&first, &often));
-        assert!(Arc::ptr_eq(&often, &ask(&metrics).await.unwrap()), "and all others have his answer");
-    }
-
-    #[tokio::test]
-    async fn a_namespace_nobody_asks_for_is_forgotten() {
-        tokio::time::pause();
-        let metrics = reader(answering(200, LIST, 1));
-        ask(&metrics).await.unwrap();
-        metrics.forget_stale();
-        assert_eq!(metrics.kept(), 1);
-        tokio::time::advance(Duration::from_secs(6)).await;
-        metrics.forget_stale();
-        assert_eq!(metrics.kept(), 0);
-    }
-
-    #[tokio::test]
     async fn a_missing_api_is_an_error_that_says_what_to_install() {
         let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"the server could not find the requested resource","reason":"NotFound","code":404}"#;
         let error = ask(&reader(answering(404, status, 1))).await.unwrap_err();
         assert!(matches!(error, SignalError::Unavailable { .. }), "{error:?}");
         assert!(error.to_string().contains("is metrics-server installed"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_group_that_nobody_serves_is_a_missing_api() {
-        let error = ask(&reader(answering(404, "404 page not found\n", 1))).await.unwrap_err();
-        assert!(
-            matches!(&error, SignalError::Unavailable { answer, .. } if answer == "404 page not found"),
-            "{error:?}"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_hanging_api_is_given_up_after_the_time_out() {
-        tokio::time::pause();
-        let (service, _handle) = mock::pair::<Request<Body>, Response<Body>>();
-        let error = ask(&reader(Client::new(service, "default"))).await.unwrap_err();
-        assert_eq!(error.to_string(), "the resource metrics API (metrics.k8s.io) did not answer within 10 s");
     }
 
     #[tokio::test]

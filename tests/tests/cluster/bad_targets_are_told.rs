@@ -1,7 +1,7 @@
 use anyhow::{Context, Result, ensure};
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use testbed::{Load, Total, eventually};
+use testbed::{Adapter, Load, Total, eventually};
 
 use crate::{
     stage::{self, PATIENCE, Scene, Target, utilization},
@@ -22,6 +22,7 @@ struct Bad {
 /// Each of them has one condition, one event and no change, and the healthy one beside them goes on.
 #[tokio::test]
 async fn bad_targets_are_told_and_hold_nobody_up() -> Result<()> {
+    Adapter::shared().await?;
     stage::story("trouble", async |scene| {
         scene.cluster.kubectl_with(["apply", "-f", "-"], &crd_without_scale().to_string()).await?;
         for name in ["shared", "unknown-usage", "per-pod", "of-object", "queue"] {
@@ -98,9 +99,10 @@ fn bad() -> Vec<Bad> {
         target,
         ..deployment(name, "", "AbleToScale=False FailedGetScale", because, "FailedGetScale: ")
     };
-    let metric = |name, metric: Value, condition, event| Bad {
+    // Nobody has set these.
+    let metric = |name, metric: Value, condition, because, event| Bad {
         spec: json!({"maxReplicas": 9, "metrics": [metric]}),
-        ..deployment(name, name, condition, "not supported yet", event)
+        ..deployment(name, name, condition, because, event)
     };
     let conflict =
         |name, because| deployment(name, "shared", "AbleToScale=False Conflicting", because, "Conflicting: ");
@@ -138,9 +140,27 @@ fn bad() -> Vec<Bad> {
             "FailedGetResourceMetric: ",
         ),
         deployment("unknown-usage", "unknown-usage", resource, "no metrics", "FailedGetResourceMetric: "),
-        metric("per-pod", pods, "ScalingActive=False FailedGetPodsMetric", "FailedGetPodsMetric: "),
-        metric("of-object", object, "ScalingActive=False FailedGetObjectMetric", "FailedGetObjectMetric: "),
-        metric("queue", external, "ScalingActive=False FailedGetExternalMetric", "FailedGetExternalMetric: "),
+        metric(
+            "per-pod",
+            pods,
+            "ScalingActive=False FailedGetPodsMetric",
+            "no metrics returned from custom metrics API",
+            "FailedGetPodsMetric: ",
+        ),
+        metric(
+            "of-object",
+            object,
+            "ScalingActive=False FailedGetObjectMetric",
+            "the server could not find the metric hits for ingresses",
+            "FailedGetObjectMetric: ",
+        ),
+        metric(
+            "queue",
+            external,
+            "ScalingActive=False FailedGetExternalMetric",
+            "no metrics returned from external metrics API",
+            "FailedGetExternalMetric: ",
+        ),
         conflict("shared-a", "shared-b"),
         conflict("shared-b", "shared-a"),
         ambiguous("common-a"),

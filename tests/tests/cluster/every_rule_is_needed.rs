@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
 use testbed::{
-    Load, Total, eventually,
+    Adapter, Load, Total, eventually,
     operator::{NAMESPACE, RELEASE},
 };
 
@@ -28,12 +28,17 @@ type Ask = [String; 6];
 /// of scaling up. With all of them it denies nothing, and a rule that is not needed is found.
 #[tokio::test]
 async fn every_rule_is_needed() -> Result<()> {
+    Adapter::shared().await?;
     stage::story("rules", async |scene| {
         let web = Target::deployment("web");
         workload::deploy(scene.cluster, &scene.namespace, "web", 2, 100).await?;
         let total = Total { cpu_milli: 170, memory_mib: 64 };
         let _load = Load::start(scene.cluster, &scene.namespace, "app=web", total).await?;
-        let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+        // The second and third fail, which stops no way up.
+        let one = json!({"type": "AverageValue", "averageValue": "1"});
+        let pods = json!({"type": "Pods", "pods": {"metric": {"name": "rps"}, "target": one}});
+        let queue = json!({"type": "External", "external": {"metric": {"name": "queue"}, "target": one}});
+        let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50), pods, queue]});
         scene.scale("web", &web, spec).await?;
         scene.rescales("web", 1).await?;
         // What is remembered of it is saved a moment later.

@@ -7,6 +7,7 @@ mod chart_is_accepted_without_warnings;
 mod chart_lifecycle;
 mod conditions_have_owners;
 mod crds_owned_by_kubectl;
+mod custom_and_external_metrics;
 mod dashboards_and_alerts_have_data;
 mod every_file_is_a_module;
 mod every_kind_with_a_scale_is_scaled;

@@ -5,7 +5,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::{Api, api::ListParams};
 use serde_json::json;
 use testbed::{
-    Cluster, ClusterSpec, Load, Operator, Total,
+    Adapter, Cluster, ClusterSpec, Load, Operator, Total,
     audit::AuditEvent,
     eventually,
     operator::{NAMESPACE, RELEASE},
@@ -21,6 +21,7 @@ async fn rbac_is_least_privilege() -> Result<()> {
     let cluster = Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }).await?;
     let mut operator =
         Operator::install(&cluster, &["--set=operator.syncPeriodSeconds=1,memory.saveSeconds=1"]).await?;
+    let _adapter = Adapter::start(&cluster).await?;
     let shop = cluster.namespace("shop").await?;
     workload::deploy(&cluster, &shop, "web", 2, 100).await?;
     let _load = Load::start(&cluster, &shop, "app=web", Total { cpu_milli: 480, memory_mib: 256 }).await?;
@@ -126,10 +127,21 @@ fn pod_scaler(namespace: &str, kind: &str, name: &str) -> String {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name},
             "minReplicas": 2,
             "maxReplicas": 8,
-            "metrics": [{
-                "type": "Resource",
-                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}},
-            }],
+            // The second and third fail, which stops no way up.
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 60}},
+                },
+                {
+                    "type": "Pods",
+                    "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "1"}},
+                },
+                {
+                    "type": "External",
+                    "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "1"}},
+                },
+            ],
         },
     })
     .to_string()

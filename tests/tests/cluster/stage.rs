@@ -148,7 +148,8 @@ impl<'c> Scene<'c> {
     /// The replicas that a target asks for.
     pub(crate) async fn replicas(&self, target: &Target) -> Result<i32> {
         let scale = self.api(&target.api_version, &target.kind).get_scale(&target.name).await?;
-        scale.spec.and_then(|spec| spec.replicas).context("a scale without replicas")
+        // The API server leaves out a 0.
+        Ok(scale.spec.context("a scale without a spec")?.replicas.unwrap_or(0))
     }
 
     /// Waits until a target asks for this many replicas.

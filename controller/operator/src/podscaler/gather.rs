@@ -62,7 +62,7 @@ pub(crate) async fn gather(
     let readings = match obstacle {
         None => {
             let max_age = context.options.max_age(spec);
-            let asked = Asked { context, namespace, pods: &pods, max_age };
+            let asked = Asked { context, namespace, selector, pods: &pods, max_age };
             read_metrics(asked, &spec.metrics_or_default(), &policy.metrics).await
         }
         Some(_) => Vec::new(),

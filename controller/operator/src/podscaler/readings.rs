@@ -4,9 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use plimsoll_api::v1alpha1::Metric;
-use plimsoll_core::replicas::{MetricSpec, PodUsage, Reading, ReadingError, resource_samples};
-use plimsoll_observe::ObservedPod;
-use plimsoll_signals::{Shared, SignalError, Source};
+use plimsoll_core::replicas::{
+    LabelSelector, MetricSpec, PodUsage, Reading, ReadingError, resource_samples,
+};
+use plimsoll_observe::{ObservedPod, parse_selector};
+use plimsoll_signals::{CustomMetric, Described, ExternalMetric, Shared, SignalError, Source};
 use tokio::time::Instant;
 
 use crate::context::Context;
@@ -17,7 +19,9 @@ pub(super) struct Asked<'a> {
     pub(super) context: &'a Context,
     /// Namespace of the PodScaler.
     pub(super) namespace: &'a str,
-    /// Pods of the target, ordered by name.
+    /// Selector of the target's pods, as its `/scale` says it.
+    pub(super) selector: &'a str,
+    /// The pods it matches, ordered by name.
     pub(super) pods: &'a [Arc<ObservedPod>],
     /// How long ago an answer may have been read for somebody else.
     pub(super) max_age: Duration,
@@ -30,34 +34,96 @@ pub(super) async fn read_metrics(
     metrics: &[MetricSpec],
 ) -> Vec<Reading> {
     let readings = written.iter().zip(metrics).map(async |(written, metric)| {
-        read(asked, written, metric).await.unwrap_or_else(|error| Reading::Failed(reading_error(error)))
+        read(asked, written, metric).await.unwrap_or_else(Reading::Failed)
     });
     join_all(readings).await
 }
 
-async fn read(asked: Asked<'_>, _written: &Metric, metric: &MetricSpec) -> Result<Reading, SignalError> {
+async fn read(asked: Asked<'_>, written: &Metric, metric: &MetricSpec) -> Result<Reading, ReadingError> {
     match metric {
         MetricSpec::Resource { name, .. } => resource(asked, name, None).await,
         MetricSpec::ContainerResource { name, container, .. } => resource(asked, name, Some(container)).await,
-        MetricSpec::Pods { .. } => Ok(unsupported("Pods")),
-        MetricSpec::Object { .. } => Ok(unsupported("Object")),
-        MetricSpec::External { .. } => Ok(unsupported("External")),
+        MetricSpec::Pods { metric, selector, .. } => pods(asked, metric, selector.as_ref()).await,
+        MetricSpec::Object { metric, selector, .. } => {
+            object(asked, written, metric, selector.as_ref()).await
+        }
+        MetricSpec::External { metric, selector, .. } => external(asked, metric, selector.as_ref()).await,
         MetricSpec::Prometheus { .. } => Ok(unsupported("Prometheus")),
         MetricSpec::Scrape { .. } => Ok(unsupported("Scrape")),
         MetricSpec::Unknown { kind } => Ok(unsupported(kind)),
     }
 }
 
-async fn resource(asked: Asked<'_>, name: &str, container: Option<&str>) -> Result<Reading, SignalError> {
+async fn resource(asked: Asked<'_>, name: &str, container: Option<&str>) -> Result<Reading, ReadingError> {
     let usage = ask(asked, &asked.context.signals.resource_metrics, &asked.namespace.to_owned()).await?;
     let is_ours = |usage: &&PodUsage| {
         asked.pods.binary_search_by(|pod| pod.view.name.as_str().cmp(usage.pod.as_str())).is_ok()
     };
     let mut ours = usage.iter().filter(is_ours).peekable();
     if ours.peek().is_none() {
-        return Err(SignalError::Empty);
+        return Err(ReadingError::Empty);
     }
     Ok(Reading::Pods(resource_samples(ours, name, container)))
+}
+
+async fn pods(
+    asked: Asked<'_>,
+    metric: &str,
+    selector: Option<&LabelSelector>,
+) -> Result<Reading, ReadingError> {
+    let question = CustomMetric {
+        namespace: asked.namespace.to_owned(),
+        of: Described::Pods(asked.selector.to_owned()),
+        metric: metric.to_owned(),
+        selector: query(selector)?,
+    };
+    let values = ask(asked, &asked.context.signals.custom_metrics, &question).await?;
+    Ok(Reading::Pods(values.iter().map(|value| (value.object.clone(), value.sample)).collect()))
+}
+
+async fn object(
+    asked: Asked<'_>,
+    written: &Metric,
+    metric: &str,
+    selector: Option<&LabelSelector>,
+) -> Result<Reading, ReadingError> {
+    let of = written.object.as_ref().map(|object| &object.described_object);
+    let of = of.ok_or_else(|| ReadingError::Fetch("the metric describes no object".to_owned()))?;
+    let question = CustomMetric {
+        namespace: asked.namespace.to_owned(),
+        of: Described::Object {
+            api_version: of.api_version.clone().unwrap_or_default(),
+            kind: of.kind.clone(),
+            name: of.name.clone(),
+        },
+        metric: metric.to_owned(),
+        selector: query(selector)?,
+    };
+    let values = ask(asked, &asked.context.signals.custom_metrics, &question).await?;
+    Ok(Reading::Timed(values.iter().map(|value| value.sample).collect()))
+}
+
+async fn external(
+    asked: Asked<'_>,
+    metric: &str,
+    selector: Option<&LabelSelector>,
+) -> Result<Reading, ReadingError> {
+    let question = ExternalMetric {
+        namespace: asked.namespace.to_owned(),
+        metric: metric.to_owned(),
+        selector: query(selector)?,
+    };
+    let series = ask(asked, &asked.context.signals.external_metrics, &question).await?;
+    Ok(Reading::Timed(series.iter().map(|series| series.sample).collect()))
+}
+
+/// A metric's selector as the APIs take it.
+fn query(selector: Option<&LabelSelector>) -> Result<String, ReadingError> {
+    let query = selector.map(LabelSelector::query).unwrap_or_default();
+    match parse_selector(&query) {
+        Ok(_) => Ok(query),
+        Err(error) => Err(ReadingError::InvalidSelector(error.to_string())),
+    }
 }
 
 /// Asks a source and notes how long it took.
@@ -65,18 +131,14 @@ async fn ask<S: Source>(
     asked: Asked<'_>,
     source: &Shared<S>,
     question: &S::Question,
-) -> Result<Arc<S::Answer>, SignalError> {
+) -> Result<Arc<S::Answer>, ReadingError> {
     let asked_at = Instant::now();
     let answer = source.read(question, asked.max_age).await;
     asked.context.metrics.observe_signal(S::NAME, answer.is_ok(), asked_at.elapsed());
-    answer
-}
-
-fn reading_error(error: SignalError) -> ReadingError {
-    match error {
+    answer.map_err(|error| match error {
         SignalError::Empty => ReadingError::Empty,
         other => ReadingError::Fetch(other.to_string()),
-    }
+    })
 }
 
 fn unsupported(kind: &str) -> Reading {
