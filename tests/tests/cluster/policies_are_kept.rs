@@ -47,6 +47,8 @@ async fn schedules_fallbacks_and_formulas_decide() -> Result<()> {
         ensure!(events[0].ends_with("below the minimum of schedule always"), "{events:?}");
 
         scene.reaches(&fallen_back, 3).await?;
+        // Told last, so that what was told before it is there too.
+        scene.rescales("fallen-back", 1).await?;
         let events = scene.events("fallen-back").await?;
         let told = "FallbackApplied: spec.fallback.afterFailures (2) is reached";
         ensure!(events.iter().any(|event| event.starts_with(told)), "{events:?}");
