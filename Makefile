@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help demo picture test conformance lint generate image bench clean preflight tools
+.PHONY: help cli demo picture test conformance lint generate image bench clean preflight tools
 
 help: ## This list
 	@if [[ -t 1 && -z $${NO_COLOR:-} ]]; then on=$$'\e[1;36m'; off=$$'\e[0m'; else on=; off=; fi; \
@@ -16,6 +16,10 @@ demo: preflight tools ## A shop on a real cluster, a wave of load, and how it sc
 picture: preflight tools ## Run the demo and draw it as docs/images/demo.svg, the picture of the README
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin demo -- --svg docs/images/demo.svg
+
+cli: preflight ## `plimsoll` and `kubectl-plimsoll`, each one static binary
+	@bin=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
+	echo "$$bin (kubectl-plimsoll lies beside it: both may go into a folder of your PATH)"
 
 test: preflight tools ## All tests, on real clusters
 	@bin=$$(hack/build-operator.sh); \

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{ArgAction, Parser, ValueEnum};
 use plimsoll_core::{replicas::Settings, time::Span};
 
-use crate::targets::WRITE_TIME;
+use crate::{decisions::Bounds, targets::WRITE_TIME};
 
 /// Decides how many pods, which nodes and in which zones, and says why.
 #[derive(Parser, Debug, Clone)]
@@ -78,6 +78,14 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_HPA", default_value = "ignore")]
     pub hpa: HpaMode,
 
+    /// Decisions kept of each PodScaler, each with its exact input, for `plimsoll explain` and `plimsoll replay`.
+    #[arg(long, env = "PLIMSOLL_DECISIONS_KEPT", default_value_t = 20)]
+    pub decisions_kept: u16,
+
+    /// Megabytes that all kept decisions may take together; the oldest go first.
+    #[arg(long, env = "PLIMSOLL_DECISIONS_MEGABYTES", default_value_t = 64)]
+    pub decisions_megabytes: u16,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,
@@ -127,6 +135,14 @@ impl Args {
     /// The time between two looks at a PodScaler.
     pub fn sync_period(&self) -> Duration {
         Duration::from_secs(self.sync_period_seconds.into())
+    }
+
+    /// How many decisions are kept.
+    pub fn decision_bounds(&self) -> Bounds {
+        Bounds {
+            decisions: self.decisions_kept.into(),
+            bytes: usize::from(self.decisions_megabytes) * 1_000_000,
+        }
     }
 
     /// What the core needs of the flags.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::{
     args::HpaMode,
     checkpoint::Checkpoint,
+    decisions::Decisions,
     hpa::shadow::Shadows,
     leadership::Leadership,
     metrics::Metrics,
@@ -48,6 +49,8 @@ pub struct Context {
     pub memories: Memories,
     /// Where it is kept for the next leader.
     pub checkpoint: Checkpoint,
+    /// The recent decisions, for `plimsoll explain` and `plimsoll replay`.
+    pub decisions: Decisions,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Plain values.

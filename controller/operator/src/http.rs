@@ -1,18 +1,19 @@
-//! `/healthz`, `/readyz`, `/metrics` and `/shadow`.
+//! `/healthz`, `/readyz`, `/metrics`, `/decisions` and `/shadow`.
 
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
     http::{StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::get,
 };
+use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{hpa::shadow::Shadows, leadership::Leadership, metrics::Metrics};
+use crate::{decisions::Decisions, hpa::shadow::Shadows, leadership::Leadership, metrics::Metrics};
 
 /// What the endpoints tell of.
 #[derive(Clone)]
@@ -23,7 +24,9 @@ pub struct Endpoints {
     pub metrics: Metrics,
     /// What `/shadow` shows.
     pub shadows: Shadows,
-    /// Whether we are the one to ask for it.
+    /// What `/decisions` shows.
+    pub decisions: Decisions,
+    /// Whether we are the one to ask for both.
     pub leadership: Leadership,
 }
 
@@ -35,7 +38,8 @@ pub async fn serve(address: SocketAddr, endpoints: Endpoints) -> anyhow::Result<
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on --http-address={address}"))?;
-    tracing::info!(address = %listener.local_addr()?, "answering /healthz, /readyz, /metrics and /shadow");
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "answering /healthz, /readyz, /metrics, /decisions and /shadow");
     axum::serve(listener, router(endpoints)).await?;
     Ok(())
 }
@@ -46,6 +50,8 @@ fn router(endpoints: Endpoints) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/shadow", get(shadow))
+        .route("/decisions", get(index))
+        .route("/decisions/{namespace}/{name}", get(decisions))
         .with_state(endpoints)
 }
 
@@ -72,4 +78,53 @@ async fn shadow(State(endpoints): State<Endpoints>) -> impl IntoResponse {
         "hpas": endpoints.shadows.all(),
     });
     ([(header::CONTENT_TYPE, "application/json")], shown.to_string())
+}
+
+/// What is kept of which PodScaler.
+async fn index(State(endpoints): State<Endpoints>) -> Response {
+    if let Some(refusal) = refusal_of_a_follower(&endpoints.leadership) {
+        return refusal;
+    }
+    let index = json!({ "version": VERSION, "podscalers": endpoints.decisions.index() });
+    answer(index.to_string().into_bytes())
+}
+
+/// The recent decisions on one PodScaler, newest first.
+async fn decisions(
+    State(endpoints): State<Endpoints>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Response {
+    if let Some(refusal) = refusal_of_a_follower(&endpoints.leadership) {
+        return refusal;
+    }
+    let Some(records) = endpoints.decisions.of(&namespace, &name) else {
+        let nothing = format!("no decision on the PodScaler {namespace}/{name} is kept here\n");
+        return (StatusCode::NOT_FOUND, nothing).into_response();
+    };
+    let next_look = endpoints.decisions.next_look(&namespace, &name);
+    let head = json!({ "version": VERSION, "namespace": namespace, "name": name, "nextLook": next_look });
+    let head = head.to_string();
+    // The records as they are: to parse them would be to write them anew.
+    let mut body = head.trim_end_matches('}').as_bytes().to_vec();
+    body.extend(b",\"decisions\":[");
+    body.extend(records.join(&b','));
+    body.extend(b"]}");
+    answer(body)
+}
+
+/// Which rules the decisions were taken by.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn answer(json: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+/// Only the leader decides.
+fn refusal_of_a_follower(leadership: &Leadership) -> Option<Response> {
+    if leadership.is_leader() {
+        return None;
+    }
+    let leader = leadership.other_leader().unwrap_or_else(|| "not known yet".to_owned());
+    let text = format!("this replica does not lead, so it decides nothing: the leader is {leader}\n");
+    Some((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
 }

@@ -40,6 +40,8 @@ pub struct LeaseConfig {
 pub struct Leadership {
     /// Until when nobody else can have taken the lease; none while we do not hold it.
     held: watch::Receiver<Option<Held>>,
+    /// Who else holds the lease, as last read.
+    other: watch::Receiver<Option<String>>,
 }
 
 /// The lease, while it is ours.
@@ -54,7 +56,7 @@ impl Leadership {
     /// Leadership of a replica that is alone.
     pub fn alone() -> Self {
         let far = Instant::now() + Duration::from_hours(24 * 365 * 10);
-        Self { held: watch::channel(Some(Held { until: far, term: 1 })).1 }
+        Self { held: watch::channel(Some(Held { until: far, term: 1 })).1, other: watch::channel(None).1 }
     }
 
     /// True while the lease is ours for certain.
@@ -65,6 +67,11 @@ impl Leadership {
     /// Tells this time of holding the lease from earlier ones of this process. None while we do not hold it.
     pub fn term(&self) -> Option<u64> {
         self.held.borrow().map(|held| held.term)
+    }
+
+    /// The replica that held the lease when it was last read, unless that was us.
+    pub fn other_leader(&self) -> Option<String> {
+        self.other.borrow().clone()
     }
 
     /// True if a write that takes at most `time_out` would end while the lease is still ours.
@@ -106,6 +113,7 @@ pub struct Keeper {
     publish: watch::Sender<Option<Held>>,
     /// How often we gained the lease.
     terms: u64,
+    other: watch::Sender<Option<String>>,
     /// The record as last seen, and since when it has been so.
     seen: Option<(LeaseSpec, Instant)>,
 }
@@ -114,8 +122,9 @@ impl Keeper {
     /// A keeper, and the leadership it publishes.
     pub fn new(client: Client, config: LeaseConfig) -> (Self, Leadership) {
         let (publish, held) = watch::channel(None);
+        let (other, other_seen) = watch::channel(None);
         let api = Api::namespaced(client, &config.namespace);
-        (Self { api, config, publish, terms: 0, seen: None }, Leadership { held })
+        (Self { api, config, publish, other, terms: 0, seen: None }, Leadership { held, other: other_seen })
     }
 
     /// Runs until `shutdown` resolves.
@@ -162,8 +171,10 @@ impl Keeper {
         let found = entry.get().and_then(|lease| lease.spec.clone());
         let unchanged_for = self.unchanged_for(found.as_ref());
         if let Step::Wait(left) = next(found.as_ref(), unchanged_for, &self.config.identity) {
+            self.other.send_replace(found.and_then(|lease| lease.holder_identity));
             return Ok(Some(left));
         }
+        self.other.send_replace(None);
         let spec = self.claim(found.as_ref());
         let mut entry = entry
             .and_modify(|lease| lease.spec = Some(spec.clone()))
@@ -301,7 +312,7 @@ mod tests {
     async fn leadership_ends_when_the_lease_may_have_expired() {
         let until = Instant::now() + Duration::from_secs(15);
         let (publish, held) = watch::channel(Some(Held { until, term: 1 }));
-        let leadership = Leadership { held };
+        let leadership = Leadership { held, other: watch::channel(None).1 };
         assert!(leadership.is_leader());
         assert!(leadership.outlives(Duration::from_secs(14)));
         assert!(!leadership.outlives(Duration::from_secs(15)));

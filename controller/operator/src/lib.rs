@@ -6,6 +6,7 @@
 pub mod args;
 pub mod checkpoint;
 pub mod context;
+pub mod decisions;
 pub mod hpa;
 pub mod http;
 pub mod leadership;

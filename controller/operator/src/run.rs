@@ -22,6 +22,7 @@ use crate::{
     args::Args,
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
+    decisions::Decisions,
     hpa::{self, shadow::Shadows},
     http::{self, Endpoints},
     leadership::{Keeper, Leadership, LeaseConfig},
@@ -67,10 +68,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let pods = PodIndex::default();
     let workloads = Workloads::default();
     let shadows = Shadows::default();
+    let decisions = Decisions::new(args.decision_bounds());
     let context = Arc::new(Context {
         pods: pods.clone(),
         ready: ready.clone(),
-        leadership,
+        leadership: leadership.clone(),
+        decisions: decisions.clone(),
         targets: Targets::new(client.clone(), workloads.clone()),
         workloads: workloads.clone(),
         signals: Signals::new(&impatient),
@@ -109,7 +112,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         replica_sets_are_seen,
     ];
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
-    let endpoints = Endpoints { ready, metrics, shadows, leadership: context.leadership.clone() };
+    let leadership = context.leadership.clone();
+    let endpoints = Endpoints { ready, metrics, shadows, leadership, decisions };
     background.spawn(ended("the HTTP server", http::serve(args.http_address, endpoints)));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
     let saving = checkpoint.clone();
@@ -250,6 +254,7 @@ async fn keep_house(context: Arc<Context>) -> anyhow::Result<()> {
         if !leads {
             context.metrics.forget_all();
             context.shadows.forget_all();
+            context.decisions.clear();
         }
         context.signals.forget_stale();
     }

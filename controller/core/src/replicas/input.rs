@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::obstacle::Obstacle;
 use super::policy::{Policy, Settings};
+use super::rules::Rules;
 use super::usage::{Sample, Samples};
 use super::view::{PodView, TargetView};
 use crate::time::Timestamp;
@@ -33,6 +34,14 @@ pub struct Input {
     /// What stands in the way of reading pods and metrics, such as a missing selector. Like HPA, bounds are still
     /// enforced with an obstacle of the selector; any other obstacle ends the decision at once.
     pub obstacle: Option<Obstacle>,
+}
+
+impl Input {
+    /// The pods that are left out because they belong to others.
+    pub(super) fn foreign_pods(&self) -> usize {
+        let rules = Rules::of(self.policy.algorithm);
+        self.pods.iter().filter(|pod| rules.foreign_pods_are_dropped() && pod.foreign).count()
+    }
 }
 
 /// What came back for one metric.

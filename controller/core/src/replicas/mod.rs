@@ -10,7 +10,9 @@ mod average;
 mod bounds;
 mod combine;
 mod decision;
+mod difference;
 mod direct;
+mod explain;
 mod failure;
 mod fallback;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod options;
 mod policy;
 mod proposal;
 mod rate;
+mod record;
 mod render;
 mod requests;
 mod rules;
@@ -52,7 +55,9 @@ pub use bounds::Bounds;
 pub use decision::{
     ConditionUpdate, Decision, Event, Limit, LimitKind, MetricOutcome, MetricStatus, PodCounts, SyncError,
 };
+pub use difference::Difference;
 pub use direct::{PodPort, Scrape, ScrapeValue, SourceName};
+pub use explain::{Explanation, MetricRow, Step};
 pub use fallback::{Fallback, FallbackBehavior};
 pub use input::{Input, Reading, ReadingError};
 pub use invalid::InvalidPolicy;
@@ -64,6 +69,7 @@ pub use policy::{
     Settings, ValueTarget,
 };
 pub use proposal::{Basis, MetricError};
+pub use record::{Asked, Outcome, Record};
 pub use schedule::Schedule;
 pub use selector::{LabelRequirement, LabelSelector};
 pub use survival::News;

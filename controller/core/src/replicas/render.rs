@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::decision::{ConditionUpdate, Decision, Event, Limit, LimitKind, MetricOutcome, PodCounts};
+use super::measure::display_name;
+use super::policy::MetricSpec;
 use super::proposal::Basis;
 use crate::quantity::{Format, Quantity};
 
@@ -86,7 +88,7 @@ impl fmt::Display for MetricOutcome {
             write!(f, "; usage/target {ratio:.3}")?;
         }
         if let Some(status) = status {
-            let amount = |milli| Quantity::from_milli(milli, Format::DecimalSI);
+            let amount = |milli| amount(milli, Format::DecimalSI);
             if let Some(percent) = status.average_utilization {
                 write!(f, "; {percent} % of requests")?;
             }
@@ -101,6 +103,18 @@ impl fmt::Display for MetricOutcome {
             Some(pods) => write!(f, "; {pods}"),
             None => Ok(()),
         }
+    }
+}
+
+/// Thousandths as a quantity.
+pub(super) fn amount(milli: i64, format: Format) -> Quantity {
+    Quantity::from_milli(milli, format)
+}
+
+/// The name in conditions and events.
+impl fmt::Display for MetricSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&display_name(self))
     }
 }
 

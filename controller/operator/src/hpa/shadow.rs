@@ -30,7 +30,6 @@ use crate::{
         Kind, Subject,
         gather::{Gathered, gather},
         now,
-        status::why,
     },
 };
 
@@ -186,7 +185,7 @@ pub(super) async fn look(context: &Context, hpa: &Hpa) -> Action {
         algorithm,
         theirs: theirs.map(|theirs| theirs.desired),
         ours,
-        reason: why(&decision),
+        reason: decision.why(),
         different_since: differs.then(|| different_since.unwrap_or_else(|| time.clone())),
         looked_at: time.clone(),
         shadowed_since: before.as_ref().map_or(time, |before| before.shadowed_since.clone()),

@@ -71,5 +71,6 @@ fn claim(context: &Context, scaler: &Scaler) {
 fn forget(context: &Context, gone: &Key) {
     context.claims.withdraw(&gone.namespace, &gone.name);
     context.memories.forget(&gone.uid);
+    context.decisions.forget(&gone.namespace, &gone.name);
     context.metrics.forget(&gone.namespace, &gone.name);
 }

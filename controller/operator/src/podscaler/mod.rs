@@ -11,7 +11,7 @@ pub(crate) mod report;
 pub mod schedule;
 pub(crate) mod status;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use jiff::Timestamp as Clock;
 use kube::{
@@ -25,7 +25,10 @@ use plimsoll_api::{
     v1alpha1::{Mode, PodScalerSpec, PodScalerStatus},
 };
 use plimsoll_core::{
-    replicas::{ConditionUpdate, Decision, Input, Obstacle, acted, blocked, decide, recommending},
+    replicas::{
+        Asked, ConditionUpdate, Decision, Input, Memory, Obstacle, Outcome, Record, acted, blocked, decide,
+        recommending,
+    },
     time::{Span, Timestamp},
 };
 use serde_json::Value;
@@ -157,6 +160,9 @@ pub(crate) async fn look_at(
     let due = context.schedule.next(uid, context.options.period(subject.spec), asked, now);
     remembered.due = Some(due);
     context.memories.keep(uid, remembered);
+    if subject.kind == Kind::PodScaler {
+        context.decisions.due(subject.namespace, subject.name, in_wall_time(due.duration_since(now)));
+    }
     result.map(|_| Action::requeue(due.duration_since(now)))
 }
 
@@ -177,7 +183,8 @@ async fn scale(
             }
         };
         // decide (pure)
-        let (decision, memory) = decide(&observation.input, &remembered.before(&observation.input));
+        let before = remembered.before(&observation.input);
+        let (decision, memory) = decide(&observation.input, &before);
         // act (writes the scale)
         let result = match act(context, subject, spec, &observation, &decision).await {
             Acted::Outdated => continue,
@@ -190,6 +197,7 @@ async fn scale(
             Some(Ok(())) => memory.rescaled(&observation.input, &decision),
             _ => memory,
         };
+        keep(context, subject, asked(&observation.input, &before), &decision, result.as_ref());
         remembered.after(&observation.input, memory);
         if matches!(result, Some(Err(_))) {
             context.metrics.errors.with_label_values(&["act"]).inc();
@@ -247,19 +255,54 @@ async fn pause(
     current: Option<i32>,
     remembered: &mut Remembered,
 ) -> Result<Option<Span>, Error> {
-    let decision = blocked(obstacle, current.unwrap_or(0));
+    let (now, current) = (now(), current.unwrap_or(0));
+    let decision = blocked(obstacle, current);
+    keep(
+        context,
+        subject,
+        Asked::Blocked { now, obstacle: Cow::Borrowed(obstacle), current },
+        &decision,
+        None,
+    );
     let report_ = Report {
         decision: &decision,
         conditions: conditions(subject, &decision),
         events: decision.events.clone(),
         rescaled: false,
         seen: None,
-        now: now(),
+        now,
         // To write into a status that another controller writes is what this obstacle keeps us from.
         status: !matches!(obstacle, Obstacle::StatusWrittenElsewhere { .. }),
     };
     report(context, subject, &report_, remembered).await?;
     Ok(None)
+}
+
+fn asked<'a>(input: &'a Input, memory: &'a Memory) -> Asked<'a> {
+    Asked::Decide { input: Cow::Borrowed(input), memory: Cow::Borrowed(memory) }
+}
+
+/// Keeps the decision on a PodScaler for whoever wants it explained.
+fn keep(
+    context: &Context,
+    subject: &Subject<'_>,
+    asked: Asked<'_>,
+    decision: &Decision,
+    result: Option<&Result<(), String>>,
+) {
+    if subject.kind != Kind::PodScaler {
+        return;
+    }
+    let outcome = match result {
+        None => Outcome::Nothing,
+        Some(Ok(())) => Outcome::Written,
+        Some(Err(error)) => Outcome::Failed(error.clone()),
+    };
+    context.decisions.keep(subject.namespace, subject.name, &Record { asked, decision, outcome });
+}
+
+fn in_wall_time(after: Duration) -> Timestamp {
+    now() + Span::from_millis(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The one place where a look reads the clock.

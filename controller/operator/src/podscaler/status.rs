@@ -152,7 +152,7 @@ fn is_ours(kind: &str) -> bool {
 fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
     LastDecision {
         time: Some(from_core_time(now)),
-        reason: why(decision),
+        reason: decision.why(),
         recommendation: decision.recommendation,
         proposals: decision
             .metrics
@@ -164,17 +164,6 @@ fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
             })
             .collect(),
         limits: decision.limits.iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// Why the size is what it is, in one line.
-pub(crate) fn why(decision: &Decision) -> String {
-    let reason = decision.reason.to_string();
-    match (&decision.error, decision.limits.last()) {
-        (Some(error), _) if error.ends_sync => error.message.clone(),
-        (_, Some(limit)) if !decision.is_rescale() => limit.kind.to_string(),
-        _ if reason.is_empty() => "all metrics within tolerance".to_owned(),
-        _ => reason,
     }
 }
 

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, core::DeserializeGuard, runtime::watcher::Event};
 use plimsoll_api::PodScaler;
-use plimsoll_core::replicas::Settings;
+use plimsoll_core::replicas::{Decision, Outcome, Record, Settings};
 use plimsoll_operator::{
     args::HpaMode,
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
+    decisions::{Bounds, Decisions},
     hpa::shadow::Shadows,
     leadership::{Keeper, Leadership, LeaseConfig},
     metrics::Metrics,
@@ -173,6 +174,7 @@ async fn context_in(
         signals: Signals::new(&client),
         schedule: Schedule::starting_now(),
         memories,
+        decisions: Decisions::new(Bounds { decisions: 20, bytes: 1 << 20 }),
         metrics,
         options: Options {
             settings: Settings::default(),
@@ -472,4 +474,30 @@ async fn a_target_that_its_watch_does_not_show_is_asked_for_before_it_is_missed(
     let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "fresh" });
     reconcile(scaler_with(&json!({ "scaleTargetRef": target })), context).await.unwrap();
     assert!(log.lines().contains(&GET_FRESH_SCALE.to_owned()));
+}
+
+fn kept(context: &Context) -> Vec<Record<'static>> {
+    let jsons = context.decisions.of("shop", "web").unwrap_or_default();
+    jsons.iter().map(|json| serde_json::from_slice(json).unwrap()).collect()
+}
+
+/// The bytes of a decision.
+fn bytes(decision: &Decision) -> String {
+    serde_json::to_string(decision).unwrap()
+}
+
+#[tokio::test]
+async fn each_decision_is_kept_with_all_that_it_takes_to_replay_it() {
+    let (context, _) = look(scaler(), |asked| answer(asked, 100)).await;
+    reconcile(scaler(), Arc::clone(&context)).await.unwrap();
+    reconcile(scaler_with(&json!({ "mode": "Paused" })), Arc::clone(&context)).await.unwrap();
+    let kept = kept(&context);
+    let outcomes: Vec<_> = kept.iter().map(|record| record.outcome.clone()).collect();
+    assert_eq!(outcomes, [Outcome::Nothing, Outcome::Written, Outcome::Written]);
+    for record in &kept {
+        assert_eq!(bytes(&record.asked.answer()), bytes(&record.decision));
+    }
+    assert_eq!((kept[2].decision.current, kept[2].decision.desired), (2, 4));
+    assert_eq!(kept[2].asked.input().unwrap().pods.len(), 2);
+    assert!(kept[0].asked.input().is_none(), "a paused one is not looked at");
 }

@@ -1,0 +1,8 @@
+//! `plimsoll`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    plimsoll_cli::main("plimsoll").await
+}
