@@ -55,9 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let metrics = Metrics::new()?;
     let (pods_seen, pods_are_seen) = watch::channel(false);
     let (scalers_seen, scalers_are_seen) = watch::channel(false);
-    let (deployments_seen, deployments_are_seen) = watch::channel(false);
-    let (stateful_sets_seen, stateful_sets_are_seen) = watch::channel(false);
-    let (replica_sets_seen, replica_sets_are_seen) = watch::channel(false);
+    let [deployments, stateful_sets, replica_sets] = [(); 3].map(|()| watch::channel(false));
     let (hpas_seen, hpas_are_seen) = watch::channel(false);
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
@@ -100,17 +98,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Ok(())
     }));
     background.spawn(ended("a watch of workloads", async move {
-        Box::pin(workloads.follow(client, [deployments_seen, stateful_sets_seen, replica_sets_seen])).await;
+        Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
     }));
-    let stores = [
-        pods_are_seen,
-        scalers_are_seen,
-        hpas_are_seen,
-        deployments_are_seen,
-        stateful_sets_are_seen,
-        replica_sets_are_seen,
-    ];
+    let stores =
+        [pods_are_seen, scalers_are_seen, hpas_are_seen, deployments.1, stateful_sets.1, replica_sets.1];
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
     let leadership = context.leadership.clone();
     let endpoints = Endpoints { ready, metrics, shadows, leadership, decisions };

@@ -1,4 +1,4 @@
-//! What is scaled: Deployments with their ReplicaSets and pods, and what scales them.
+//! What is scaled: Deployments with their `ReplicaSet`s and pods, and what scales them.
 
 use std::{fmt::Debug, time::Duration};
 
