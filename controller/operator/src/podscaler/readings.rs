@@ -4,9 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use plimsoll_api::v1alpha1::Metric;
-use plimsoll_core::replicas::{
-    LabelSelector, MetricSpec, PodUsage, Reading, ReadingError, resource_samples,
-};
+use plimsoll_core::replicas::{LabelSelector, MetricSpec, PodUsage, Reading, ReadingError, resource_samples};
 use plimsoll_observe::{ObservedPod, parse_selector};
 use plimsoll_signals::{CustomMetric, Described, ExternalMetric, Shared, SignalError, Source};
 use tokio::time::Instant;
@@ -33,9 +31,10 @@ pub(super) async fn read_metrics(
     written: &[Metric],
     metrics: &[MetricSpec],
 ) -> Vec<Reading> {
-    let readings = written.iter().zip(metrics).map(async |(written, metric)| {
-        read(asked, written, metric).await.unwrap_or_else(Reading::Failed)
-    });
+    let readings = written
+        .iter()
+        .zip(metrics)
+        .map(async |(written, metric)| read(asked, written, metric).await.unwrap_or_else(Reading::Failed));
     join_all(readings).await
 }
 
