@@ -12,7 +12,7 @@
 pub mod crds;
 pub mod v1alpha1;
 
-pub use v1alpha1::PodScaler;
+pub use v1alpha1::{ClusterSource, PodScaler, Source};
 
 /// The API group of all our kinds.
 pub const GROUP: &str = "plimsoll.dev";

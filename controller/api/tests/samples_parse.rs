@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use kube::core::cel::validate_cel;
-use plimsoll_api::PodScaler;
+use plimsoll_api::{ClusterSource, PodScaler, Source};
 use serde_json::Value;
 
 #[test]
@@ -42,4 +42,35 @@ fn every_example_of_the_page_about_policies_decodes_and_keeps_the_rules() {
             serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{example}: {error}"));
         validate_cel(&scaler).unwrap_or_else(|errors| panic!("{example}: {errors:?}"));
     }
+}
+
+/// The manifests in the manual of signals are copied too.
+#[test]
+fn every_manifest_about_signals_decodes_and_keeps_the_rules() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/signals.md");
+    let text = std::fs::read_to_string(manual).unwrap();
+    let mut kinds = Vec::new();
+    for block in text.split("```yaml\n").skip(1) {
+        let yaml = block.split("```").next().unwrap();
+        for document in serde_saphyr::from_multiple::<Value>(yaml).unwrap() {
+            let kind = document["kind"].as_str().unwrap().to_owned();
+            match kind.as_str() {
+                "PodScaler" => {
+                    let scaler: PodScaler = serde_json::from_value(document).unwrap();
+                    validate_cel(&scaler).unwrap();
+                }
+                "Source" => {
+                    let source: Source = serde_json::from_value(document).unwrap();
+                    validate_cel(&source).unwrap();
+                }
+                "ClusterSource" => {
+                    let source: ClusterSource = serde_json::from_value(document).unwrap();
+                    validate_cel(&source).unwrap();
+                }
+                other => panic!("{other}"),
+            }
+            kinds.push(kind);
+        }
+    }
+    assert_eq!(kinds, ["Source", "PodScaler", "PodScaler", "ClusterSource"]);
 }

@@ -1,9 +1,9 @@
 //! A pod, as the core wants to know it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use k8s_openapi::{
-    api::core::v1::{Pod, ResourceRequirements},
+    api::core::v1::{Pod, PodSpec, ResourceRequirements},
     apimachinery::pkg::api::resource::Quantity as ApiQuantity,
 };
 use plimsoll_core::{
@@ -20,6 +20,10 @@ pub struct ObservedPod {
     pub labels: BTreeMap<String, String>,
     /// Whom it belongs to.
     pub owner: Option<Owner>,
+    /// `status.podIP`.
+    pub ip: Option<IpAddr>,
+    /// The ports that its containers give a name.
+    pub ports: Vec<(String, u16)>,
     /// What the core judges it by. Whether it is foreign to a target is for the one to say who knows the target.
     pub view: PodView,
 }
@@ -77,8 +81,20 @@ pub fn observe_pod(pod: &Pod) -> ObservedPod {
         overhead: spec.and_then(|spec| spec.overhead.as_ref()).map(amounts).unwrap_or_default(),
         foreign: false,
     };
-    let labels = pod.metadata.labels.clone().unwrap_or_default();
-    ObservedPod { labels, owner: observe_owner(&pod.metadata), view }
+    ObservedPod {
+        labels: pod.metadata.labels.clone().unwrap_or_default(),
+        owner: observe_owner(&pod.metadata),
+        ip: status.and_then(|status| status.pod_ip.as_deref()).and_then(|ip| ip.parse().ok()),
+        ports: spec.map(named_ports).unwrap_or_default(),
+        view,
+    }
+}
+
+/// The ports with a name, sidecars' included.
+fn named_ports(spec: &PodSpec) -> Vec<(String, u16)> {
+    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let ports = containers.flat_map(|container| container.ports.iter().flatten());
+    ports.filter_map(|port| Some((port.name.clone()?, u16::try_from(port.container_port).ok()?))).collect()
 }
 
 fn requests(resources: Option<&ResourceRequirements>) -> Amounts {
@@ -109,13 +125,14 @@ spec:
   overhead: { cpu: 10m }
   resources: { requests: { cpu: '2' } }
   initContainers:
-  - { name: proxy, restartPolicy: Always, resources: { requests: { cpu: 50m } } }
+  - { name: proxy, restartPolicy: Always, resources: { requests: { cpu: 50m } }, ports: [ { name: admin, containerPort: 9901 } ] }
   - { name: setup, resources: { requests: { cpu: '1' } } }
   containers:
   - { name: app, resources: { requests: { cpu: 500m, memory: 1Gi } } }
-  - { name: bare }
+  - { name: bare, ports: [ { name: http, containerPort: 8080 }, { containerPort: 8081 } ] }
 status:
   phase: Running
+  podIP: 10.0.0.7
   startTime: 2026-11-23T10:00:00Z
   conditions:
   - { type: PodScheduled, status: 'True' }
@@ -134,6 +151,8 @@ status:
             ObservedPod {
                 labels: BTreeMap::from([("app".into(), "web".into())]),
                 owner: None,
+                ip: Some(IpAddr::from([10, 0, 0, 7])),
+                ports: vec![("http".into(), 8080), ("admin".into(), 9901)],
                 view: PodView {
                     name: "web-1".into(),
                     phase: PodPhase::Running,

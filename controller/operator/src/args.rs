@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use clap::{ArgAction, Parser, ValueEnum};
 use plimsoll_core::{replicas::Settings, time::Span};
 
-use crate::{decisions::Bounds, targets::WRITE_TIME};
+use crate::{decisions::Bounds, sources::Wildcard, targets::WRITE_TIME};
 
 /// Decides how many pods, which nodes and in which zones, and says why.
 #[derive(Parser, Debug, Clone)]
@@ -85,6 +85,11 @@ pub struct Args {
     /// Megabytes that all kept decisions may take together; the oldest go first.
     #[arg(long, env = "PLIMSOLL_DECISIONS_MEGABYTES", default_value_t = 64)]
     pub decisions_megabytes: u16,
+
+    /// Hosts that Sources and ClusterSources may name, separated by commas; `*` stands for any text, as in
+    /// `*.monitoring.svc`.
+    #[arg(long, env = "PLIMSOLL_SOURCE_ADDRESSES", default_value = "*", value_delimiter = ',')]
+    pub source_addresses: Vec<Wildcard>,
 
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]

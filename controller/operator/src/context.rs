@@ -17,6 +17,7 @@ use crate::{
     pods::PodIndex,
     podscaler::{claims::Claims, memory::Memories, schedule::Schedule},
     signals::Signals,
+    sources::Sources,
     targets::Targets,
     workloads::Workloads,
 };
@@ -37,6 +38,8 @@ pub struct Context {
     pub signals: Signals,
     /// What watches show of the built-in ones among them.
     pub workloads: Workloads,
+    /// Where else load numbers may be asked for, and as whom.
+    pub sources: Sources,
     /// When each PodScaler is looked at.
     pub schedule: Schedule,
     /// Which PodScalers scale what.

@@ -17,6 +17,7 @@ pub mod podscaler;
 mod register;
 pub mod run;
 pub mod signals;
+pub mod sources;
 pub mod targets;
 pub mod telemetry;
 pub mod workloads;

@@ -1,16 +1,19 @@
 //! The one place where everything is wired.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, Config,
+    Api, Client, Config, Resource,
+    core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, watcher},
     },
 };
+use plimsoll_api::{ClusterSource, Source};
+use serde::de::DeserializeOwned;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{oneshot, watch},
@@ -30,6 +33,7 @@ use crate::{
     pods::PodIndex,
     podscaler::{self, claims::Claims, memory::Memories, schedule::Schedule},
     signals::Signals,
+    sources::{self, Defines, Sources},
     targets::Targets,
     workloads::Workloads,
 };
@@ -74,7 +78,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         decisions: decisions.clone(),
         targets: Targets::new(client.clone(), workloads.clone()),
         workloads: workloads.clone(),
-        signals: Signals::new(&impatient),
+        signals: Signals::new(&impatient).map_err(|error| anyhow!(error))?,
+        sources: Sources::new(impatient, args.source_addresses.clone(), args.pod_namespace.clone()),
         schedule: Schedule::starting_now(),
         claims: Claims::default(),
         hpa_claims: Claims::default(),
@@ -101,9 +106,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
     }));
-    let stores =
-        [pods_are_seen, scalers_are_seen, hpas_are_seen, deployments.1, stateful_sets.1, replica_sets.1];
+    let mut stores =
+        vec![pods_are_seen, scalers_are_seen, hpas_are_seen, deployments.1, stateful_sets.1, replica_sets.1];
+    stores.extend(follow_sources(&context, &mut background));
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
+    let keeper_of_sources = sources::keep(Arc::clone(&context));
+    background.spawn(ended("the keeper of sources", async move {
+        keeper_of_sources.await;
+        Ok(())
+    }));
     let leadership = context.leadership.clone();
     let endpoints = Endpoints { ready, metrics, shadows, leadership, decisions };
     background.spawn(ended("the HTTP server", http::serve(args.http_address, endpoints)));
@@ -221,15 +232,35 @@ fn checkpoint(
     Checkpoint::new(client, &config, memories.clone(), leadership.clone(), metrics.clone())
 }
 
-/// Says that we are ready once every PodScaler, HPA, pod and workload was seen.
-async fn say_ready<const N: usize>(
-    stores: [watch::Receiver<bool>; N],
-    all: watch::Sender<bool>,
-) -> anyhow::Result<()> {
+/// Follows Sources and ClusterSources; answers what turns true once they were seen.
+fn follow_sources(
+    context: &Arc<Context>,
+    background: &mut JoinSet<anyhow::Error>,
+) -> [watch::Receiver<bool>; 2] {
+    fn follow<K>(context: &Arc<Context>, background: &mut JoinSet<anyhow::Error>) -> watch::Receiver<bool>
+    where
+        DeserializeGuard<K>: Defines,
+        K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static,
+    {
+        let (seen, are_seen) = watch::channel(false);
+        let api = Api::<DeserializeGuard<K>>::all(context.client.clone());
+        let events = watcher(api, watcher::Config::default()).default_backoff();
+        let definitions = context.sources.definitions().clone();
+        background.spawn(ended("the watch of sources", async move {
+            definitions.follow(events, seen).await;
+            Ok(())
+        }));
+        are_seen
+    }
+    [follow::<Source>(context, background), follow::<ClusterSource>(context, background)]
+}
+
+/// Says that we are ready once everything was seen that a decision depends on.
+async fn say_ready(stores: Vec<watch::Receiver<bool>>, all: watch::Sender<bool>) -> anyhow::Result<()> {
     for mut store in stores {
         store.wait_for(|seen| *seen).await?;
     }
-    tracing::info!("every PodScaler, HPA, pod and workload was seen");
+    tracing::info!("every PodScaler, HPA, pod, workload and source was seen");
     all.send_replace(true);
     all.closed().await;
     Ok(())
@@ -249,5 +280,6 @@ async fn keep_house(context: Arc<Context>) -> anyhow::Result<()> {
             context.decisions.clear();
         }
         context.signals.forget_stale();
+        context.sources.forget_stale();
     }
 }

@@ -4,10 +4,15 @@
 use std::time::Duration;
 
 use kube::Client;
-use plimsoll_signals::{CustomMetrics, ExternalMetrics, Limits, ResourceMetrics, Shared, Source as _};
+use plimsoll_signals::{
+    CustomMetrics, ExternalMetrics, Limits, Prometheus, ResourceMetrics, Scraper, Shared, Source as _,
+};
 
 /// How long a source may take.
 const TIME_OUT: Duration = Duration::from_secs(10);
+
+/// How long one pod may take: a look waits for many.
+const POD_TIME_OUT: Duration = Duration::from_secs(2);
 
 /// The sources that every PodScaler can use.
 pub struct Signals {
@@ -17,21 +22,28 @@ pub struct Signals {
     pub custom_metrics: Shared<CustomMetrics>,
     /// `external.metrics.k8s.io`.
     pub external_metrics: Shared<ExternalMetrics>,
+    /// The metrics pages of pods.
+    pub scraper: Scraper,
 }
 
 impl Signals {
     /// The sources in the labels of metrics.
-    pub const NAMES: [&str; 3] = [ResourceMetrics::NAME, CustomMetrics::NAME, ExternalMetrics::NAME];
+    pub const NAMES: [&str; 5] =
+        [ResourceMetrics::NAME, CustomMetrics::NAME, ExternalMetrics::NAME, Prometheus::NAME, Scraper::NAME];
 
     /// Sources that are read with `client`. It should not try again by itself: what does not answer
     /// now is asked at the next look.
-    pub fn new(client: &Client) -> Self {
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub fn new(client: &Client) -> Result<Self, String> {
         let limits = |concurrency| Limits { time_out: TIME_OUT, concurrency };
-        Self {
+        Ok(Self {
             resource_metrics: Shared::new(ResourceMetrics::new(client.clone()), limits(32)),
             custom_metrics: Shared::new(CustomMetrics::new(client.clone()), limits(16)),
             external_metrics: Shared::new(ExternalMetrics::new(client.clone()), limits(16)),
-        }
+            scraper: Scraper::new(Limits { time_out: POD_TIME_OUT, concurrency: 256 })?,
+        })
     }
 
     /// Forgets answers that nobody asks for any more.
@@ -39,5 +51,6 @@ impl Signals {
         self.resource_metrics.forget_stale();
         self.custom_metrics.forget_stale();
         self.external_metrics.forget_stale();
+        self.scraper.forget_stale();
     }
 }

@@ -6,18 +6,28 @@
 //!
 //! [`Source`] is what a source implements; [`Shared`] is how everybody reads it.
 
+mod any_certificate;
 mod api_server;
 mod custom_metrics;
 mod error;
+mod exposition;
 mod external_metrics;
+mod growth;
+mod http_client;
 mod metric_values;
+mod number;
 mod paths;
+mod prometheus;
 mod resource_metrics;
+mod scrape;
 mod shared;
 
 pub use custom_metrics::{CustomMetric, CustomMetrics, Described};
 pub use error::SignalError;
 pub use external_metrics::{ExternalMetric, ExternalMetrics};
+pub use http_client::Tls;
 pub use metric_values::MetricValue;
+pub use prometheus::{Endpoint, Prometheus};
 pub use resource_metrics::ResourceMetrics;
+pub use scrape::{PodEndpoint, Scraper};
 pub use shared::{Limits, Shared, Source};

@@ -14,6 +14,7 @@ use testbed::{
 
 use crate::{
     requests::Requests,
+    signals_are_read_directly::sources_that_nobody_asks,
     stage::{self, PATIENCE, Scene, Target, USER, utilization},
     workload,
 };
@@ -41,10 +42,15 @@ async fn every_rule_is_needed() -> Result<()> {
         let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50), pods, queue]});
         scene.scale("web", &web, spec).await?;
         scene.rescales("web", 1).await?;
-        // What is remembered of it is saved a moment later.
-        eventually("a saved memory", PATIENCE, async || {
-            let saved = asked(scene)?.iter().any(|ask| ask[0] == "patch" && ask[2] == "configmaps");
-            ensure!(saved, "no ConfigMap was written");
+        let sources = sources_that_nobody_asks(&scene.namespace);
+        scene.cluster.kubectl_with(["create", "-f", "-"], &sources).await?;
+        // What is remembered of it is saved a moment later, and sources are asked by themselves.
+        eventually("a saved memory and told sources", PATIENCE, async || {
+            let asked = asked(scene)?;
+            for resource in ["configmaps", "sources", "clustersources"] {
+                let patched = asked.iter().any(|ask| ask[0] == "patch" && ask[2] == resource);
+                ensure!(patched, "none of the {resource} was written");
+            }
             Ok(())
         })
         .await?;
@@ -105,6 +111,10 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
     let mut asked = BTreeSet::new();
     for request in requests.all()?.iter().filter(|request| request.is_of_operator()) {
         let Some(object) = request.event.object_ref.as_ref() else { continue };
+        // Granted for each namespace apart, where the installer says so: `credentials_follow_their_secret`.
+        if object.resource.as_deref() == Some("secrets") {
+            continue;
+        }
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let resource = text(&object.resource);
         // Any namespace and name will do but for those that a rule names.

@@ -11,7 +11,7 @@ use testbed::{
     operator::{NAMESPACE, RELEASE},
 };
 
-use crate::workload;
+use crate::{signals_are_read_directly::sources_that_nobody_asks, workload};
 
 /// Over everything the operator does, the audit log must show two things: nothing it asked for was refused,
 /// so no rule is missing; and each right that the chart grants was used, so none is too many. A rule that
@@ -29,6 +29,7 @@ async fn rbac_is_least_privilege() -> Result<()> {
     // The size of a Deployment is watched, that of a ReplicaSet is asked for.
     workload::create(&cluster, &shop, "ReplicaSet", "asked", 2, 100).await?;
     cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop, "ReplicaSet", "asked")).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &sources_that_nobody_asks(&shop)).await?;
     // Up by the metrics, then the leader goes in both ways a leader can.
     workload::ready(&cluster, &shop, "web", 8).await?;
     operator.leader().await?.kill()?;

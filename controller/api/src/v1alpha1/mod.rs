@@ -7,6 +7,7 @@ mod metric;
 mod podscaler;
 mod quantity;
 mod schedule;
+mod source;
 mod status;
 
 pub use behavior::{Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy};
@@ -18,6 +19,10 @@ pub use metric::{
 };
 pub use podscaler::{Algorithm, Mode, ObjectReference, PodScaler, PodScalerSpec};
 pub use schedule::Schedule;
+pub use source::{
+    BasicAuth, ClusterSource, ClusterSourceSpec, PrometheusSource, SecretHeader, SecretKey, Source,
+    SourceSpec, SourceStatus, SourceTls, Tenant,
+};
 pub use status::{
     CurrentContainerResource, CurrentExternal, CurrentMetric, CurrentObject, CurrentPods, CurrentPrometheus,
     CurrentResource, CurrentScrape, CurrentValue, LastDecision, MetricProposal, PodScalerStatus,

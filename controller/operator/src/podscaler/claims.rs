@@ -278,6 +278,8 @@ mod tests {
             Arc::new(ObservedPod {
                 labels: [("app".into(), app.into())].into(),
                 owner: None,
+                ip: None,
+                ports: Vec::new(),
                 view: PodView::default(),
             })
         };
@@ -295,6 +297,8 @@ mod tests {
         let pods = [Arc::new(ObservedPod {
             labels: [("app".into(), "web".into())].into(),
             owner: None,
+            ip: None,
+            ports: Vec::new(),
             view: PodView::default(),
         })];
         let select =

@@ -1,12 +1,17 @@
 //! What each metric of a look says at the moment: an arm per source, all read side by side.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use plimsoll_api::v1alpha1::Metric;
-use plimsoll_core::replicas::{LabelSelector, MetricSpec, PodUsage, Reading, ReadingError, resource_samples};
+use plimsoll_core::replicas::{
+    LabelSelector, MetricSpec, PodPhase, PodPort, PodUsage, Reading, ReadingError, Scrape, SourceName,
+    resource_samples,
+};
 use plimsoll_observe::{ObservedPod, parse_selector};
-use plimsoll_signals::{CustomMetric, Described, ExternalMetric, Shared, SignalError, Source};
+use plimsoll_signals::{
+    CustomMetric, Described, ExternalMetric, PodEndpoint, Prometheus, Scraper, Shared, SignalError, Source,
+};
 use tokio::time::Instant;
 
 use crate::context::Context;
@@ -47,8 +52,10 @@ async fn read(asked: Asked<'_>, written: &Metric, metric: &MetricSpec) -> Result
             object(asked, written, metric, selector.as_ref()).await
         }
         MetricSpec::External { metric, selector, .. } => external(asked, metric, selector.as_ref()).await,
-        MetricSpec::Prometheus { .. } => Ok(unsupported("Prometheus")),
-        MetricSpec::Scrape { .. } => Ok(unsupported("Scrape")),
+        MetricSpec::Prometheus { source, query, .. } => {
+            prometheus(asked, source, query).await.map_err(reading_error)
+        }
+        MetricSpec::Scrape { scrape, .. } => scraped(asked, scrape).await.map_err(reading_error),
         MetricSpec::Unknown { kind } => Ok(unsupported(kind)),
     }
 }
@@ -125,6 +132,43 @@ fn query(selector: Option<&LabelSelector>) -> Result<String, ReadingError> {
     }
 }
 
+async fn prometheus(asked: Asked<'_>, source: &SourceName, query: &String) -> Result<Reading, SignalError> {
+    let Asked { context, namespace, max_age, .. } = asked;
+    let asked_at = Instant::now();
+    let answer = context.sources.ask(namespace, source, query, max_age).await;
+    context.metrics.observe_signal(Prometheus::NAME, answer.is_ok(), asked_at.elapsed());
+    answer.map(|sample| Reading::Timed(vec![*sample]))
+}
+
+async fn scraped(asked: Asked<'_>, scrape: &Scrape) -> Result<Reading, SignalError> {
+    let Asked { context, namespace, pods, max_age, .. } = asked;
+    let pods: Vec<_> = pods.iter().filter_map(|pod| endpoint(pod, &scrape.port)).collect();
+    let asked_at = Instant::now();
+    let samples = context.signals.scraper.scrape(namespace, &pods, scrape, max_age).await;
+    context.metrics.observe_signal(Scraper::NAME, samples.is_ok(), asked_at.elapsed());
+    samples.map(Reading::Pods)
+}
+
+/// Where a pod serves its metrics. None while nothing can be expected of it: its sample is missing.
+fn endpoint(pod: &ObservedPod, port: &PodPort) -> Option<PodEndpoint> {
+    let view = &pod.view;
+    let ip = pod.ip.filter(|_| view.phase == PodPhase::Running && view.is_ready() && !view.deleting)?;
+    let port = match port {
+        PodPort::Number(number) => Ok(*number),
+        PodPort::Name(name) => pod
+            .ports
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, number)| *number)
+            .ok_or_else(|| format!("none of its containers has a port of the name {name}")),
+    };
+    Some(PodEndpoint {
+        pod: view.name.clone(),
+        started: view.start_time,
+        address: port.map(|port| SocketAddr::new(ip, port)),
+    })
+}
+
 /// Asks a source and notes how long it took.
 async fn ask<S: Source>(
     asked: Asked<'_>,
@@ -134,10 +178,14 @@ async fn ask<S: Source>(
     let asked_at = Instant::now();
     let answer = source.read(question, asked.max_age).await;
     asked.context.metrics.observe_signal(S::NAME, answer.is_ok(), asked_at.elapsed());
-    answer.map_err(|error| match error {
+    answer.map_err(reading_error)
+}
+
+fn reading_error(error: SignalError) -> ReadingError {
+    match error {
         SignalError::Empty => ReadingError::Empty,
         other => ReadingError::Fetch(other.to_string()),
-    })
+    }
 }
 
 fn unsupported(kind: &str) -> Reading {

@@ -17,6 +17,7 @@ use plimsoll_operator::{
     pods::PodIndex,
     podscaler::{Scaler, claims::Claims, memory::Memories, reconcile, schedule::Schedule},
     signals::Signals,
+    sources::Sources,
     targets::Targets,
     workloads::Workloads,
 };
@@ -171,7 +172,8 @@ async fn context_in(
         leadership,
         targets: Targets::new(client.clone(), workloads.clone()),
         workloads,
-        signals: Signals::new(&client),
+        signals: Signals::new(&client).unwrap(),
+        sources: Sources::new(client.clone(), vec!["*".into()], "plimsoll-system".to_owned()),
         schedule: Schedule::starting_now(),
         memories,
         decisions: Decisions::new(Bounds { decisions: 20, bytes: 1 << 20 }),
