@@ -204,3 +204,14 @@ fn options_of_a_metric_that_contradict_themselves_are_refused() {
         assert!(refused.contains("activation must be a quantity of at least 0"), "{refused}");
     }
 }
+
+#[test]
+fn pods_are_picked_only_where_their_costs_are_read() {
+    let managed = |kind: &str| {
+        let target = json!({ "apiVersion": "apps/v1", "kind": kind, "name": "web" });
+        refusals(json!({ "scaleTargetRef": target, "podDeletionCost": "Managed" }))
+    };
+    assert_eq!((managed("Deployment").as_str(), managed("ReplicaSet").as_str()), ("", ""));
+    let refused = managed("StatefulSet");
+    assert!(refused.contains("podDeletionCost Managed needs a Deployment or a ReplicaSet"), "{refused}");
+}

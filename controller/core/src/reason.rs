@@ -152,6 +152,8 @@ pub enum EventReason {
     TakeoverRefused,
     /// The object does not decode or contradicts itself. Ours.
     InvalidSpec,
+    /// Kubernetes chooses which pods go, although we were asked to. Ours; said by the operator.
+    PodDeletionCostNotSet,
 }
 
 /// The type of an event.

@@ -11,7 +11,7 @@ use plimsoll_core::{
     replicas::{Amounts, ContainerView, InitContainerView, PodPhase, PodView, ReadyCondition, ReadyStatus},
 };
 
-use crate::{Owner, observe_owner, observe_time};
+use crate::{DeletionCost, Owner, deletion_cost::observe_deletion_cost, observe_owner, observe_time};
 
 /// A pod: what selects it, and what the core judges it by. Much smaller than the pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,12 @@ pub struct ObservedPod {
     pub ports: Vec<(String, u16)>,
     /// What the core judges it by. Whether it is foreign to a target is for the one to say who knows the target.
     pub view: PodView,
+    /// Tells it from a pod of the same name that came after it.
+    pub uid: String,
+    /// The node it is bound to.
+    pub node: Option<String>,
+    /// What it costs to lose it, where somebody has said so.
+    pub deletion_cost: Option<DeletionCost>,
 }
 
 /// Reads what we need of a pod. A quantity that does not parse counts as not requested: the API
@@ -87,6 +93,9 @@ pub fn observe_pod(pod: &Pod) -> ObservedPod {
         ip: status.and_then(|status| status.pod_ip.as_deref()).and_then(|ip| ip.parse().ok()),
         ports: spec.map(named_ports).unwrap_or_default(),
         view,
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        node: spec.and_then(|spec| spec.node_name.clone()),
+        deletion_cost: observe_deletion_cost(&pod.metadata),
     }
 }
 
@@ -149,6 +158,9 @@ status:
         assert_eq!(
             observed(RUNNING),
             ObservedPod {
+                uid: String::new(),
+                node: None,
+                deletion_cost: None,
                 labels: BTreeMap::from([("app".into(), "web".into())]),
                 owner: None,
                 ip: Some(IpAddr::from([10, 0, 0, 7])),

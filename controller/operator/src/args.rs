@@ -91,6 +91,10 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_SOURCE_ADDRESSES", default_value = "*", value_delimiter = ',')]
     pub source_addresses: Vec<Wildcard>,
 
+    /// Whether PodScalers may ask for deletion costs on pods. Needs the right to patch pods and to watch nodes.
+    #[arg(long, env = "PLIMSOLL_POD_DELETION_COST", default_value_t = false, action = ArgAction::Set)]
+    pub pod_deletion_cost: bool,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,

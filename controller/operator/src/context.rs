@@ -20,6 +20,7 @@ use crate::{
     sources::Sources,
     targets::Targets,
     workloads::Workloads,
+    zones::Zones,
 };
 
 /// Handles that do IO, and what is remembered between two looks.
@@ -28,6 +29,8 @@ pub struct Context {
     pub client: Client,
     /// All pods.
     pub pods: PodIndex,
+    /// The zones of nodes; none unless pods may be picked by them.
+    pub zones: Zones,
     /// True once all PodScalers, HPAs, pods and built-in workloads of the cluster were seen.
     pub ready: watch::Receiver<bool>,
     /// Whether we may write.
@@ -85,6 +88,8 @@ pub struct Options {
     pub sync_period: Duration,
     /// What to do with HPAs.
     pub hpa: HpaMode,
+    /// Whether deletion costs of pods may be written.
+    pub pod_deletion_cost: bool,
     /// Our identity in events.
     pub pod_name: String,
 }

@@ -21,3 +21,4 @@ pub mod sources;
 pub mod targets;
 pub mod telemetry;
 pub mod workloads;
+pub mod zones;

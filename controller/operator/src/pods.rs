@@ -40,6 +40,22 @@ impl PodIndex {
             .collect()
     }
 
+    /// A pod.
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<ObservedPod>> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        namespaces.get(namespace)?.get(name).cloned()
+    }
+
+    /// The pods of the whole cluster that `wanted` picks, each with its namespace.
+    pub fn all(&self, wanted: impl Fn(&ObservedPod) -> bool) -> Vec<(String, Arc<ObservedPod>)> {
+        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
+        let pods =
+            namespaces.iter().flat_map(|(namespace, pods)| pods.values().map(move |pod| (namespace, pod)));
+        pods.filter(|(_, pod)| wanted(pod))
+            .map(|(namespace, pod)| (namespace.clone(), Arc::clone(pod)))
+            .collect()
+    }
+
     /// Follows `events` until they end. `ready` turns true once the first full list was seen.
     pub async fn follow(
         self,

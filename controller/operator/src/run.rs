@@ -3,10 +3,10 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{
     Api, Client, Config, Resource,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, watcher},
@@ -36,6 +36,7 @@ use crate::{
     sources::{self, Defines, Sources},
     targets::Targets,
     workloads::Workloads,
+    zones::Zones,
 };
 
 /// How long looks that are under way may take to end after a SIGTERM.
@@ -61,6 +62,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (scalers_seen, scalers_are_seen) = watch::channel(false);
     let [deployments, stateful_sets, replica_sets] = [(); 3].map(|()| watch::channel(false));
     let (hpas_seen, hpas_are_seen) = watch::channel(false);
+    // Only where pods may be picked by zone is there something to wait for.
+    let (zones_seen, zones_are_seen) = watch::channel(!args.pod_deletion_cost);
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
@@ -71,7 +74,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let workloads = Workloads::default();
     let shadows = Shadows::default();
     let decisions = Decisions::new(args.decision_bounds());
+    let zones = Zones::default();
     let context = Arc::new(Context {
+        zones: zones.clone(),
         pods: pods.clone(),
         ready: ready.clone(),
         leadership: leadership.clone(),
@@ -91,6 +96,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             settings: args.settings(),
             sync_period: args.sync_period(),
             hpa: args.hpa,
+            pod_deletion_cost: args.pod_deletion_cost,
             pod_name: args.pod_name.clone(),
         },
         client: client.clone(),
@@ -102,12 +108,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         pods.follow(pod_events, pods_seen).await;
         Ok(())
     }));
+    if args.pod_deletion_cost {
+        let nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client.clone()), watcher::Config::default());
+        background.spawn(ended("the watch of nodes", async move {
+            zones.follow(nodes.default_backoff(), zones_seen).await;
+            Ok(())
+        }));
+        background.spawn(ended("tidying up deletion costs", tidy_up(Arc::clone(&context))));
+    }
     background.spawn(ended("a watch of workloads", async move {
         Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
     }));
     let mut stores =
         vec![pods_are_seen, scalers_are_seen, hpas_are_seen, deployments.1, stateful_sets.1, replica_sets.1];
+    stores.push(zones_are_seen);
     stores.extend(follow_sources(&context, &mut background));
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
     let keeper_of_sources = sources::keep(Arc::clone(&context));
@@ -264,6 +279,15 @@ async fn say_ready(stores: Vec<watch::Receiver<bool>>, all: watch::Sender<bool>)
     all.send_replace(true);
     all.closed().await;
     Ok(())
+}
+
+/// Every few seconds: takes away what was put on pods for a scale-down that is done.
+async fn tidy_up(context: Arc<Context>) -> anyhow::Result<()> {
+    let mut tick = interval(Duration::from_secs(3));
+    loop {
+        tick.tick().await;
+        podscaler::victims::tidy(&context).await;
+    }
 }
 
 /// Once a second: shows whether we lead, ends what a deposed leader showed, and forgets usage that

@@ -16,6 +16,7 @@ mod hpas;
 mod hpas_are_shadowed;
 mod hpas_are_taken_over;
 mod hpas_stand_beside_podscalers;
+mod idle_pods_go_first;
 mod kind_config;
 mod kubectl_shows_podscalers;
 mod load_is_seen_by_metrics_server;

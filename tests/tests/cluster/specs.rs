@@ -174,6 +174,7 @@ pub(crate) fn bad() -> Vec<Bad> {
         bad("tolerance", rules("scaleDown", json!({"tolerance": "some"}))),
         ours("algorithm", with(&[("/algorithm", json!("HPA-1.0"))])),
         ours("mode", with(&[("/mode", json!("Sometimes"))])),
+        ours("podDeletionCost", with(&[("/podDeletionCost", json!("Sometimes"))])),
         // Nobody has more, and the API server's time for checking is bounded.
         Bad {
             field: "metrics",

@@ -17,7 +17,7 @@ pub use metric::{
     ContainerResourceMetric, DescribedObject, ExternalMetric, Metric, MetricIdentifier, MetricTarget,
     MetricType, ObjectMetric, PodsMetric, ResourceMetric, TargetType,
 };
-pub use podscaler::{Algorithm, Mode, ObjectReference, PodScaler, PodScalerSpec};
+pub use podscaler::{Algorithm, Mode, ObjectReference, PodDeletionCost, PodScaler, PodScalerSpec};
 pub use schedule::Schedule;
 pub use source::{
     BasicAuth, ClusterSource, ClusterSourceSpec, PrometheusSource, SecretHeader, SecretKey, Source,

@@ -77,6 +77,9 @@ use super::{
 #[x_kube(validation = Rule::new("!has(self.formula) || self.metrics.exists(m, has(m.name))")
     .message("formula needs metrics with a name: give those it uses a name in metrics")
     .field_path(".formula"))]
+#[x_kube(validation = Rule::new("!has(self.podDeletionCost) || self.podDeletionCost != 'Managed' || self.scaleTargetRef.kind in ['Deployment', 'ReplicaSet']")
+    .message("podDeletionCost Managed needs a Deployment or a ReplicaSet as target: the controllers of other kinds do not read the cost of a pod. Leave it out")
+    .field_path(".podDeletionCost"))]
 #[serde(rename_all = "camelCase")]
 pub struct PodScalerSpec {
     /// The workload to scale: any object in the same namespace that has a scale subresource
@@ -141,6 +144,23 @@ pub struct PodScalerSpec {
     /// publishes them and writes no replicas; `Paused` does not look at all. Default `Active`.
     #[serde(default)]
     pub mode: Mode,
+
+    /// Who says which pods of a Deployment or ReplicaSet go first when it shrinks. `Unmanaged`: Kubernetes chooses, which
+    /// means the pods on the fullest nodes, then the youngest. `Managed`: idle pods go first, and among pods that are
+    /// about as busy those in the zone that has most. For that the pods that are to go carry the annotation
+    /// `controller.kubernetes.io/pod-deletion-cost` for some seconds; one that somebody else has set is left alone.
+    /// Needs the chart's value `podDeletionCost.enabled`. Default `Unmanaged`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_deletion_cost: Option<PodDeletionCost>,
+}
+
+/// Who says which pods go first when a workload shrinks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodDeletionCost {
+    /// Kubernetes chooses.
+    Unmanaged,
+    /// Idle pods go first, then pods in the zone that has most.
+    Managed,
 }
 
 /// Names the workload to scale, in the same namespace.

@@ -41,6 +41,7 @@ mod survival;
 mod tolerance;
 mod total;
 mod usage;
+mod victims;
 mod view;
 
 use combine::{Source, combine};
@@ -74,6 +75,7 @@ pub use schedule::Schedule;
 pub use selector::{LabelRequirement, LabelSelector};
 pub use survival::News;
 pub use usage::{ContainerUsage, PodUsage, Sample, Samples, resource_samples};
+pub use victims::{Candidate, Victim, VictimReason, deciding_samples, victims};
 pub use view::{
     Amounts, ContainerView, InitContainerView, PodPhase, PodView, ReadyCondition, ReadyStatus, TargetView,
 };

@@ -54,6 +54,8 @@ pub struct Metrics {
     pub errors: IntCounterVec,
     /// Seconds a source of signals took to answer.
     pub signal_seconds: HistogramVec,
+    /// Deletion costs of pods, by action.
+    pub deletion_costs: IntCounterVec,
     /// What is remembered over a restart.
     pub memory: MemorySeries,
 }
@@ -163,6 +165,11 @@ impl Metrics {
                 "Seconds until a source of signals answered, waiting for a shared answer included.",
                 &["source", "result"],
             )?,
+            deletion_costs: counter(
+                "plimsoll_pod_deletion_costs_total",
+                "Deletion costs of pods that were set, removed, or could not be (failed).",
+                &["action"],
+            )?,
             memory: MemorySeries::register(&registry)?,
             registry,
         };
@@ -177,6 +184,9 @@ impl Metrics {
         }
         for step in ["act", "report"] {
             self.errors.with_label_values(&[step]);
+        }
+        for action in ["set", "removed", "failed"] {
+            self.deletion_costs.with_label_values(&[action]);
         }
         for result in ["ok", "error"] {
             self.reconcile_seconds.with_label_values(&[result]);

@@ -209,6 +209,7 @@ mod tests {
             schedules: Vec::new(),
             fallback: None,
             formula: None,
+            pod_deletion_cost: None,
             sync_period_seconds: None,
             algorithm: plimsoll_api::v1alpha1::Algorithm::default(),
             mode,
@@ -281,6 +282,9 @@ mod tests {
                 ip: None,
                 ports: Vec::new(),
                 view: PodView::default(),
+                uid: String::new(),
+                node: None,
+                deletion_cost: None,
             })
         };
         let narrow = parse_selector("app=web").unwrap();
@@ -300,6 +304,9 @@ mod tests {
             ip: None,
             ports: Vec::new(),
             view: PodView::default(),
+            uid: String::new(),
+            node: None,
+            deletion_cost: None,
         })];
         let select =
             |name: &str, text: &str| claims.select("shop", name, &parse_selector(text).unwrap(), &pods);

@@ -10,6 +10,7 @@ mod readings;
 pub(crate) mod report;
 pub mod schedule;
 pub(crate) mod status;
+pub mod victims;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -26,8 +27,8 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     replicas::{
-        Asked, ConditionUpdate, Decision, Input, Memory, Obstacle, Outcome, Record, acted, blocked, decide,
-        recommending,
+        Asked, ConditionUpdate, Decision, Event, Input, Memory, Obstacle, Outcome, Record, acted, blocked,
+        decide, recommending,
     },
     time::{Span, Timestamp},
 };
@@ -185,7 +186,8 @@ async fn scale(
         // decide (pure)
         let before = remembered.before(&observation.input);
         let (decision, memory) = decide(&observation.input, &before);
-        // act (writes the scale)
+        // act (writes the costs of pods that are to go, then the scale)
+        let unmarked = victims::mark(context, subject, spec, &observation, &decision).await;
         let result = match act(context, subject, spec, &observation, &decision).await {
             Acted::Outdated => continue,
             Acted::NotLeading => return Ok(None),
@@ -203,7 +205,8 @@ async fn scale(
             context.metrics.errors.with_label_values(&["act"]).inc();
         }
         // report (writes status and events)
-        tell(context, subject, &observation.input, &decision, result, remembered).await?;
+        let done = (result, unmarked);
+        tell(context, subject, &observation.input, &decision, done, remembered).await?;
         return Ok(decision.next_look);
     }
     tracing::debug!(namespace = subject.namespace, name = subject.name, "the target keeps changing");
@@ -215,7 +218,7 @@ async fn tell(
     subject: &Subject<'_>,
     input: &Input,
     decision: &Decision,
-    result: Option<Result<(), String>>,
+    (result, warning): (Option<Result<(), String>>, Option<Event>),
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
     let rescaled = matches!(result, Some(Ok(())));
@@ -231,6 +234,7 @@ async fn tell(
         }
         events.extend(further_events);
     }
+    events.extend(warning);
     let seen = Some((&input.policy, input.pods.as_slice()));
     report(
         context,

@@ -20,6 +20,7 @@ use plimsoll_operator::{
     sources::Sources,
     targets::Targets,
     workloads::Workloads,
+    zones::Zones,
 };
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
@@ -111,7 +112,7 @@ fn pod(name: &str) -> Pod {
     .unwrap()
 }
 
-async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Context> {
+pub(crate) async fn context(client: Client, leadership: Leadership, ready: bool) -> Arc<Context> {
     context_of(client, leadership, ready, HpaMode::Ignore).await
 }
 
@@ -165,6 +166,7 @@ async fn context_in(
             metrics.clone(),
         ),
         pods,
+        zones: Zones::default(),
         claims,
         hpa_claims: Claims::default(),
         shadows: Shadows::default(),
@@ -183,6 +185,7 @@ async fn context_in(
             // No answer of a source serves a second look.
             sync_period: Duration::ZERO,
             hpa,
+            pod_deletion_cost: true,
             pod_name: "plimsoll-1".into(),
         },
         client,

@@ -8,3 +8,4 @@ mod lease;
 mod look;
 mod memory;
 mod script;
+mod victims;
