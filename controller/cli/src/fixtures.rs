@@ -118,7 +118,7 @@ pub(crate) fn history() -> History {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Compares with `tests/goldens/<name>.txt`, or writes it where UPDATE_GOLDENS is set. The documentation shows the same.
+/// Compares with `tests/goldens/<name>.txt`, or writes it where `UPDATE_GOLDENS` is set. The documentation shows the same.
 pub(crate) fn golden(name: &str, text: &str) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let path = root.join(format!("tests/goldens/{name}.txt"));

@@ -48,14 +48,7 @@ const GRACE: Duration = Duration::from_secs(4);
 /// When the API server cannot be addressed, the HTTP address cannot be listened on, or a task ends
 /// that should go on. The process is then started again by whoever runs it.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let config = Config::infer()
-        .await
-        .context("no way to the API server: neither a KUBECONFIG nor a service account was found")?;
-    // A metrics API that is not there answers 503. Trying again would take as long as a look may.
-    let mut at_once = config.clone();
-    at_once.default_retry = false;
-    let impatient = Client::try_from(at_once)?;
-    let client = Client::try_from(config)?;
+    let (client, impatient) = clients().await?;
     let stopped = stop_on_signal()?;
     let metrics = Metrics::new()?;
     let (pods_seen, pods_are_seen) = watch::channel(false);
@@ -109,20 +102,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Ok(())
     }));
     if args.pod_deletion_cost {
-        let nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client.clone()), watcher::Config::default());
-        background.spawn(ended("the watch of nodes", async move {
-            zones.follow(nodes.default_backoff(), zones_seen).await;
-            Ok(())
-        }));
+        background.spawn(ended("the watch of nodes", follow_nodes(client.clone(), zones, zones_seen)));
         background.spawn(ended("tidying up deletion costs", tidy_up(Arc::clone(&context))));
     }
     background.spawn(ended("a watch of workloads", async move {
         Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
     }));
-    let mut stores =
-        vec![pods_are_seen, scalers_are_seen, hpas_are_seen, deployments.1, stateful_sets.1, replica_sets.1];
-    stores.push(zones_are_seen);
+    let mut stores = vec![pods_are_seen, scalers_are_seen, hpas_are_seen, zones_are_seen];
+    stores.extend([deployments.1, stateful_sets.1, replica_sets.1]);
     stores.extend(follow_sources(&context, &mut background));
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
     let keeper_of_sources = sources::keep(Arc::clone(&context));
@@ -130,8 +118,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         keeper_of_sources.await;
         Ok(())
     }));
-    let leadership = context.leadership.clone();
-    let endpoints = Endpoints { ready, metrics, shadows, leadership, decisions };
+    let endpoints = Endpoints { ready, metrics, shadows, decisions, leadership };
     background.spawn(ended("the HTTP server", http::serve(args.http_address, endpoints)));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
     let saving = checkpoint.clone();
@@ -165,6 +152,23 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         tracing::info!("stopped");
     }
     result
+}
+
+/// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there
+/// answers 503, and trying again would take as long as a look may.
+async fn clients() -> anyhow::Result<(Client, Client)> {
+    let config = Config::infer()
+        .await
+        .context("no way to the API server: neither a KUBECONFIG nor a service account was found")?;
+    let mut at_once = config.clone();
+    at_once.default_retry = false;
+    Ok((Client::try_from(config)?, Client::try_from(at_once)?))
+}
+
+async fn follow_nodes(client: Client, zones: Zones, seen: watch::Sender<bool>) -> anyhow::Result<()> {
+    let nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client), watcher::Config::default());
+    zones.follow(nodes.default_backoff(), seen).await;
+    Ok(())
 }
 
 /// Runs a task that should never end; answers why it did.
@@ -247,7 +251,7 @@ fn checkpoint(
     Checkpoint::new(client, &config, memories.clone(), leadership.clone(), metrics.clone())
 }
 
-/// Follows Sources and ClusterSources; answers what turns true once they were seen.
+/// Follows Sources and `ClusterSources`; answers what turns true once they were seen.
 fn follow_sources(
     context: &Arc<Context>,
     background: &mut JoinSet<anyhow::Error>,

@@ -1,4 +1,4 @@
-//! The text formats of Prometheus and OpenMetrics, as far as one metric needs them.
+//! The text formats of Prometheus and `OpenMetrics`, as far as one metric needs them.
 
 use std::borrow::Cow;
 

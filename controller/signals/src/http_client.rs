@@ -21,7 +21,7 @@ use crate::any_certificate::AnyCertificate;
 pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, String>;
 
 /// How long a connection without a request is kept.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How to speak TLS.
 #[derive(Clone, Default, PartialEq, Eq)]

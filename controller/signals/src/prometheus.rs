@@ -58,8 +58,8 @@ impl Prometheus {
         Ok(Self { client: client(&tls, 4)?, address, headers, host })
     }
 
-    fn failed(&self, problem: impl ToString) -> SignalError {
-        SignalError::Failed { what: self.title(), problem: problem.to_string() }
+    fn failed(&self, problem: impl Into<String>) -> SignalError {
+        SignalError::Failed { what: self.title(), problem: problem.into() }
     }
 
     fn request(&self, query: &str) -> Result<Request<String>, http::Error> {
@@ -84,7 +84,7 @@ impl Source for Prometheus {
     }
 
     async fn ask(&self, query: &String) -> Result<Sample, SignalError> {
-        let request = self.request(query).map_err(|error| self.failed(error))?;
+        let request = self.request(query).map_err(|error| self.failed(error.to_string()))?;
         let (head, body) = fetch(&self.client, request, MOST).await.map_err(|lost| match lost {
             Lost::TooLarge => SignalError::TooLarge { what: self.title(), most: MOST },
             Lost::Failed(words) => self.failed(words),

@@ -36,7 +36,7 @@ const ENOUGH: Duration = Duration::from_secs(8);
 const SHORTEST: Duration = Duration::from_millis(900);
 
 /// Two scrapes further apart than this have nothing to do with each other.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// A pod that can be scraped.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -95,7 +95,7 @@ async fn many_who_ask_the_same_share_one_request() {
     let (address, requests) = serve(result("scalar", r#"[1,"1"]"#)).await;
     let prometheus = asks(&address, HeaderMap::new());
     let query = "load".to_owned();
-    let asked = (0..50).map(|_| prometheus.read(&query, Duration::from_secs(60)));
+    let asked = (0..50).map(|_| prometheus.read(&query, Duration::from_mins(1)));
     assert!(futures::future::join_all(asked).await.iter().all(Result::is_ok));
     assert_eq!(requests.lock().unwrap().len(), 1);
 }

@@ -152,12 +152,15 @@ async fn credentials_follow_their_secret() -> Result<()> {
     .await
 }
 
+/// What an endpoint answers to a query.
+type Answering = fn(&str) -> Answer;
+
 /// Endpoints that hang or answer nonsense, and one that the namespace may not ask: each is told with its metric, and
 /// a PodScaler beside them scales.
 #[tokio::test]
 async fn sources_that_do_not_answer_hold_nobody_up() -> Result<()> {
     stage::story("sources", async |scene| {
-        let table: [(&str, fn(&str) -> Answer, &str); 5] = [
+        let table: [(&str, Answering, &str); 5] = [
             ("hangs", |_| Answer::Silence, "did not answer within 1 s"),
             ("html", |_| Answer::Body(200, "text/html", "<html>hello</html>".into()), "HTML instead of JSON"),
             (

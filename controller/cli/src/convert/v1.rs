@@ -118,7 +118,7 @@ impl Metric {
         }
         if let Some(of) = self.pods {
             let target = target("AverageValue", &[("averageValue", Some(of.target_average_value))]);
-            metric["pods"] = json!({ "metric": named(of.metric_name, of.selector), "target": target });
+            metric["pods"] = json!({ "metric": named(&of.metric_name, of.selector), "target": target });
         }
         if let Some(of) = self.object {
             let zero = |value: &Value| value.as_str() == Some("0") || value.as_f64() == Some(0.0);
@@ -126,7 +126,7 @@ impl Metric {
             let kind = if of.average_value.is_some() { "AverageValue" } else { "Value" };
             let target = target(kind, &[("value", value), ("averageValue", of.average_value)]);
             metric["object"] = json!({
-                "describedObject": of.target, "metric": named(of.metric_name, of.selector), "target": target,
+                "describedObject": of.target, "metric": named(&of.metric_name, of.selector), "target": target,
             });
         }
         if let Some(of) = self.external {
@@ -134,7 +134,7 @@ impl Metric {
             let target =
                 target(kind, &[("value", of.target_value), ("averageValue", of.target_average_value)]);
             metric["external"] =
-                json!({ "metric": named(of.metric_name, of.metric_selector), "target": target });
+                json!({ "metric": named(&of.metric_name, of.metric_selector), "target": target });
         }
         metric
     }
@@ -165,7 +165,7 @@ fn target(kind: &str, values: &[(&str, Option<Value>)]) -> Value {
     target
 }
 
-fn named(name: String, selector: Option<Value>) -> Value {
+fn named(name: &str, selector: Option<Value>) -> Value {
     let mut metric = json!({ "name": name });
     if let Some(selector) = selector.filter(|selector| !selector.is_null()) {
         metric["selector"] = selector;

@@ -14,7 +14,10 @@ pub(super) fn told(namespace: &str, name: &str, scaler: &PodScaler) -> Result<To
     };
     let last = status.last_decision.clone().unwrap_or_default();
     let policy = observe_policy(&scaler.spec).ok();
-    let targets = policy.iter().flat_map(|policy| &policy.metrics).map(|metric| metric.target_words());
+    let targets = policy
+        .iter()
+        .flat_map(|policy| &policy.metrics)
+        .map(plimsoll_core::replicas::MetricSpec::target_words);
     let mut targets: Vec<String> = targets.map(Option::unwrap_or_default).collect();
     targets.resize(last.proposals.len(), String::new());
     let rows = last.proposals.iter().zip(targets).enumerate().map(|(index, (proposal, target))| MetricRow {

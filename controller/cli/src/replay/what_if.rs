@@ -1,6 +1,6 @@
 //! What another policy would have decided on the same inputs.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use plimsoll_core::{
@@ -79,7 +79,7 @@ pub(super) fn replay(records: &[&Kept], policy: &Policy) -> Result<Vec<Moment>> 
 }
 
 /// The same moment for another policy: each of its metrics gets the reading of what measures the same.
-fn under(input: &Cow<'_, Input>, policy: &Policy) -> Input {
+fn under(input: &Input, policy: &Policy) -> Input {
     let reading = |index: usize| {
         let wanted = &policy.metrics[index];
         let found = input.policy.metrics.iter().position(|metric| metric.measures_as(wanted));
@@ -88,7 +88,7 @@ fn under(input: &Cow<'_, Input>, policy: &Policy) -> Input {
         })
     };
     let readings = (0..policy.metrics.len()).map(reading).collect();
-    Input { policy: policy.clone(), readings, ..input.clone().into_owned() }
+    Input { policy: policy.clone(), readings, ..input.clone() }
 }
 
 /// The metrics of `policy` that some decision has no reading of, by the names they have in conditions.

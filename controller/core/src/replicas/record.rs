@@ -25,6 +25,8 @@ pub struct Record<'a, D = Decision> {
 }
 
 /// What was asked.
+// Nearly all of them are the large variant.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Asked<'a> {
     /// [`super::decide`].

@@ -257,14 +257,18 @@ mod tests {
         let mut pods = [pod("a", 100, "x"), pod("b", 100, "x"), pod("c", 10, "x")];
         pods[0].usage = None;
         assert_eq!(told(&pods, 1), "c Idle");
-        pods.iter_mut().for_each(|pod| pod.usage = None);
+        for pod in &mut pods {
+            pod.usage = None;
+        }
         assert_eq!(told(&pods, 1), "c Youngest");
     }
 
     #[test]
     fn without_zones_idleness_and_age_decide() {
         let mut pods = [pod("a", 100, ""), pod("b", 1, ""), pod("c", 100, "")];
-        pods.iter_mut().for_each(|pod| pod.zone = None);
+        for pod in &mut pods {
+            pod.zone = None;
+        }
         assert_eq!(told(&pods, 2), "b Idle, c Youngest");
     }
 

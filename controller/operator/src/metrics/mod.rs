@@ -65,6 +65,16 @@ const SECONDS: [f64; 15] = [
     0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384,
 ];
 
+fn look_lag(registry: &Registry) -> Result<Histogram, prometheus::Error> {
+    let options = HistogramOpts::new(
+        "plimsoll_look_lag_seconds",
+        "Seconds from when a look at a PodScaler was due to its start.",
+    );
+    let lag = Histogram::with_opts(options.buckets(SECONDS.to_vec()))?;
+    registry.register(Box::new(lag.clone()))?;
+    Ok(lag)
+}
+
 impl Metrics {
     /// All series, none with a value yet.
     ///
@@ -98,12 +108,6 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         let leader = Gauge::new("plimsoll_leader", "1 while this replica holds the lease, else 0.")?;
         registry.register(Box::new(leader.clone()))?;
-        let lag = HistogramOpts::new(
-            "plimsoll_look_lag_seconds",
-            "Seconds from when a look at a PodScaler was due to its start.",
-        );
-        let look_lag = Histogram::with_opts(lag.buckets(SECONDS.to_vec()))?;
-        registry.register(Box::new(look_lag.clone()))?;
         let metrics = Self {
             leader,
             desired: of_object("plimsoll_podscaler_desired_replicas", "Replicas last decided.", &scaler)?,
@@ -154,7 +158,7 @@ impl Metrics {
                 "Seconds from the start of a look at a PodScaler to its end.",
                 &["result"],
             )?,
-            look_lag,
+            look_lag: look_lag(&registry)?,
             errors: counter(
                 "plimsoll_reconcile_errors_total",
                 "Looks that failed, by step (act, report).",

@@ -133,17 +133,14 @@ async fn write(context: &Context, id: &Id, definition: &Definition, condition: &
     };
     let client = context.client.clone();
     let writing = async {
-        match &id.namespace {
-            Some(namespace) => {
-                let api = Api::<DeserializeGuard<Source>>::namespaced(client, namespace);
-                let patch = patch(Source::api_version(&()), Source::kind(&()));
-                api.patch_status(&id.name, &params, &patch).await.map(drop)
-            }
-            None => {
-                let api = Api::<DeserializeGuard<ClusterSource>>::all(client);
-                let patch = patch(ClusterSource::api_version(&()), ClusterSource::kind(&()));
-                api.patch_status(&id.name, &params, &patch).await.map(drop)
-            }
+        if let Some(namespace) = &id.namespace {
+            let api = Api::<DeserializeGuard<Source>>::namespaced(client, namespace);
+            let patch = patch(Source::api_version(&()), Source::kind(&()));
+            api.patch_status(&id.name, &params, &patch).await.map(drop)
+        } else {
+            let api = Api::<DeserializeGuard<ClusterSource>>::all(client);
+            let patch = patch(ClusterSource::api_version(&()), ClusterSource::kind(&()));
+            api.patch_status(&id.name, &params, &patch).await.map(drop)
         }
     };
     let problem = match timeout(TIME_OUT, writing).await {

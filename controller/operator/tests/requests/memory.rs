@@ -30,9 +30,12 @@ use crate::script::{Asked, Log, failure, server};
 const SHARDS: &str = "/api/v1/namespaces/plimsoll-system/configmaps/plimsoll-memory-";
 const KEY: &str = "memory.json.gz";
 
+/// The version of a `ConfigMap`, and what it holds.
+type Versioned = (u32, Option<String>);
+
 /// `ConfigMap`s as an API server keeps them: each write counts the version on, and must name the one before.
 #[derive(Clone, Default)]
-struct Stored(Arc<Mutex<BTreeMap<String, (u32, Option<String>)>>>);
+struct Stored(Arc<Mutex<BTreeMap<String, Versioned>>>);
 
 impl Stored {
     fn of_chart() -> Self {
@@ -70,7 +73,7 @@ impl Stored {
             return failure(404, "NotFound", "plimsoll-memory");
         };
         if asked.method == "PATCH" {
-            if asked.body["metadata"]["resourceVersion"] != version.to_string() {
+            if asked.body["metadata"]["resourceVersion"] != *version {
                 return failure(409, "Conflict", "plimsoll-memory");
             }
             *version += 1;
