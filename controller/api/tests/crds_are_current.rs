@@ -27,7 +27,9 @@ fn files_in(folder: &str) -> Vec<(String, String)> {
 fn committed_crds_are_current() {
     let generated = plimsoll_api::crds::files().unwrap();
     for folder in ["crds", "charts/plimsoll/files/crds"] {
-        assert_eq!(files_in(folder), generated, "{folder} is stale: run `make generate`");
+        let is_current = files_in(folder) == generated;
+        // A difference between texts of this size takes minutes and gigabytes to draw.
+        assert!(is_current, "{folder} is stale: run `make generate`");
     }
 }
 

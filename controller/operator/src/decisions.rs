@@ -2,7 +2,7 @@
 //!
 //! Bounded twice: by number for each PodScaler, and by bytes for all together; the oldest go first. Of decisions that
 //! only repeat the one before, one a minute stays beside the newest, so that a quiet hour does not push out what
-//! happened before it. They are kept as compressed JSON: a decision on 1000 pods is 50 KB rather than 1 MB.
+//! happened before it. They are kept as compressed JSON, since the pods of a large target repeat each other.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -11,7 +11,7 @@ use super::{
     story::{Act, Told},
     verdict::differences,
 };
-use crate::{Cluster, demo::commit};
+use crate::Cluster;
 
 /// Everything that is known of a run. Times are seconds since its beginning.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,11 +35,11 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) async fn new(cluster: &Cluster, told: Told) -> Result<Self> {
+    pub(super) async fn new(cluster: &Cluster, commit: String, told: Told) -> Result<Self> {
         let Told { acts, hpa, plimsoll, lasted } = told;
         Ok(Self {
             date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            commit: commit(),
+            commit,
             kubernetes: cluster.client().await?.apiserver_version().await?.git_version,
             allowed_seconds: (PERIOD + RESOLUTION + SLACK).as_secs(),
             acts,

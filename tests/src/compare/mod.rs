@@ -16,7 +16,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Result;
 
 use self::figures::Figures;
-use crate::{Cluster, ClusterSpec, say};
+use crate::{Cluster, ClusterSpec, demo::commit, say};
 
 /// Between two looks of either controller; what Kubernetes and the chart say by default.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -27,6 +27,8 @@ const SLACK: Duration = Duration::from_secs(5);
 
 /// Runs the story, and writes what came of it to `svg` and, as raw figures, beside it. Whether both did the same.
 pub async fn run(svg: &Path) -> Result<bool> {
+    // Now, not at the end: minutes pass, and the work tree may move on.
+    let commit = commit();
     let cluster = Cluster::start(ClusterSpec::default()).await?;
     say(&format!(
         "cluster ready in {:.1} s; the story takes about five minutes",
@@ -34,7 +36,7 @@ pub async fn run(svg: &Path) -> Result<bool> {
     ));
     let told = story::tell(&cluster).await;
     let figures = match told {
-        Ok(told) => Figures::new(&cluster, told).await?,
+        Ok(told) => Figures::new(&cluster, commit, told).await?,
         Err(failure) => {
             cluster.stop().await?;
             return Err(failure);
