@@ -28,8 +28,8 @@ pub(crate) struct Connection {
     /// The namespace; default: that of the context.
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
-    /// Asks the operator here instead of through the API server, for example after a port-forward to its leader:
-    /// <http://127.0.0.1:8080>
+    /// Asks the operator here instead of through the API server, such as `http://127.0.0.1:8080` after a
+    /// port-forward to its leader
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) operator: Option<String>,
     /// The namespace that the operator was installed in.
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Takes recent decisions again, on exactly what they were taken on; also under another policy.
     Replay(Replay),
-    /// PodScalers for `HorizontalPodAutoscalers`, and what Plimsoll-1 would do differently.
+    /// PodScalers for HorizontalPodAutoscalers, and what Plimsoll-1 would do differently.
     Convert(Convert),
     /// What the operator would do in the place of the built-in controller, for HPAs in its shadow.
     Diff(Diff),
@@ -121,7 +121,7 @@ pub(crate) struct Replay {
     after_help = "Examples:\n  plimsoll convert -f hpa.yaml > podscaler.yaml\n  helm template . | plimsoll convert -f - > converted.yaml\n  plimsoll convert --all -n shop"
 )]
 pub(crate) struct Convert {
-    /// Files with `HorizontalPodAutoscalers`, autoscaling/v1 or v2; `-` for stdin. Other objects in them are passed on.
+    /// Files with HorizontalPodAutoscalers, autoscaling/v1 or v2; `-` for stdin. Other objects in them are passed on.
     #[arg(short, long = "file", required_unless_present = "all", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Those of the whole cluster, or, with --namespace, of one namespace.

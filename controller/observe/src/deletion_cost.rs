@@ -1,6 +1,6 @@
 //! What it costs to lose a pod, and who says so.
 
-use kube::api::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use plimsoll_core::time::Timestamp;
 
 use crate::observe_time;

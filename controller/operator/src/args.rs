@@ -86,7 +86,7 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_DECISIONS_MEGABYTES", default_value_t = 64)]
     pub decisions_megabytes: u16,
 
-    /// Hosts that Sources and `ClusterSources` may name, separated by commas; `*` stands for any text, as in
+    /// Hosts that Sources and ClusterSources may name, separated by commas; `*` stands for any text, as in
     /// `*.monitoring.svc`.
     #[arg(long, env = "PLIMSOLL_SOURCE_ADDRESSES", default_value = "*", value_delimiter = ',')]
     pub source_addresses: Vec<Wildcard>,

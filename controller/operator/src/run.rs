@@ -251,7 +251,7 @@ fn checkpoint(
     Checkpoint::new(client, &config, memories.clone(), leadership.clone(), metrics.clone())
 }
 
-/// Follows Sources and `ClusterSources`; answers what turns true once they were seen.
+/// Follows Sources and ClusterSources; answers what turns true once they were seen.
 fn follow_sources(
     context: &Arc<Context>,
     background: &mut JoinSet<anyhow::Error>,

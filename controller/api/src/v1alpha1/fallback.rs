@@ -18,7 +18,7 @@ pub struct Fallback {
     /// What happens then. Windows, rate policies and bounds apply to it as to what metrics say.
     #[serde(default)]
     pub behavior: FallbackBehavior,
-    /// The number of replicas for Static and `StaticIfHigher`.
+    /// The number of replicas for `Static` and `StaticIfHigher`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,

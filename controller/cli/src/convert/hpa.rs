@@ -12,7 +12,7 @@ use super::v1;
 /// What kubectl and the API server keep for themselves.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Whether `HorizontalPodAutoscalers` of this apiVersion can be converted.
+/// Whether HorizontalPodAutoscalers of this apiVersion can be converted.
 pub(super) fn knows(api_version: &str) -> bool {
     ["autoscaling/v1", "autoscaling/v2"].contains(&api_version)
 }

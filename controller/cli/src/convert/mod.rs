@@ -1,4 +1,4 @@
-//! `plimsoll convert`: PodScalers for `HorizontalPodAutoscalers`.
+//! `plimsoll convert`: PodScalers for HorizontalPodAutoscalers.
 
 mod documents;
 mod hpa;
@@ -25,7 +25,7 @@ use crate::{
 };
 use documents::{Document, documents};
 
-/// Converts files, stdin, or the `HorizontalPodAutoscalers` of a cluster.
+/// Converts files, stdin, or the HorizontalPodAutoscalers of a cluster.
 pub(crate) async fn run(args: &Convert, connection: &Connection, output: &mut impl Output) -> Result<End> {
     let mut work = Work { output, failed: 0, converted: 0, passed_on: 0 };
     if args.all {
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: &Convert, connection: &Connection, output: &mut im
     Ok(End::Amiss)
 }
 
-/// The policies of the PodScalers and `HorizontalPodAutoscalers` in a text. `name` is the file's.
+/// The policies of the PodScalers and HorizontalPodAutoscalers in a text. `name` is the file's.
 pub(crate) fn policies(name: &str, text: &str) -> Result<Vec<Policy>> {
     let mut policies = Vec::new();
     for Document { place, value, .. } in documents(name, text) {

@@ -26,7 +26,7 @@
 //! blocked conflicting a, b | selector required | selector invalid … | scale failed … | undecodable … | nothing
 //! writes fail forbidden | writes succeed
 //! wait 15s                              lets time pass
-//! restart                               the memory is lost
+//! restart                               another process goes on, with what survives of the memory
 //! decide                                decides, acts, and tells
 //! every 15s 4 times decide              the same again and again, telling only the first lines
 //! ```

@@ -106,7 +106,7 @@ impl World {
     }
 
     pub(super) fn restart(&mut self) {
-        self.memory = Memory::default();
+        self.memory = self.memory.resumed(&self.input());
     }
 
     /// Decides, writes the size if there is a new one, and tells all of it.

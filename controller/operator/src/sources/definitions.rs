@@ -1,4 +1,4 @@
-//! What the Sources and `ClusterSources` of the cluster say.
+//! What the Sources and ClusterSources of the cluster say.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! Sources and `ClusterSources`: who may ask where, and with whose credentials.
+//! Sources and ClusterSources: who may ask where, and with whose credentials.
 //!
 //! [ watch ] → [ definitions ] → permission, address, Secrets → [ Prometheus ] ← asked by looks and by the keeper
 //!
@@ -84,7 +84,7 @@ impl Sources {
         }
     }
 
-    /// What is known of the Sources and `ClusterSources` of the cluster.
+    /// What is known of the Sources and ClusterSources of the cluster.
     pub fn definitions(&self) -> &Definitions {
         &self.definitions
     }

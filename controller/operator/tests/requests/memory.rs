@@ -73,7 +73,7 @@ impl Stored {
             return failure(404, "NotFound", "plimsoll-memory");
         };
         if asked.method == "PATCH" {
-            if asked.body["metadata"]["resourceVersion"] != *version {
+            if asked.body["metadata"]["resourceVersion"].as_str() != Some(version.to_string().as_str()) {
                 return failure(409, "Conflict", "plimsoll-memory");
             }
             *version += 1;
