@@ -18,6 +18,8 @@ use crate::stage::USER;
 pub(crate) struct Requests {
     log: PathBuf,
     read_to: u64,
+    /// The writer was in the middle of a line when it was told to begin.
+    begins_within_a_line: bool,
     needle: String,
     found: Vec<Request>,
 }
@@ -25,14 +27,21 @@ pub(crate) struct Requests {
 impl Requests {
     /// Those from now on.
     pub(crate) fn from_now(cluster: &Cluster, needle: &str) -> Result<Self> {
-        let read_to = std::fs::metadata(cluster.audit().path())?.len();
-        Ok(Self { read_to, ..Self::of_all_time(cluster, needle) })
+        let mut log = File::open(cluster.audit().path())?;
+        let read_to = log.seek(SeekFrom::End(0))?;
+        let mut last = [b'\n'];
+        if read_to > 0 {
+            log.seek(SeekFrom::Start(read_to - 1))?;
+            log.read_exact(&mut last)?;
+        }
+        let begins_within_a_line = last != [b'\n'];
+        Ok(Self { read_to, begins_within_a_line, ..Self::of_all_time(cluster, needle) })
     }
 
     /// Those since the cluster started.
     pub(crate) fn of_all_time(cluster: &Cluster, needle: &str) -> Self {
         let log = cluster.audit().path().to_owned();
-        Self { log, read_to: 0, needle: needle.to_owned(), found: Vec::new() }
+        Self { log, read_to: 0, begins_within_a_line: false, needle: needle.to_owned(), found: Vec::new() }
     }
 
     /// All that were answered until now.
@@ -41,6 +50,13 @@ impl Requests {
         log.seek(SeekFrom::Start(self.read_to))?;
         let mut text = Vec::new();
         log.read_to_end(&mut text)?;
+        if self.begins_within_a_line {
+            // It began before now. While it is still half written there is nothing to read yet.
+            let Some(end) = text.iter().position(|byte| *byte == b'\n') else { return Ok(&self.found) };
+            text.drain(..=end);
+            self.read_to += u64::try_from(end + 1)?;
+            self.begins_within_a_line = false;
+        }
         // The last line may be half written.
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         self.read_to += u64::try_from(whole)?;
@@ -105,11 +121,11 @@ impl Request {
         self.event.response_status.as_ref().is_some_and(|status| status.code < 300)
     }
 
-    /// Each look at a PodScaler on cpu or memory reads what the pods of its namespace use, unless another has
-    /// read it a moment ago.
-    pub(crate) fn reads_usage(&self) -> bool {
+    /// Each look at a PodScaler reads its metric from one of the metrics APIs, unless another has read the same
+    /// a moment ago.
+    pub(crate) fn reads_metrics(&self) -> bool {
         let object = self.event.object_ref.as_ref();
-        self.is("list", "pods") && object.is_some_and(|object| object.api_group == "metrics.k8s.io")
+        self.is_of_operator() && object.is_some_and(|object| object.api_group.ends_with("metrics.k8s.io"))
     }
 
     /// Each look at a PodScaler reads the size of its target, unless a watch shows it, as it does for a

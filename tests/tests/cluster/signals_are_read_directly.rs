@@ -64,7 +64,8 @@ async fn a_query_to_a_prometheus_scales() -> Result<()> {
     stage::story("query", async |scene| {
         let prometheus = Prometheus::start(scene.cluster, "none", &[], &[]).await?;
         let web = Target::deployment("web");
-        workload::deploy(scene.cluster, &scene.namespace, "web", 1, 10).await?;
+        // From 3 one step leads to 5: without behavior a step at most doubles the size.
+        workload::deploy(scene.cluster, &scene.namespace, "web", 3, 10).await?;
         scene.create(source("prom", &json!({"address": prometheus.url()}))).await?;
         told(scene, "prom", "Ready=True Answered").await?;
         let metric = query(&json!({"name": "prom"}), "sum(vector(30) + vector(11))", 10);

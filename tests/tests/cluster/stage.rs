@@ -193,7 +193,7 @@ impl<'c> Scene<'c> {
     pub(crate) async fn looks(&self, count: usize) -> Result<()> {
         let mut requests = self.requests()?;
         eventually(&format!("{count} looks in {}", self.namespace), PATIENCE, async || {
-            let looks = requests.all()?.iter().filter(|request| request.reads_usage()).count();
+            let looks = requests.all()?.iter().filter(|request| request.reads_metrics()).count();
             if looks >= count { Ok(()) } else { Err(anyhow!("{looks}")) }
         })
         .await
