@@ -25,7 +25,8 @@ fn files_in(folder: &str) -> Vec<(String, String)> {
 
 #[test]
 fn committed_crds_are_current() {
-    let generated = plimsoll_api::crds::files().unwrap();
+    let mut generated = plimsoll_api::crds::files().unwrap();
+    generated.sort();
     for folder in ["crds", "charts/plimsoll/files/crds"] {
         let is_current = files_in(folder) == generated;
         // A difference between texts of this size takes minutes and gigabytes to draw.
@@ -37,9 +38,9 @@ fn committed_crds_are_current() {
 /// than 256 KiB of annotations.
 #[test]
 fn every_crd_is_small_enough_for_a_plain_kubectl_apply() {
-    for (definition, (name, _)) in plimsoll_api::crds::all().unwrap().iter().zip(files_in("crds")) {
-        let bytes = serde_json::to_vec(definition).unwrap().len();
-        assert!(bytes < 200 * 1024, "{name} has {bytes} bytes as JSON");
+    for definition in plimsoll_api::crds::all().unwrap() {
+        let bytes = serde_json::to_vec(&definition).unwrap().len();
+        assert!(bytes < 200 * 1024, "{} has {bytes} bytes as JSON", definition["metadata"]["name"]);
     }
 }
 
