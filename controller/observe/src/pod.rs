@@ -14,7 +14,7 @@ use plimsoll_core::{
 use crate::{DeletionCost, Owner, deletion_cost::observe_deletion_cost, observe_owner, observe_time};
 
 /// A pod: what selects it, and what the core judges it by. Much smaller than the pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedPod {
     /// The labels that selectors match on.
     pub labels: BTreeMap<String, String>,

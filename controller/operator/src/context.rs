@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::Stream;
 use kube::Client;
 use plimsoll_api::v1alpha1::PodScalerSpec;
 use plimsoll_core::replicas::Settings;
@@ -76,6 +77,17 @@ impl Options {
     /// serves all that look within a fifth of the period.
     pub fn max_age(&self, spec: &PodScalerSpec) -> Duration {
         self.period(Some(spec)) / 5
+    }
+}
+
+impl Context {
+    /// Yields once, when everything was seen: what was waved through before is to be looked at then.
+    pub fn once_ready(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let mut ready = self.ready.clone();
+        futures::stream::once(async move {
+            // A sender that is gone means that the process is ending.
+            let _ = ready.wait_for(|ready| *ready).await;
+        })
     }
 }
 

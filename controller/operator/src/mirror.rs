@@ -1,8 +1,8 @@
 //! What a watch shows of the objects of one kind, by namespace and name.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use futures::{Stream, StreamExt as _};
@@ -12,9 +12,9 @@ use kube::{
 };
 use tokio::sync::watch;
 
-type Namespaces<V> = HashMap<Box<str>, HashMap<Box<str>, Arc<V>>>;
+type Namespaces<V> = HashMap<Box<str>, BTreeMap<Box<str>, Arc<V>>>;
 
-/// A part of each object of a kind. Clones share the same entries.
+/// A part of each object of a kind, by namespace (empty where the kind has none) and name. Clones share the same entries.
 pub struct Mirror<V> {
     namespaces: Arc<RwLock<Namespaces<V>>>,
 }
@@ -34,8 +34,24 @@ impl<V> Default for Mirror<V> {
 impl<V> Mirror<V> {
     /// What the watch has shown last of an object.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<V>> {
-        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
-        namespaces.get(namespace)?.get(name).cloned()
+        self.read().get(namespace)?.get(name).cloned()
+    }
+
+    /// What is `wanted` of a namespace, ordered by name.
+    pub fn select(&self, namespace: &str, wanted: impl Fn(&V) -> bool) -> Vec<Arc<V>> {
+        let namespaces = self.read();
+        let entries = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
+        entries.filter(|entry| wanted(entry)).cloned().collect()
+    }
+
+    /// What is `wanted` of the whole cluster, each with its namespace.
+    pub fn select_all(&self, wanted: impl Fn(&V) -> bool) -> Vec<(String, Arc<V>)> {
+        let namespaces = self.read();
+        let entries = namespaces
+            .iter()
+            .flat_map(|(namespace, entries)| entries.values().map(move |entry| (namespace, entry)));
+        let wanted = entries.filter(|(_, entry)| wanted(entry));
+        wanted.map(|(namespace, entry)| (namespace.to_string(), Arc::clone(entry))).collect()
     }
 
     /// Follows `events` until they end, keeping what `part` takes of each object. `seen` turns true once the
@@ -50,21 +66,32 @@ impl<V> Mirror<V> {
         let mut events = std::pin::pin!(events);
         let mut listing = Namespaces::new();
         while let Some(event) = events.next().await {
-            let mut namespaces = self.namespaces.write().unwrap_or_else(PoisonError::into_inner);
             match event {
                 Ok(Event::Init) => listing = Namespaces::new(),
                 Ok(Event::InitApply(object)) => insert(&mut listing, &object, part(&object)),
                 Ok(Event::InitDone) => {
-                    *namespaces = std::mem::take(&mut listing);
+                    *self.write() = std::mem::take(&mut listing);
                     seen.send_replace(true);
                 }
-                Ok(Event::Apply(object)) => insert(&mut namespaces, &object, part(&object)),
-                Ok(Event::Delete(object)) => remove(&mut namespaces, &object),
+                Ok(Event::Apply(object)) => {
+                    // Readers wait for the entry to be put in, not for it to be made.
+                    let part = part(&object);
+                    insert(&mut self.write(), &object, part);
+                }
+                Ok(Event::Delete(object)) => remove(&mut self.write(), &object),
                 Err(error) => {
                     tracing::warn!(%error, "the watch of {what} was interrupted and is taken up again");
                 }
             }
         }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Namespaces<V>> {
+        self.namespaces.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Namespaces<V>> {
+        self.namespaces.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

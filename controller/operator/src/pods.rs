@@ -4,56 +4,39 @@
 //!
 //! Pods are translated once per change, not once per look, and only what the core needs is kept.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    ResourceExt as _,
     core::{Selector, SelectorExt as _},
     runtime::watcher::{self, Event},
 };
 use plimsoll_observe::{ObservedPod, observe_pod};
 use tokio::sync::watch;
 
-type Namespaces = HashMap<String, BTreeMap<String, Arc<ObservedPod>>>;
+use crate::mirror::Mirror;
 
 /// The pods of the cluster by namespace and name. Clones share the same pods.
 #[derive(Clone, Default)]
 pub struct PodIndex {
-    namespaces: Arc<RwLock<Namespaces>>,
+    pods: Mirror<ObservedPod>,
 }
 
 impl PodIndex {
     /// The pods of `namespace` that `selector` matches, ordered by name.
     pub fn select(&self, namespace: &str, selector: &Selector) -> Vec<Arc<ObservedPod>> {
-        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
-        namespaces
-            .get(namespace)
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .filter(|pod| selector.matches(&pod.labels))
-            .cloned()
-            .collect()
+        self.pods.select(namespace, |pod| selector.matches(&pod.labels))
     }
 
     /// A pod.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<ObservedPod>> {
-        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
-        namespaces.get(namespace)?.get(name).cloned()
+        self.pods.get(namespace, name)
     }
 
     /// The pods of the whole cluster that `wanted` picks, each with its namespace.
     pub fn all(&self, wanted: impl Fn(&ObservedPod) -> bool) -> Vec<(String, Arc<ObservedPod>)> {
-        let namespaces = self.namespaces.read().unwrap_or_else(PoisonError::into_inner);
-        let pods =
-            namespaces.iter().flat_map(|(namespace, pods)| pods.values().map(move |pod| (namespace, pod)));
-        pods.filter(|(_, pod)| wanted(pod))
-            .map(|(namespace, pod)| (namespace.clone(), Arc::clone(pod)))
-            .collect()
+        self.pods.select_all(wanted)
     }
 
     /// Follows `events` until they end. `ready` turns true once the first full list was seen.
@@ -62,43 +45,7 @@ impl PodIndex {
         events: impl Stream<Item = Result<Event<Pod>, watcher::Error>>,
         ready: watch::Sender<bool>,
     ) {
-        let mut events = std::pin::pin!(events);
-        let mut listing = Namespaces::new();
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Init) => listing = Namespaces::new(),
-                Ok(Event::InitApply(pod)) => insert(&mut listing, &pod),
-                Ok(Event::InitDone) => {
-                    *self.namespaces.write().unwrap_or_else(PoisonError::into_inner) =
-                        std::mem::take(&mut listing);
-                    ready.send_replace(true);
-                }
-                Ok(Event::Apply(pod)) => {
-                    insert(&mut self.namespaces.write().unwrap_or_else(PoisonError::into_inner), &pod);
-                }
-                Ok(Event::Delete(pod)) => {
-                    remove(&mut self.namespaces.write().unwrap_or_else(PoisonError::into_inner), &pod);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the watch of pods was interrupted and is taken up again");
-                }
-            }
-        }
-    }
-}
-
-fn insert(namespaces: &mut Namespaces, pod: &Pod) {
-    let namespace = namespaces.entry(pod.namespace().unwrap_or_default()).or_default();
-    namespace.insert(pod.name_any(), Arc::new(observe_pod(pod)));
-}
-
-fn remove(namespaces: &mut Namespaces, pod: &Pod) {
-    let name = pod.namespace().unwrap_or_default();
-    if let Some(namespace) = namespaces.get_mut(&name) {
-        namespace.remove(&pod.name_any());
-        if namespace.is_empty() {
-            namespaces.remove(&name);
-        }
+        self.pods.follow("pods", events, observe_pod, ready).await;
     }
 }
 

@@ -1,11 +1,6 @@
 //! Which zone a node is in.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
-
-use futures::{Stream, StreamExt as _};
+use futures::Stream;
 use k8s_openapi::api::core::v1::Node;
 use kube::{
     ResourceExt as _,
@@ -14,18 +9,20 @@ use kube::{
 };
 use tokio::sync::watch;
 
+use crate::mirror::Mirror;
+
 const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// The zones of nodes by name. Empty where nobody asks for zones. Clones share the same zones.
 #[derive(Clone, Default)]
 pub struct Zones {
-    by_node: Arc<RwLock<HashMap<String, String>>>,
+    by_node: Mirror<Option<String>>,
 }
 
 impl Zones {
     /// The zone of a node, if it is known and has one.
     pub fn of(&self, node: &str) -> Option<String> {
-        self.by_node.read().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
+        self.by_node.get("", node).and_then(|zone| (*zone).clone())
     }
 
     /// Follows `events` until they end. `ready` turns true once the first full list was seen.
@@ -34,31 +31,8 @@ impl Zones {
         events: impl Stream<Item = Result<Event<PartialObjectMeta<Node>>, watcher::Error>>,
         ready: watch::Sender<bool>,
     ) {
-        let mut events = std::pin::pin!(events);
-        let mut listing = HashMap::new();
-        while let Some(event) = events.next().await {
-            let write = || self.by_node.write().unwrap_or_else(PoisonError::into_inner);
-            match event {
-                Ok(Event::Init) => listing = HashMap::new(),
-                Ok(Event::InitApply(node)) => note(&mut listing, &node),
-                Ok(Event::InitDone) => {
-                    *write() = std::mem::take(&mut listing);
-                    ready.send_replace(true);
-                }
-                Ok(Event::Apply(node)) => note(&mut write(), &node),
-                Ok(Event::Delete(node)) => _ = write().remove(&node.name_any()),
-                Err(error) => {
-                    tracing::warn!(%error, "the watch of nodes was interrupted and is taken up again");
-                }
-            }
-        }
-    }
-}
-
-fn note(zones: &mut HashMap<String, String>, node: &PartialObjectMeta<Node>) {
-    match node.labels().get(ZONE) {
-        Some(zone) => _ = zones.insert(node.name_any(), zone.clone()),
-        None => _ = zones.remove(&node.name_any()),
+        let zone = |node: &PartialObjectMeta<Node>| node.labels().get(ZONE).cloned();
+        self.by_node.follow("nodes", events, zone, ready).await;
     }
 }
 

@@ -55,12 +55,7 @@ pub async fn run(
 
 /// When to look at everything that was waved through: once we are ready, and once we lead.
 fn resumptions(context: &Context) -> impl futures::Stream<Item = ()> + Send + 'static {
-    let mut ready = context.ready.clone();
-    let once_ready = futures::stream::once(async move {
-        // A sender that is gone means that the process is ending.
-        let _ = ready.wait_for(|ready| *ready).await;
-    });
-    futures::stream::select(once_ready, leadership::gains(context.leadership.clone()))
+    futures::stream::select(context.once_ready(), leadership::gains(context.leadership.clone()))
 }
 
 /// In the shadow each write of the built-in controller is a reason to look: only looks of the same moment can be

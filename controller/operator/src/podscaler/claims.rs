@@ -189,7 +189,6 @@ fn asked_label(selector: &Selector) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_core::replicas::PodView;
     use plimsoll_observe::parse_selector;
     use pretty_assertions::assert_eq;
 
@@ -276,16 +275,7 @@ mod tests {
     fn selectors_are_ambiguous_only_over_a_pod_they_share() {
         let claims = claims(&[("a", "web", Mode::Active), ("b", "api", Mode::Active)]);
         let pod = |app: &str| {
-            Arc::new(ObservedPod {
-                labels: [("app".into(), app.into())].into(),
-                owner: None,
-                ip: None,
-                ports: Vec::new(),
-                view: PodView::default(),
-                uid: String::new(),
-                node: None,
-                deletion_cost: None,
-            })
+            Arc::new(ObservedPod { labels: [("app".into(), app.into())].into(), ..ObservedPod::default() })
         };
         let narrow = parse_selector("app=web").unwrap();
         let wide = parse_selector("app").unwrap();
@@ -300,13 +290,7 @@ mod tests {
         let claims = claims(&[("a", "web", Mode::Active), ("b", "api", Mode::Active)]);
         let pods = [Arc::new(ObservedPod {
             labels: [("app".into(), "web".into())].into(),
-            owner: None,
-            ip: None,
-            ports: Vec::new(),
-            view: PodView::default(),
-            uid: String::new(),
-            node: None,
-            deletion_cost: None,
+            ..ObservedPod::default()
         })];
         let select =
             |name: &str, text: &str| claims.select("shop", name, &parse_selector(text).unwrap(), &pods);

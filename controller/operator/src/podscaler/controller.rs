@@ -46,18 +46,13 @@ pub async fn run(
 
 /// When to look at everything that was waved through: once we are ready, and once we lead.
 fn resumptions(context: &Context) -> impl Stream<Item = ()> + Send + 'static {
-    let mut ready = context.ready.clone();
     let checkpoint = context.checkpoint.clone();
-    let once_ready = futures::stream::once(async move {
-        // A sender that is gone means that the process is ending.
-        let _ = ready.wait_for(|ready| *ready).await;
-    });
     // Another replica may have led meanwhile: what it remembered is right.
     let once_leading = leadership::gains(context.leadership.clone()).then(move |()| {
         let checkpoint = checkpoint.clone();
         async move { checkpoint.restore().await }.boxed()
     });
-    futures::stream::select(once_ready, once_leading)
+    futures::stream::select(context.once_ready(), once_leading)
 }
 
 fn claim(context: &Context, scaler: &Scaler) {

@@ -134,19 +134,16 @@ fn query(selector: Option<&LabelSelector>) -> Result<String, ReadingError> {
 
 async fn prometheus(asked: Asked<'_>, source: &SourceName, query: &String) -> Result<Reading, SignalError> {
     let Asked { context, namespace, max_age, .. } = asked;
-    let asked_at = Instant::now();
-    let answer = context.sources.ask(namespace, source, query, max_age).await;
-    context.metrics.observe_signal(Prometheus::NAME, answer.is_ok(), asked_at.elapsed());
-    answer.map(|sample| Reading::Timed(vec![*sample]))
+    let sample =
+        timed(context, Prometheus::NAME, context.sources.ask(namespace, source, query, max_age)).await?;
+    Ok(Reading::Timed(vec![*sample]))
 }
 
 async fn scraped(asked: Asked<'_>, scrape: &Scrape) -> Result<Reading, SignalError> {
     let Asked { context, namespace, pods, max_age, .. } = asked;
     let pods: Vec<_> = pods.iter().filter_map(|pod| endpoint(pod, &scrape.port)).collect();
-    let asked_at = Instant::now();
-    let samples = context.signals.scraper.scrape(namespace, &pods, scrape, max_age).await;
-    context.metrics.observe_signal(Scraper::NAME, samples.is_ok(), asked_at.elapsed());
-    samples.map(Reading::Pods)
+    let samples = context.signals.scraper.scrape(namespace, &pods, scrape, max_age);
+    timed(context, Scraper::NAME, samples).await.map(Reading::Pods)
 }
 
 /// Where a pod serves its metrics. None while nothing can be expected of it: its sample is missing.
@@ -169,16 +166,25 @@ fn endpoint(pod: &ObservedPod, port: &PodPort) -> Option<PodEndpoint> {
     })
 }
 
-/// Asks a source and notes how long it took.
+/// Asks a source that is shared.
 async fn ask<S: Source>(
     asked: Asked<'_>,
     source: &Shared<S>,
     question: &S::Question,
 ) -> Result<Arc<S::Answer>, ReadingError> {
+    timed(asked.context, S::NAME, source.read(question, asked.max_age)).await.map_err(reading_error)
+}
+
+/// Awaits the answer of a source, and notes how long it took.
+async fn timed<T>(
+    context: &Context,
+    source: &'static str,
+    answer: impl Future<Output = Result<T, SignalError>>,
+) -> Result<T, SignalError> {
     let asked_at = Instant::now();
-    let answer = source.read(question, asked.max_age).await;
-    asked.context.metrics.observe_signal(S::NAME, answer.is_ok(), asked_at.elapsed());
-    answer.map_err(reading_error)
+    let answer = answer.await;
+    context.metrics.observe_signal(source, answer.is_ok(), asked_at.elapsed());
+    answer
 }
 
 fn reading_error(error: SignalError) -> ReadingError {
