@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 mod numeric;
 pub mod quantity;
 pub mod reason;
