@@ -3,6 +3,7 @@
 //! Pure: objects in, values out. This is the one place where the versioned types of Kubernetes
 //! and the types of the core meet, so a new version of Kubernetes is felt here and nowhere else.
 
+pub mod cluster;
 mod deletion_cost;
 mod direct;
 mod extension;

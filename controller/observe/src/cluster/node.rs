@@ -1,0 +1,147 @@
+//! A node, as the planner wants to know it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    core::v1::{Node as ApiNode, Taint as ApiTaint},
+    storage::v1::CSINode,
+};
+use plimsoll_core::{
+    cluster::{CAPACITY_POOL, NODE_ORDER, Name, Node, Readiness, Taint},
+    time::Span,
+};
+
+use super::{affinity::observe_effect, requests::observe_resources, requirement::observe_labels};
+use crate::observe_time;
+
+/// Nodes with this annotation stay: the cluster-autoscaler's.
+const SCALE_DOWN_DISABLED: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
+/// Nodes and pods with this annotation stay, or stay for a while: Karpenter's.
+const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+/// The taint that says that the provider takes the node away soon.
+pub const INTERRUPTED: &str = "plimsoll.dev/interrupted";
+
+/// A node; `attached` is what its CSI drivers say of it.
+pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
+    let (metadata, spec, status) = (&node.metadata, node.spec.as_ref(), node.status.as_ref());
+    let labels = observe_labels(metadata.labels.as_ref());
+    let annotations = metadata.annotations.as_ref();
+    let taints: Vec<Taint> =
+        spec.and_then(|spec| spec.taints.as_ref()).into_iter().flatten().filter_map(taint).collect();
+    Node {
+        name: name(metadata.name.as_ref()),
+        uid: name(metadata.uid.as_ref()),
+        allocatable: observe_resources(status.and_then(|status| status.allocatable.as_ref())),
+        unschedulable: spec.and_then(|spec| spec.unschedulable) == Some(true),
+        readiness: readiness(node),
+        created: metadata.creation_timestamp.as_ref().map(observe_time).unwrap_or_default(),
+        attach_limits: attached.map(attach_limits).unwrap_or_default(),
+        pool: labels.get(CAPACITY_POOL).cloned(),
+        order: labels.get(NODE_ORDER).cloned(),
+        scale_down_disabled: annotations
+            .is_some_and(|all| all.get(SCALE_DOWN_DISABLED).is_some_and(|value| value == "true")),
+        do_not_disrupt: do_not_disrupt(annotations),
+        interrupted: taints.iter().any(|taint| &*taint.key == INTERRUPTED),
+        taints,
+        labels,
+    }
+}
+
+/// A taint; None for an effect that nobody knows.
+pub(super) fn taint(taint: &ApiTaint) -> Option<Taint> {
+    Some(Taint {
+        key: taint.key.as_str().into(),
+        value: taint.value.as_deref().unwrap_or_default().into(),
+        effect: observe_effect(&taint.effect)?,
+    })
+}
+
+pub(super) fn name(name: Option<&String>) -> Name {
+    Name::from(name.map(String::as_str).unwrap_or_default())
+}
+
+/// How long after its creation an object must not be disrupted: `true` for good, or a duration.
+pub(super) fn do_not_disrupt(annotations: Option<&BTreeMap<String, String>>) -> Option<Span> {
+    match annotations?.get(DO_NOT_DISRUPT)?.as_str() {
+        "true" => Some(Span::from_millis(i64::MAX)),
+        "false" => None,
+        duration => go_duration(duration),
+    }
+}
+
+/// A duration in Go's form, such as `1h30m`. What does not parse forbids nothing, as for Karpenter.
+fn go_duration(text: &str) -> Option<Span> {
+    let signed: jiff::SignedDuration = text.parse().ok()?;
+    i64::try_from(signed.as_millis()).ok().map(Span::from_millis).filter(|span| *span > Span::default())
+}
+
+fn readiness(node: &ApiNode) -> Readiness {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let Some(ready) = conditions.iter().find(|condition| condition.type_ == "Ready") else {
+        return Readiness::Starting;
+    };
+    let since = ready.last_transition_time.as_ref().map(observe_time).unwrap_or_default();
+    match ready.status.as_str() {
+        "True" => Readiness::Ready,
+        "False" => Readiness::NotReady { since },
+        _ => Readiness::Unknown { since },
+    }
+}
+
+fn attach_limits(node: &CSINode) -> BTreeMap<Name, i64> {
+    let limit = |driver: &k8s_openapi::api::storage::v1::CSINodeDriver| {
+        Some((Name::from(driver.name.as_str()), i64::from(driver.allocatable.as_ref()?.count?)))
+    };
+    node.spec.drivers.iter().filter_map(limit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::cluster::Effect;
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn node(yaml: &str) -> Node {
+        observe_node(&serde_saphyr::from_str(yaml).unwrap(), None)
+    }
+
+    #[test]
+    fn a_node_of_ours_names_its_pool_and_order() {
+        let node = node(
+            "
+             metadata:
+               name: a
+               labels: { plimsoll.dev/capacity-pool: general, plimsoll.dev/node-order: general-7 }
+             spec: { taints: [{ key: k, effect: NoSchedule }, { key: odd, effect: Sometimes }] }
+             status:
+               allocatable: { cpu: 3900m, memory: 8Gi, pods: '110', example.com/gpu: '2' }
+               conditions: [{ type: Ready, status: 'True' }]",
+        );
+        assert_eq!((node.pool.as_deref(), node.order.as_deref()), (Some("general"), Some("general-7")));
+        assert_eq!(node.taints, [Taint { key: "k".into(), value: "".into(), effect: Effect::NoSchedule }]);
+        assert_eq!(
+            (node.allocatable.cpu, node.allocatable.memory, node.allocatable.pods),
+            (3900, 8 << 30, 110)
+        );
+        assert_eq!((node.allocatable.extended["example.com/gpu"], node.readiness), (2, Readiness::Ready));
+    }
+
+    #[test]
+    fn a_node_that_never_reported_is_starting_and_a_silent_one_unknown() {
+        assert_eq!(node("metadata: { name: a }").readiness, Readiness::Starting);
+        let silent =
+            node("{ metadata: { name: a }, status: { conditions: [{ type: Ready, status: Unknown }] } }");
+        assert!(matches!(silent.readiness, Readiness::Unknown { .. }));
+    }
+
+    #[test]
+    fn do_not_disrupt_holds_for_good_or_for_a_while() {
+        let of = |value: &str| {
+            do_not_disrupt(Some(&BTreeMap::from([(DO_NOT_DISRUPT.to_owned(), value.to_owned())])))
+        };
+        assert_eq!(of("true"), Some(Span::from_millis(i64::MAX)));
+        assert_eq!(of("1h30m"), Some(Span::from_secs(5400)));
+        assert_eq!((of("false"), of("soon"), of("-5m")), (None, None, None));
+    }
+}

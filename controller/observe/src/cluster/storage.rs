@@ -1,0 +1,245 @@
+//! Claims, volumes and storage classes, and where they let a pod run.
+//!
+//! The rules are those of kube-scheduler's `VolumeBinding`, `VolumeZone`, `VolumeRestrictions` and `NodeVolumeLimits`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::{
+    core::v1::{PersistentVolume, PersistentVolumeClaim, PodSpec, Volume},
+    storage::v1::StorageClass,
+};
+use plimsoll_core::{
+    cluster::{Name, NodeTerm, Operator, Requirement, Unplannable, VolumeNeed},
+    quantity::Quantity,
+};
+
+use super::{
+    node::name,
+    requirement::{observe_labels, observe_node_term},
+};
+
+/// The labels that `VolumeZone` compares: the present ones and those they replaced.
+const ZONE_LABELS: [&str; 4] = [
+    "failure-domain.beta.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "topology.kubernetes.io/zone",
+];
+/// The provisioner of classes whose volumes people make by hand.
+const BY_HAND: &str = "kubernetes.io/no-provisioner";
+
+/// What is known of the storage of a cluster.
+#[derive(Debug, Clone, Default)]
+pub struct Storage {
+    claims: BTreeMap<(Name, Name), Claim>,
+    volumes: BTreeMap<Name, Known>,
+    classes: BTreeMap<Name, Class>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Claim {
+    volume: Option<Name>,
+    class: Name,
+    modes: Vec<String>,
+    size: i128,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    driver: Option<Name>,
+    handle: Name,
+    reachable: Option<Vec<NodeTerm>>,
+    class: Name,
+    available: bool,
+    modes: Vec<String>,
+    size: i128,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Class {
+    waits: bool,
+    provisioner: Name,
+    reachable: Option<Vec<NodeTerm>>,
+}
+
+impl Storage {
+    /// Learns of a claim as it is now.
+    pub fn apply_claim(&mut self, claim: &PersistentVolumeClaim) {
+        let key = (name(claim.metadata.namespace.as_ref()), name(claim.metadata.name.as_ref()));
+        let spec = claim.spec.clone().unwrap_or_default();
+        let requested =
+            spec.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("storage"));
+        let seen = Claim {
+            volume: spec.volume_name.filter(|volume| !volume.is_empty()).map(Name::from),
+            class: spec.storage_class_name.unwrap_or_default().into(),
+            modes: spec.access_modes.unwrap_or_default(),
+            size: requested.map_or(0, |size| nano(&size.0)),
+        };
+        self.claims.insert(key, seen);
+    }
+
+    /// Forgets a claim.
+    pub fn remove_claim(&mut self, namespace: &str, claim: &str) {
+        self.claims.remove(&(namespace.into(), claim.into()));
+    }
+
+    /// Learns of a volume as it is now.
+    pub fn apply_volume(&mut self, volume: &PersistentVolume) {
+        let id = name(volume.metadata.name.as_ref());
+        let spec = volume.spec.clone().unwrap_or_default();
+        let affinity = spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
+        let affinity =
+            affinity.map(|required| required.node_selector_terms.iter().map(observe_node_term).collect());
+        let csi = spec.csi.as_ref();
+        let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
+        let seen = Known {
+            driver: csi.map(|csi| csi.driver.as_str().into()),
+            handle: csi.map_or_else(|| id.clone(), |csi| csi.volume_handle.as_str().into()),
+            reachable: in_its_zone(affinity, volume),
+            class: spec.storage_class_name.unwrap_or_default().into(),
+            available: phase == Some("Available") && spec.claim_ref.is_none(),
+            modes: spec.access_modes.unwrap_or_default(),
+            size: spec
+                .capacity
+                .as_ref()
+                .and_then(|capacity| capacity.get("storage"))
+                .map_or(0, |size| nano(&size.0)),
+        };
+        self.volumes.insert(id, seen);
+    }
+
+    /// Forgets a volume.
+    pub fn remove_volume(&mut self, volume: &str) {
+        self.volumes.remove(volume);
+    }
+
+    /// Learns of a storage class as it is now.
+    pub fn apply_class(&mut self, class: &StorageClass) {
+        let terms = class.allowed_topologies.as_ref().filter(|terms| !terms.is_empty()).map(|terms| {
+            let term = |term: &k8s_openapi::api::core::v1::TopologySelectorTerm| NodeTerm {
+                labels: term
+                    .match_label_expressions
+                    .iter()
+                    .flatten()
+                    .map(|each| is_in(&each.key, &each.values))
+                    .collect(),
+                fields: Vec::new(),
+            };
+            terms.iter().map(term).collect()
+        });
+        let seen = Class {
+            waits: class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"),
+            provisioner: class.provisioner.as_str().into(),
+            reachable: terms,
+        };
+        self.classes.insert(name(class.metadata.name.as_ref()), seen);
+    }
+
+    /// Forgets a storage class.
+    pub fn remove_class(&mut self, class: &str) {
+        self.classes.remove(class);
+    }
+
+    /// What the volumes of a pod ask of its node.
+    ///
+    /// # Errors
+    /// A claim of the pod has no volume, and none can be made where the pod runs.
+    pub(super) fn needs(
+        &self,
+        namespace: &Name,
+        pod: &str,
+        spec: &PodSpec,
+    ) -> Result<Vec<VolumeNeed>, Unplannable> {
+        let mut needs = Vec::new();
+        for volume in spec.volumes.iter().flatten() {
+            if let Some(claim) = claim_name(pod, volume) {
+                needs.push(self.need(namespace, &claim).ok_or(Unplannable::Claim(claim))?);
+            } else if let Some(inline) = &volume.csi {
+                // Made with the pod and counted with it: an id of its own, so that equal pods differ by it no more than they must.
+                let id = format!("{namespace}/{}/inline", volume.name).into();
+                needs.push(VolumeNeed {
+                    id,
+                    driver: Some(inline.driver.as_str().into()),
+                    ..VolumeNeed::default()
+                });
+            }
+        }
+        needs.sort();
+        Ok(needs)
+    }
+
+    fn need(&self, namespace: &Name, claim: &Name) -> Option<VolumeNeed> {
+        let seen = self.claims.get(&(namespace.clone(), claim.clone()))?;
+        let one_pod = seen.modes.iter().any(|mode| mode == "ReadWriteOncePod");
+        if let Some(volume) = &seen.volume {
+            let volume = self.volumes.get(volume)?;
+            let (id, driver, reachable) =
+                (volume.handle.clone(), volume.driver.clone(), volume.reachable.clone());
+            return Some(VolumeNeed { id, driver, reachable, one_pod, bound: true });
+        }
+        let class = self.classes.get(&seen.class).filter(|class| class.waits)?;
+        let id = format!("{namespace}/{claim}").into();
+        let need = VolumeNeed { id, one_pod, ..VolumeNeed::default() };
+        if &*class.provisioner != BY_HAND {
+            let driver = Some(class.provisioner.clone());
+            return Some(VolumeNeed { driver, reachable: class.reachable.clone(), ..need });
+        }
+        let suits = |volume: &&Known| {
+            volume.available
+                && volume.class == seen.class
+                && volume.size >= seen.size
+                && seen.modes.iter().all(|mode| volume.modes.contains(mode))
+        };
+        let mut places = Vec::new();
+        let mut suitable = self.volumes.values().filter(suits).peekable();
+        suitable.peek()?;
+        for volume in suitable {
+            match &volume.reachable {
+                None => return Some(need),
+                Some(terms) => places.extend(terms.iter().cloned()),
+            }
+        }
+        Some(VolumeNeed { reachable: Some(places), ..need })
+    }
+}
+
+/// The claim behind a volume: named, or made for this pod alone.
+fn claim_name(pod: &str, volume: &Volume) -> Option<Name> {
+    let named = volume.persistent_volume_claim.as_ref().map(|source| source.claim_name.as_str().into());
+    named.or_else(|| volume.ephemeral.as_ref().map(|_| format!("{pod}-{}", volume.name).into()))
+}
+
+/// Adds the zones that a volume's labels name. A node without any such label may have the volume all the same.
+fn in_its_zone(affinity: Option<Vec<NodeTerm>>, volume: &PersistentVolume) -> Option<Vec<NodeTerm>> {
+    let labels = observe_labels(volume.metadata.labels.as_ref());
+    let zones = ZONE_LABELS.iter().filter_map(|key| {
+        let values: Vec<String> = labels.get(*key)?.split("__").map(str::to_owned).collect();
+        Some(is_in(key, &values))
+    });
+    let zones: Vec<Requirement> = zones.collect();
+    if zones.is_empty() {
+        return affinity;
+    }
+    let absent = |key: &&str| Requirement { key: Name::from(*key), operator: Operator::DoesNotExist };
+    let nowhere: Vec<Requirement> = ZONE_LABELS.iter().map(absent).collect();
+    let terms = affinity.unwrap_or_else(|| vec![NodeTerm::default()]);
+    let both = terms.iter().flat_map(|term| {
+        [&zones, &nowhere].map(|more| NodeTerm {
+            labels: term.labels.iter().chain(more).cloned().collect(),
+            fields: term.fields.clone(),
+        })
+    });
+    Some(both.collect())
+}
+
+fn is_in(key: &str, values: &[String]) -> Requirement {
+    let values = values.iter().map(|value| Name::from(value.as_str())).collect();
+    Requirement { key: key.into(), operator: Operator::In(values) }
+}
+
+fn nano(quantity: &str) -> i128 {
+    Quantity::parse(quantity).map_or(0, Quantity::nano)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use plimsoll_core::cluster::{Labels, ZONE};
+use pretty_assertions::assert_eq;
+
+use super::*;
+
+fn storage() -> Storage {
+    let mut storage = Storage::default();
+    for class in [
+        "{ metadata: { name: late }, provisioner: ebs.csi.aws.com, volumeBindingMode: WaitForFirstConsumer,
+           allowedTopologies: [{ matchLabelExpressions: [{ key: topology.kubernetes.io/zone, values: [a, b] }] }] }",
+        "{ metadata: { name: local }, provisioner: kubernetes.io/no-provisioner, volumeBindingMode: WaitForFirstConsumer }",
+        "{ metadata: { name: at-once }, provisioner: ebs.csi.aws.com }",
+    ] {
+        storage.apply_class(&serde_saphyr::from_str(class).unwrap());
+    }
+    for claim in [
+        "{ metadata: { namespace: shop, name: bound }, spec: { volumeName: pv-1, accessModes: [ReadWriteOncePod] } }",
+        "{ metadata: { namespace: shop, name: late }, spec: { storageClassName: late } }",
+        "{ metadata: { namespace: shop, name: waits }, spec: { storageClassName: at-once } }",
+        "{ metadata: { namespace: shop, name: local }, spec: { storageClassName: local, accessModes: [ReadWriteOnce],
+           resources: { requests: { storage: 2Gi } } } }",
+    ] {
+        storage.apply_claim(&serde_saphyr::from_str(claim).unwrap());
+    }
+    for volume in [
+        "{ metadata: { name: pv-1, labels: { topology.kubernetes.io/zone: a__b } },
+           spec: { csi: { driver: ebs.csi.aws.com, volumeHandle: vol-1 } } }",
+        "{ metadata: { name: disk-a }, status: { phase: Available },
+           spec: { storageClassName: local, accessModes: [ReadWriteOnce], capacity: { storage: 4Gi },
+             nodeAffinity: { required: { nodeSelectorTerms: [
+               { matchExpressions: [{ key: kubernetes.io/hostname, operator: In, values: [n1] }] }] } } } }",
+        "{ metadata: { name: too-small }, status: { phase: Available },
+           spec: { storageClassName: local, accessModes: [ReadWriteOnce], capacity: { storage: 1Gi } } }",
+    ] {
+        storage.apply_volume(&serde_saphyr::from_str(volume).unwrap());
+    }
+    storage
+}
+
+fn needs(storage: &Storage, claim: &str) -> Result<VolumeNeed, Unplannable> {
+    let spec = format!(
+        "{{ containers: [], volumes: [{{ name: v, persistentVolumeClaim: {{ claimName: {claim} }} }}] }}"
+    );
+    let needs = storage.needs(&"shop".into(), "web-0", &serde_saphyr::from_str(&spec).unwrap());
+    needs.map(|mut needs| needs.remove(0))
+}
+
+fn allows(need: &VolumeNeed, labels: &[(&str, &str)]) -> bool {
+    let labels: Labels = labels.iter().map(|(key, value)| (Name::from(*key), Name::from(*value))).collect();
+    let meets = |term: &NodeTerm| term.labels.iter().all(|requirement| requirement.matches(&labels));
+    need.reachable.as_ref().is_none_or(|terms| terms.iter().any(meets))
+}
+
+#[test]
+fn a_bound_volume_keeps_its_pod_in_its_zones() {
+    let need = needs(&storage(), "bound").unwrap();
+    assert_eq!((need.id.as_ref(), need.driver.as_deref()), ("vol-1", Some("ebs.csi.aws.com")));
+    assert!(need.one_pod && need.bound);
+    assert!(allows(&need, &[(ZONE, "a")]) && allows(&need, &[(ZONE, "b")]) && !allows(&need, &[(ZONE, "c")]));
+    assert!(allows(&need, &[]), "a node without a zone is not compared");
+}
+
+#[test]
+fn a_volume_that_waits_for_its_consumer_can_be_made_where_its_class_allows() {
+    let need = needs(&storage(), "late").unwrap();
+    assert!(!need.bound && allows(&need, &[(ZONE, "b")]) && !allows(&need, &[(ZONE, "c")]));
+}
+
+#[test]
+fn a_volume_made_by_hand_is_where_one_of_the_right_size_is() {
+    let storage = storage();
+    let need = needs(&storage, "local").unwrap();
+    assert!(allows(&need, &[("kubernetes.io/hostname", "n1")]));
+    assert!(!allows(&need, &[("kubernetes.io/hostname", "n2")]));
+    let mut none = storage;
+    none.remove_volume("disk-a");
+    assert_eq!(needs(&none, "local"), Err(Unplannable::Claim("local".into())));
+}
+
+#[test]
+fn a_claim_that_is_missing_or_waits_for_its_volume_leaves_its_pod_alone() {
+    for claim in ["absent", "waits"] {
+        assert_eq!(needs(&storage(), claim), Err(Unplannable::Claim(claim.into())));
+    }
+}
