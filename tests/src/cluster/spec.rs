@@ -25,6 +25,8 @@ pub struct ClusterSpec {
     pub hpa_controller: bool,
     /// Whether the API server reaches the operator's pods, as `pods/proxy` needs. It does while this process lives.
     pub pod_network: bool,
+    /// Whether metrics-server asks kubelets without TLS, so that somebody else than kwok can play them.
+    pub plain_kubelets: bool,
 }
 
 impl Default for ClusterSpec {
@@ -39,6 +41,7 @@ impl Default for ClusterSpec {
             labels: BTreeMap::new(),
             hpa_controller: true,
             pod_network: false,
+            plain_kubelets: false,
         }
     }
 }
