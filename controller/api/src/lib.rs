@@ -10,9 +10,10 @@
 #![allow(unreachable_pub)]
 
 pub mod crds;
+pub mod marks;
 pub mod v1alpha1;
 
-pub use v1alpha1::{ClusterSource, PodScaler, Source};
+pub use v1alpha1::{CapacityPool, ClusterSource, NodeOrder, PodScaler, Source};
 
 /// The API group of all our kinds.
 pub const GROUP: &str = "plimsoll.dev";

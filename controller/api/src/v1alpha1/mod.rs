@@ -3,8 +3,11 @@
 mod behavior;
 mod direct;
 mod fallback;
+mod labels;
 mod metric;
+mod nodeorder;
 mod podscaler;
+mod pool;
 mod quantity;
 mod schedule;
 mod source;
@@ -17,7 +20,16 @@ pub use metric::{
     ContainerResourceMetric, DescribedObject, ExternalMetric, Metric, MetricIdentifier, MetricTarget,
     MetricType, ObjectMetric, PodsMetric, ResourceMetric, TargetType,
 };
+pub use nodeorder::{
+    NodeOrder, NodeOrderSpec, NodeOrderStatus, OrderPhase, OrderedNode, OrderedOffering, PlannedFor,
+};
 pub use podscaler::{Algorithm, Mode, ObjectReference, PodDeletionCost, PodScaler, PodScalerSpec};
+pub use pool::{
+    AvoidedOffering, Budget, CapacityPool, CapacityPoolSpec, CapacityPoolStatus, CapacityType, DisruptionReason,
+    Drain, Expander, ExternalGrpcProvider, GrpcTls, Headroom, HeadroomPods, Kubelet, KwokInstanceType,
+    KwokOffering, KwokProvider, NodeCounts, NodeGroup, NodeProvider, NodeTaint, NodeTemplate, PoolLimits, PoolUse,
+    Requirement, RequirementOperator, ScaleDown, ScaleDownPolicy, TaintEffect, Window, ZoneLimits, ZoneStatus,
+};
 pub use schedule::Schedule;
 pub use source::{
     BasicAuth, ClusterSource, ClusterSourceSpec, PrometheusSource, SecretHeader, SecretKey, Source,
