@@ -1,0 +1,69 @@
+{{/* The rights of what scales pods, in the whole cluster. */}}
+{{- define "plimsoll.rules.pods" -}}
+# What is asked of us.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["podscalers"]
+  verbs: ["list", "watch"]
+# Where signals may be asked for.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["sources", "clustersources"]
+  verbs: ["list", "watch"]
+# Whether they answer.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["sources/status", "clustersources/status"]
+  verbs: ["patch"]
+# What we decided, and why.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["podscalers/status"]
+  verbs: ["patch"]
+# Which targets are an HPA's to scale, so that no PodScaler scales them too.
+- apiGroups: ["autoscaling"]
+  resources: ["horizontalpodautoscalers"]
+  verbs: ["list", "watch"]
+{{- if eq .Values.hpa.mode "takeover" }}
+# What was decided for an HPA, in place of the built-in controller.
+- apiGroups: ["autoscaling"]
+  resources: ["horizontalpodautoscalers/status"]
+  verbs: ["patch"]
+{{- end }}
+# Which pods of a target are running, starting or ready, and what they request.
+- apiGroups: [""]
+  resources: ["pods"]
+  verbs: ["list", "watch"]
+# How many replicas a Deployment or StatefulSet has, and which pods belong to it.
+- apiGroups: ["apps"]
+  resources: ["deployments", "statefulsets", "replicasets"]
+  verbs: ["list", "watch"]
+# How many replicas a target has, and how many it should have. Any kind with a /scale subresource can be a
+# target, custom resources too; this grants nothing but their replica counts.
+- apiGroups: ["*"]
+  resources: ["*/scale"]
+  verbs: ["get", "patch"]
+# What the pods use.
+- apiGroups: ["metrics.k8s.io"]
+  resources: ["pods"]
+  verbs: ["list"]
+# Metrics of pods and other objects, from whatever adapter serves them. Resources and names are those of the
+# metrics, so they cannot be listed here; all there is to read are numbers.
+- apiGroups: ["custom.metrics.k8s.io"]
+  resources: ["*"]
+  verbs: ["get"]
+# Metrics of what is outside the cluster. Each metric is a resource here.
+- apiGroups: ["external.metrics.k8s.io"]
+  resources: ["*"]
+  verbs: ["list"]
+# One event per change.
+- apiGroups: ["events.k8s.io"]
+  resources: ["events"]
+  verbs: ["create"]
+{{- if .Values.podDeletionCost.enabled }}
+# Which pods go first on a scale-down. RBAC cannot bind a patch to one annotation; the ValidatingAdmissionPolicy does.
+- apiGroups: [""]
+  resources: ["pods"]
+  verbs: ["patch"]
+# Which zone a pod is in.
+- apiGroups: [""]
+  resources: ["nodes"]
+  verbs: ["list", "watch"]
+{{- end }}
+{{- end -}}
