@@ -29,16 +29,10 @@ pub fn files() -> Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
 /// # Errors
 /// When a definition cannot be written as JSON, which would be a defect of this crate.
 pub fn all() -> Result<Vec<Value>, serde_json::Error> {
-    [
-        PodScaler::crd(),
-        Source::crd(),
-        ClusterSource::crd(),
-        CapacityPool::crd(),
-        NodeOrder::crd(),
-    ]
-    .into_iter()
-    .map(finish)
-    .collect()
+    [PodScaler::crd(), Source::crd(), ClusterSource::crd(), CapacityPool::crd(), NodeOrder::crd()]
+        .into_iter()
+        .map(finish)
+        .collect()
 }
 
 fn finish(definition: CustomResourceDefinition) -> Result<Value, serde_json::Error> {

@@ -5,8 +5,9 @@
 
 use std::path::Path;
 
-use kube::core::cel::validate_cel;
-use plimsoll_api::{ClusterSource, PodScaler, Source};
+use kube::{CustomResourceExt, core::cel::validate_cel};
+use plimsoll_api::{CapacityPool, ClusterSource, PodScaler, Source};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 #[test]
@@ -17,17 +18,22 @@ fn every_sample_decodes_and_keeps_the_rules() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
-            if document["kind"] != "PodScaler" {
-                continue;
+            match document["kind"].as_str().unwrap() {
+                "PodScaler" => names.extend(sample::<PodScaler>(&path, document).metadata.name),
+                "CapacityPool" => names.extend(sample::<CapacityPool>(&path, document).metadata.name),
+                _ => {}
             }
-            let scaler: PodScaler = serde_json::from_value(document)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            validate_cel(&scaler).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
-            names.extend(scaler.metadata.name);
         }
     }
     names.sort();
-    assert_eq!(names, ["store-delete", "store-get", "store-post"]);
+    assert_eq!(names, ["general", "store-delete", "store-get", "store-post"]);
+}
+
+fn sample<K: CustomResourceExt + Serialize + DeserializeOwned>(path: &Path, document: Value) -> K {
+    let sample: K =
+        serde_json::from_value(document).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    validate_cel(&sample).unwrap_or_else(|errors| panic!("{}: {errors:?}", path.display()));
+    sample
 }
 
 #[test]
@@ -73,4 +79,17 @@ fn every_manifest_about_signals_decodes_and_keeps_the_rules() {
         }
     }
     assert_eq!(kinds, ["Source", "PodScaler", "PodScaler", "ClusterSource"]);
+}
+
+#[test]
+fn every_example_of_the_page_about_nodes_decodes_and_keeps_the_rules() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/nodes.md");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let mut examples = 0;
+    for block in text.split("```yaml\n").skip(1) {
+        let document = serde_saphyr::from_str(block.split("```").next().unwrap()).unwrap();
+        sample::<CapacityPool>(&page, document);
+        examples += 1;
+    }
+    assert_eq!(examples, 2);
 }

@@ -86,10 +86,11 @@ impl Right {
     }
 }
 
-/// The rights of the release's roles, one by one.
+/// The rights that the release's roles give to what scales pods, one by one.
 async fn granted(cluster: &Cluster) -> Result<Vec<Right>> {
     let client = cluster.client().await?;
-    let of_release = ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"));
+    let labels = format!("app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator");
+    let of_release = ListParams::default().labels(&labels);
     let cluster_roles = Api::<ClusterRole>::all(client.clone()).list(&of_release).await?;
     let roles = Api::<Role>::all(client).list(&of_release).await?;
     let of_cluster = cluster_roles.iter().flat_map(|role| role.rules.iter().flatten());

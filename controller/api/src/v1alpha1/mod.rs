@@ -25,10 +25,11 @@ pub use nodeorder::{
 };
 pub use podscaler::{Algorithm, Mode, ObjectReference, PodDeletionCost, PodScaler, PodScalerSpec};
 pub use pool::{
-    AvoidedOffering, Budget, CapacityPool, CapacityPoolSpec, CapacityPoolStatus, CapacityType, DisruptionReason,
-    Drain, Expander, ExternalGrpcProvider, GrpcTls, Headroom, HeadroomPods, Kubelet, KwokInstanceType,
-    KwokOffering, KwokProvider, NodeCounts, NodeGroup, NodeProvider, NodeTaint, NodeTemplate, PoolLimits, PoolUse,
-    Requirement, RequirementOperator, ScaleDown, ScaleDownPolicy, TaintEffect, Window, ZoneLimits, ZoneStatus,
+    AvoidedOffering, Budget, CapacityPool, CapacityPoolSpec, CapacityPoolStatus, CapacityType,
+    DisruptionReason, Drain, Expander, ExternalGrpcProvider, GrpcTls, Headroom, HeadroomPods, Kubelet,
+    KwokInstanceType, KwokOffering, KwokProvider, NodeCounts, NodeGroup, NodeProvider, NodeTaint,
+    NodeTemplate, PoolLimits, PoolUse, Requirement, RequirementOperator, ScaleDown, ScaleDownPolicy,
+    TaintEffect, Window, ZoneLimits, ZoneStatus,
 };
 pub use schedule::Schedule;
 pub use source::{

@@ -170,7 +170,9 @@ pub struct OrderedNode {
 }
 
 /// How far an order or a node of it is.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
 pub enum OrderPhase {
     /// Written down; the provider was not asked yet.
     #[default]

@@ -38,7 +38,10 @@ pub struct NodeProvider {
 #[serde(rename_all = "camelCase")]
 pub struct KwokProvider {
     /// The zones it has, as in the label `topology.kubernetes.io/zone`. 1 to 12.
-    #[schemars(length(min = 1, max = 12), inner(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?$")))]
+    #[schemars(
+        length(min = 1, max = 12),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z0-9]([-a-zA-Z0-9_.]*[a-zA-Z0-9])?$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub zones: Vec<String>,
     /// What it sells. 1 to 500, each name once.

@@ -54,7 +54,9 @@ pub enum RequirementOperator {
 }
 
 /// How a node is paid for, and whether it may be taken away.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
 pub enum CapacityType {
     /// Ours until we give it back.
     #[default]

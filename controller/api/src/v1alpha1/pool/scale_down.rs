@@ -1,8 +1,6 @@
 //! When nodes go.
 
-use k8s_openapi::{
-    apimachinery::pkg::api::resource::Quantity, apimachinery::pkg::util::intstr::IntOrString,
-};
+use k8s_openapi::{apimachinery::pkg::api::resource::Quantity, apimachinery::pkg::util::intstr::IntOrString};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
