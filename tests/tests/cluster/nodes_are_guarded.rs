@@ -197,12 +197,21 @@ impl Guards<'_, '_> {
 
     async fn only_nominations(&self) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.scene.namespace);
-        let name = pods.list(&ListParams::default()).await?.items.pop().context("no pod")?.name_any();
+        // A pod that is bound cannot be nominated, and this one fits nowhere.
+        let name = "waiting";
+        let resources = json!({"requests": {"cpu": "10000"}});
+        let containers = json!([{"name": "app", "image": "app", "resources": resources}]);
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {"containers": containers},
+        });
+        self.scene.create(pod).await?;
         let nominate = Patch::Merge(json!({"status": {"nominatedNodeName": "zone-a-0"}}));
-        pods.patch_status(&name, &try_patch(), &nominate).await.context("a nomination is refused")?;
-        for status in [json!({"phase": "Failed"}), json!({"conditions": []}), json!({"podIP": null})] {
+        pods.patch_status(name, &try_patch(), &nominate).await.context("a nomination is refused")?;
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        for status in [json!({"phase": "Failed"}), json!({"conditions": ready}), json!({"podIP": "10.0.0.1"})]
+        {
             let patch = Patch::Merge(json!({"status": status}));
-            refused(pods.patch_status(&name, &try_patch(), &patch).await, "but nominatedNodeName")
+            refused(pods.patch_status(name, &try_patch(), &patch).await, "but nominatedNodeName")
                 .with_context(|| status.to_string())?;
         }
         Ok(())
