@@ -24,7 +24,7 @@ go_is_formatted() {
 # crates are built alone anyway: the core for wasm32 below, the operator for its image.
 each_library_alone() {
   local crate
-  for crate in plimsoll-api plimsoll-observe plimsoll-signals; do
+  for crate in plimsoll-api plimsoll-observe plimsoll-providers plimsoll-signals; do
     cargo check --quiet --locked --package "$crate" || return
   done
 }
@@ -34,7 +34,7 @@ each_library_alone() {
 core_is_pure() {
   local found
   found=$(cargo tree --package plimsoll-core --edges normal,build --target all --all-features --prefix none --format '{p}' |
-    awk '{ print $1 }' | sort -u | grep -E '^(kube|kube-.*|k8s-openapi|tokio|tokio-.*|tracing|tracing-.*|rand|rand_.*|getrandom|chrono|plimsoll-(api|observe|signals|operator))$' || true)
+    awk '{ print $1 }' | sort -u | grep -E '^(kube|kube-.*|k8s-openapi|tokio|tokio-.*|tracing|tracing-.*|rand|rand_.*|getrandom|chrono|plimsoll-(api|observe|providers|signals|operator))$' || true)
   [[ -z $found ]] || { echo "plimsoll-core depends on: ${found//$'\n'/, }" >&2; return 1; }
 }
 

@@ -40,8 +40,9 @@ pub struct Offerings {
 ///    [`idempotent_create`](Capabilities::idempotent_create) holds, else in a new one. A surplus that has no instances
 ///    yet is given back by [`decrease_target`](Self::decrease_target), one that has by [`delete`](Self::delete).
 ///
-/// Orders for one offering must follow one another: the second is recorded after the first was settled. Where creation
-/// is not idempotent, two at once could not be told apart.
+/// Where creation is not idempotent, orders for one offering must follow one another: the second is recorded after the
+/// first was answered or settled, and nothing is deleted from the offering meanwhile. Two changes at once could not be
+/// told apart.
 ///
 /// Each call ends within [`time_out`](Self::time_out), however the provider behaves. No call panics, whatever is
 /// answered.
@@ -56,7 +57,7 @@ pub trait Provider: Send + Sync + Debug {
     /// How long one call takes at most. It is started only while the caller may write for as long.
     fn time_out(&self) -> Duration;
 
-    /// What can be asked for. May be up to a few minutes old, except for [`Offering::available`].
+    /// What can be asked for. Templates and prices may be some minutes old.
     ///
     /// # Errors
     /// When nothing can be said about any offering. What is wrong with a single one is an [`Oddity`].

@@ -2,13 +2,13 @@
 //!
 //! [`contract!`](crate::contract!) makes a test of each promise.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use plimsoll_core::quantity::Quantity;
 use plimsoll_providers::{
-    Catalogue, CloudQuota, CreateRequest, Failure, InstanceRef, InstanceState, InstanceType, OfferingId,
-    OrderKey, Provider, ProviderError, Remedy, Rule,
+    Catalogue, CloudQuota, CreateRequest, Failure, Instance, InstanceRef, InstanceState, InstanceType,
+    OfferingId, OrderKey, Provider, ProviderError, Remedy, Rule,
 };
 use tokio::time::Instant;
 
@@ -104,10 +104,7 @@ impl dyn Subject + '_ {
     async fn live(&self, offering: &OfferingId) -> Result<Vec<InstanceRef>> {
         let inventory = self.provider().inventory().await?;
         let live = inventory.instances().filter(|instance| instance.state != InstanceState::Deleting);
-        Ok(live
-            .filter(|instance| instance.offering == *offering)
-            .map(|instance| instance.reference())
-            .collect())
+        Ok(live.filter(|instance| instance.offering == *offering).map(Instance::reference).collect())
     }
 
     async fn size(&self, offering: &OfferingId) -> Result<u32> {
@@ -313,7 +310,7 @@ pub async fn a_hang_ends_in_the_time_out_and_nothing_was_done(subject: &dyn Subj
     let started = Instant::now();
     let error = subject.provider().create(&order).await.err().context("it was made")?;
     // A second for the machine to be busy in.
-    let most = subject.provider().time_out() + std::time::Duration::from_secs(1);
+    let most = subject.provider().time_out() + Duration::from_secs(1);
     ensure!(started.elapsed() < most, "{:?}", started.elapsed());
     ensure!(matches!(error, ProviderError::TimedOut { .. }) && !error.nothing_done(), "{error:?}");
     ensure!(error.remedy() == Remedy::RetryLater);

@@ -12,6 +12,8 @@ mod change;
 mod config;
 mod connection;
 mod failure;
+#[cfg(test)]
+mod properties;
 pub mod protocol;
 mod template;
 

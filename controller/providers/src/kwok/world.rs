@@ -11,11 +11,11 @@ use kube::{
 use super::{
     failure::failure,
     machines::{Machines, Store},
-    node::provider_id,
+    node::{node_name, provider_id},
 };
 use crate::{
-    Group, Instance, InstanceState, Inventory, Oddity, OfferingId, OrderKey, ProviderError, Stock, Usage,
-    labels,
+    Group, Instance, InstanceRef, InstanceState, Inventory, Oddity, OfferingId, OrderKey, ProviderError,
+    Stock, Usage, labels,
 };
 
 /// A node with our mark.
@@ -25,6 +25,15 @@ pub(super) struct Seen {
     pub(super) offering: OfferingId,
     pub(super) order: OrderKey,
     pub(super) deleting: bool,
+}
+
+/// Something that was named.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    pub(super) name: &'a str,
+    pub(super) node: Option<&'a Seen>,
+    /// The order and its number, while its record is there.
+    pub(super) machine: Option<(OrderKey, u32)>,
 }
 
 /// What there is.
@@ -92,6 +101,27 @@ impl World {
             Some(node) => !node.deleting,
             None => self.machines.booting.get(order).is_some_and(|booting| booting.has(index)),
         }
+    }
+
+    /// What an instance names, if it is ours and of that offering.
+    pub(super) fn find<'a>(&'a self, instance: &'a InstanceRef) -> Option<Found<'a>> {
+        let name = node_name(&instance.id)?;
+        let node = self.nodes.get(name);
+        let machine = self.machine(name);
+        let offering = match (node, &machine) {
+            (Some(node), _) => &node.offering,
+            (None, Some((order, _))) => &self.machines.booting.get(order)?.order.offering,
+            (None, None) => return None,
+        };
+        (*offering == instance.offering).then_some(Found { name, node, machine })
+    }
+
+    /// The order and the number of a machine that is on record under this name.
+    fn machine(&self, name: &str) -> Option<(OrderKey, u32)> {
+        let (order, index) = name.rsplit_once('-')?;
+        let (order, index) = (order.parse::<OrderKey>().ok()?, index.parse().ok()?);
+        let on_record = self.machines.booting.get(&order).is_some_and(|booting| booting.has(index));
+        (on_record && order.node_name(index) == name).then_some((order, index))
     }
 
     /// The instances of an order that are there or coming.
