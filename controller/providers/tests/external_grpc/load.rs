@@ -52,10 +52,10 @@ async fn ends_in_time(rpc: Rpc) {
     server.client.create(&order(1, 0)).await.unwrap();
     let instance = server.group(&here()).await.instances.remove(0).reference();
     server.cloud.misbehave(Faults::hanging(rpc));
-    let started = Instant::now();
+    let (started, made) = (Instant::now(), order(1, 0));
     let (deleted, settled, looked) = tokio::join!(
         server.client.delete(std::slice::from_ref(&instance)),
-        server.client.settle(&order(1, 0)),
+        server.client.settle(&made),
         server.client.inventory(),
     );
     // Deletion and settling wait for each other; a second for the machine to be busy in.
@@ -79,9 +79,9 @@ async fn calls_are_measured_bounded_and_given_up() {
     measured.inventory().await.unwrap();
     assert!(measured.create(&order(1, 5)).await.is_err());
     server.cloud.misbehave(Faults::hanging(Rpc::NodeGroupTargetSize));
-    let started = Instant::now();
+    let (started, wanted) = (Instant::now(), order(1, 0));
     // One at a time: who waits in vain for the other has surely done nothing.
-    let (first, second) = tokio::join!(measured.create(&order(1, 0)), measured.settle(&order(1, 0)));
+    let (first, second) = tokio::join!(measured.create(&wanted), measured.settle(&wanted));
     assert!(started.elapsed() < provider.time_out() + TIME_OUT * 2);
     assert!(matches!(first, Err(ProviderError::TimedOut { .. })), "{first:?}");
     assert!(second.is_err());
