@@ -144,7 +144,7 @@ impl State {
         machines
             .filter_map(|machine| match machine.state {
                 MachineState::Booting(until) => until,
-                MachineState::Running => None,
+                MachineState::Running | MachineState::Leaving => None,
             })
             .min()
     }

@@ -86,6 +86,8 @@ pub struct Faults {
     pub grows_by_more: u32,
     /// How often a size is read before a growth shows in it.
     pub reads_before_growth_shows: u32,
+    /// What is deleted is still listed, as going, and lowers the size again if it is deleted again.
+    pub deletes_slowly: bool,
     /// What is untrue.
     pub lies: BTreeSet<Lie>,
 }

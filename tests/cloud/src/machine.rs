@@ -11,6 +11,8 @@ pub enum MachineState {
     Booting(Option<Instant>),
     /// It is there.
     Running,
+    /// It is going, and is in no size any more.
+    Leaving,
 }
 
 /// A machine, or what stands in for one that does not come.

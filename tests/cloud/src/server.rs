@@ -125,6 +125,7 @@ fn instance(machine: &Machine) -> Instance {
     let state = match machine.state {
         MachineState::Booting(_) => InstanceState::InstanceCreating,
         MachineState::Running => InstanceState::InstanceRunning,
+        MachineState::Leaving => InstanceState::InstanceDeleting,
     };
     let error_info = machine.failure.as_ref().map(|words| InstanceErrorInfo {
         error_code: "InsufficientInstanceCapacity".to_owned(),
@@ -295,7 +296,10 @@ impl CloudProvider for Cloud {
                 return Err(Status::internal(format!("{} is not of {id}", node.provider_id)));
             }
             for node in &nodes {
-                group.by_id.remove(&node.provider_id);
+                match group.by_id.get_mut(&node.provider_id) {
+                    Some(machine) if state.faults.deletes_slowly => machine.state = MachineState::Leaving,
+                    _ => drop(group.by_id.remove(&node.provider_id)),
+                }
                 group.target = group.target.saturating_sub(1);
             }
             Ok(said::NodeGroupDeleteNodesResponse {})

@@ -100,6 +100,18 @@ async fn instances_that_stand_for_missing_ones_are_failures_and_can_be_deleted()
 }
 
 #[tokio::test]
+async fn an_instance_on_its_way_out_is_not_deleted_again() {
+    let server = server(Faults { deletes_slowly: true, ..Faults::default() }).await;
+    server.client.create(&order(3, 0)).await.unwrap();
+    let gone = server.group(&here()).await.instances.remove(0).reference();
+    for _ in 0..2 {
+        server.client.delete(std::slice::from_ref(&gone)).await.unwrap();
+    }
+    let group = server.group(&here()).await;
+    assert_eq!((group.target, group.instances.len(), group.unfulfilled()), (2, 3, 0));
+}
+
+#[tokio::test]
 async fn a_server_that_refuses_is_told_from_one_that_is_not_there() {
     let refusal = |code| Faults {
         refuses: [(Rpc::NodeGroupIncreaseSize, (code, "no".to_owned()))].into(),
