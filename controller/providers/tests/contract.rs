@@ -43,8 +43,8 @@ impl Subject for OverGrpc {
         client(&self.serving)
     }
 
-    fn key(&self, name: &str) -> OrderKey {
-        name.parse().unwrap()
+    fn key(&self, name: &str) -> Result<OrderKey> {
+        Ok(name.parse()?)
     }
 
     fn offer(&self, catalogue: Catalogue) -> Result<()> {

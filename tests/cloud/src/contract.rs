@@ -57,7 +57,10 @@ pub trait Subject: Send + Sync {
     /// When it cannot be made.
     fn restarted(&self) -> Result<Arc<dyn Provider>>;
     /// An order's key that no other subject uses.
-    fn key(&self, name: &str) -> OrderKey;
+    ///
+    /// # Errors
+    /// When the name cannot be a part of one.
+    fn key(&self, name: &str) -> Result<OrderKey>;
     /// Makes the cloud offer this from now on.
     ///
     /// # Errors
@@ -90,7 +93,7 @@ impl dyn Subject + '_ {
     async fn order(&self, name: &str, offering: OfferingId, count: u32) -> Result<CreateRequest> {
         let inventory = self.provider().inventory().await?;
         let size = inventory.target(&offering).context("the size cannot be read")?;
-        Ok(CreateRequest::new(self.key(name), offering, count, size))
+        Ok(CreateRequest::new(self.key(name)?, offering, count, size))
     }
 
     async fn create(&self, name: &str, offering: OfferingId, count: u32) -> Result<CreateRequest> {
@@ -277,7 +280,7 @@ pub async fn bounds_are_kept(subject: &dyn Subject) -> Result<()> {
 /// It may have been there a moment ago.
 pub async fn an_unknown_offering_is_an_error(subject: &dyn Subject) -> Result<()> {
     let nowhere = OfferingId::from("small.nowhere.spot");
-    let order = CreateRequest::new(subject.key("a"), nowhere.clone(), 1, 0);
+    let order = CreateRequest::new(subject.key("a")?, nowhere.clone(), 1, 0);
     let error = subject.provider().create(&order).await;
     ensure!(error == Err(ProviderError::UnknownOffering(nowhere)), "{error:?}");
     Ok(())
@@ -286,7 +289,7 @@ pub async fn an_unknown_offering_is_an_error(subject: &dyn Subject) -> Result<()
 /// Nor is one for too many.
 pub async fn an_order_for_no_nodes_is_invalid(subject: &dyn Subject) -> Result<()> {
     for count in [0, CreateRequest::MOST + 1, u32::MAX] {
-        let order = CreateRequest::new(subject.key("a"), here(), count, 0);
+        let order = CreateRequest::new(subject.key("a")?, here(), count, 0);
         let error = subject.provider().create(&order).await;
         ensure!(matches!(&error, Err(ProviderError::Invalid(words)) if words.contains("count")), "{error:?}");
     }

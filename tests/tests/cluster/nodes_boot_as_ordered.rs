@@ -26,8 +26,8 @@ impl OverKwok {
         Api::all(self.client.clone())
     }
 
-    fn order(&self, name: &str, count: u32) -> CreateRequest {
-        CreateRequest::new(self.key(name), offering(), count, 0)
+    fn order(&self, name: &str, count: u32) -> Result<CreateRequest> {
+        Ok(CreateRequest::new(self.key(name)?, offering(), count, 0))
     }
 
     async fn ours(&self) -> Result<Vec<Node>> {
@@ -53,7 +53,7 @@ fn is_ready(node: &Node) -> bool {
 #[tokio::test]
 async fn an_ordered_node_is_what_the_offering_said_and_carries_our_mark() -> Result<()> {
     let kwok = OverKwok::new(0).await?;
-    let mut order = kwok.order("a", 1);
+    let mut order = kwok.order("a", 1)?;
     order.labels = [("team", "web"), ("plimsoll.dev/provider", "another")]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();
@@ -92,7 +92,7 @@ async fn an_ordered_node_is_what_the_offering_said_and_carries_our_mark() -> Res
 #[tokio::test]
 async fn a_node_appears_after_the_boot_delay_also_when_the_process_is_restarted() -> Result<()> {
     let kwok = OverKwok::new(2).await?;
-    let created = kwok.provider().create(&kwok.order("a", 3)).await?;
+    let created = kwok.provider().create(&kwok.order("a", 3)?).await?;
     ensure!(
         created.instances.iter().all(|instance| instance.state == InstanceState::Creating),
         "{created:?}"
@@ -122,7 +122,7 @@ async fn what_never_registers_stays_on_its_way_until_it_is_deleted() -> Result<(
     let kwok = OverKwok::new(0).await?;
     let rules = vec![Rule { failure: Some(Failure::NeverRegisters), ..Rule::default() }];
     kwok.change(plimsoll_providers::Catalogue { rules, ..catalogue() })?;
-    let created = kwok.provider().create(&kwok.order("a", 2)).await?;
+    let created = kwok.provider().create(&kwok.order("a", 2)?).await?;
     ensure!(created.accepted == 2 && created.instances.len() == 2, "{created:?}");
     let gone: Vec<_> = created.instances.iter().map(plimsoll_providers::Instance::reference).collect();
     kwok.provider().delete(&gone).await?;
@@ -134,9 +134,9 @@ async fn what_never_registers_stays_on_its_way_until_it_is_deleted() -> Result<(
 #[tokio::test]
 async fn a_node_that_is_not_ours_is_never_deleted() -> Result<()> {
     let (ours, other) = (OverKwok::new(0).await?, OverKwok::new(0).await?);
-    let theirs = other.provider().create(&other.order("a", 1)).await?.instances.remove(0);
+    let theirs = other.provider().create(&other.order("a", 1)?).await?.instances.remove(0);
     // A node of the bed, a node of another provider, and one of ours whose mark somebody took away.
-    let ours_once = ours.provider().create(&ours.order("a", 1)).await?.instances.remove(0);
+    let ours_once = ours.provider().create(&ours.order("a", 1)?).await?.instances.remove(0);
     let name = ours_once.node_name.clone().expect("it has one");
     let unmarked = json!({"metadata": {"labels": {"plimsoll.dev/node-order": null}}});
     ours.nodes().patch(&name, &PatchParams::default(), &Patch::Merge(unmarked)).await?;
@@ -156,12 +156,12 @@ async fn a_node_that_is_not_ours_is_never_deleted() -> Result<()> {
 #[tokio::test]
 async fn a_name_that_is_taken_is_told() -> Result<()> {
     let (ours, other) = (OverKwok::new(0).await?, OverKwok::new(0).await?);
-    other.provider().create(&other.order("a", 1)).await?;
-    let stolen = CreateRequest { order: other.key("a"), ..ours.order("a", 1) };
+    other.provider().create(&other.order("a", 1)?).await?;
+    let stolen = CreateRequest { order: other.key("a")?, ..ours.order("a", 1)? };
     other
         .nodes()
         .patch(
-            &other.key("a").node_name(0),
+            &other.key("a")?.node_name(0),
             &PatchParams::default(),
             &Patch::Merge(json!({"metadata": {"labels": {"plimsoll.dev/node-order": "somebody-elses"}}})),
         )
@@ -178,7 +178,7 @@ async fn a_name_that_is_taken_is_told() -> Result<()> {
 async fn two_hundred_machines_boot_at_once() -> Result<()> {
     let kwok = OverKwok::new(1).await?;
     let kwok = Arc::new(kwok);
-    let order = kwok.order("a", 200);
+    let order = kwok.order("a", 200)?;
     ensure!(kwok.provider().create(&order).await?.accepted == 200);
     let settled = kwok.provider().settle(&order).await?;
     ensure!((settled.done, settled.size) == (200, 200), "{settled:?}");

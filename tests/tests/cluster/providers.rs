@@ -56,8 +56,8 @@ impl Subject for OverKwok {
         Ok(Arc::new(KwokProvider::new(&self.name, self.client.clone(), "default", self.config.clone())?))
     }
 
-    fn key(&self, name: &str) -> OrderKey {
-        format!("{}-{name}", self.name).parse().expect("a key")
+    fn key(&self, name: &str) -> Result<OrderKey> {
+        Ok(format!("{}-{name}", self.name).parse()?)
     }
 
     fn offer(&self, catalogue: Catalogue) -> Result<()> {
