@@ -16,3 +16,4 @@ pub mod quantity;
 pub mod reason;
 pub mod replicas;
 pub mod time;
+mod window;

@@ -1,15 +1,10 @@
-//! Windows of time in which other bounds hold.
-//!
-//! A time of day is one of the clock on the wall of the schedule's zone. When that clock is put forward, a time it jumps
-//! over counts at the moment of the jump; when it is put back, a time that comes twice counts at the first.
+//! Windows of time in which other bounds hold. What a time of day is stands in [`crate::window`].
 
-use cronexpr::{Crontab, FallbackTimezoneOption, MakeTimestamp, ParseOptions, parse_crontab_with};
-use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
 use super::invalid::InvalidPolicy;
 use crate::time::{Span, Timestamp};
+use crate::window::{Cron, State, time_zone};
 
 /// Bounds that hold from each `start` until the next `end`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,72 +26,29 @@ pub struct Schedule {
 /// A schedule that was understood.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
-    start: Crontab,
-    end: Crontab,
-    zone: TimeZone,
-}
-
-/// Where a moment lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct State {
-    pub(super) open: bool,
-    /// The next time the window opens or closes.
-    pub(super) until: Option<Timestamp>,
+    start: Cron,
+    end: Cron,
 }
 
 /// How far to look back for the last opening and the last closing, in hours: short first, since most lie near, and long
 /// enough for what comes on 29 February only.
 const LOOK_BACK_HOURS: [i64; 5] = [1, 24, 8 * 24, 367 * 24, 1500 * 24];
 
-/// A clock that is put back repeats an hour, or, where a country changes sides of the date line, a day.
-const MOST_REPEATED_MINUTES: usize = 24 * 60;
-
-/// Any moment serves to see whether an expression ever comes.
-const SOME_MOMENT: Timestamp = Timestamp::from_secs(1_700_000_000);
-
 impl Schedule {
     /// Understands the schedule. `field` is its path.
     pub(super) fn window(&self, field: &str) -> Result<Window, InvalidPolicy> {
-        let zone = TimeZoneDatabase::bundled().get(&self.time_zone).map_err(|_| {
-            let problem = format!(
-                "{:?} is no time zone: name one of the IANA database, such as Europe/Berlin or UTC",
-                self.time_zone
-            );
-            InvalidPolicy::new(format!("{field}.timeZone"), problem)
-        })?;
+        let zone = time_zone(&self.time_zone)
+            .map_err(|problem| InvalidPolicy::new(format!("{field}.timeZone"), problem))?;
         let cron = |text: &str, end: &str| {
-            let field = format!("{field}.{end}");
-            let cron = cron(text).map_err(|problem| InvalidPolicy::new(&field, problem))?;
-            match next(&cron, &zone, SOME_MOMENT) {
-                Some(_) => Ok(cron),
-                None => Err(InvalidPolicy::new(&field, format!("{text:?} names a day that never comes"))),
-            }
+            Cron::parse(text, &zone).map_err(|problem| InvalidPolicy::new(format!("{field}.{end}"), problem))
         };
-        let (start, end) = (cron(&self.start, "start")?, cron(&self.end, "end")?);
-        Ok(Window { start, end, zone })
+        Ok(Window { start: cron(&self.start, "start")?, end: cron(&self.end, "end")? })
     }
-}
-
-fn cron(text: &str) -> Result<Crontab, String> {
-    const FIELDS: &str = "minute hour day-of-month month day-of-week";
-    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
-    if fields.len() != 5 {
-        return Err(format!("{text:?} has {} fields, not the five of cron: {FIELDS}", fields.len()));
-    }
-    // In UTC the clock on the wall is never put forward or back: the zone comes into it in `moment`.
-    let mut options = ParseOptions::default();
-    options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-    parse_crontab_with(&fields.join(" "), options).map_err(|error| {
-        // The last line of three says what is wrong, behind a mark under the place.
-        let error = error.to_string();
-        let reason = error.lines().last().unwrap_or_default().trim_start().trim_start_matches("^ ");
-        format!("{text:?} is no cron expression ({FIELDS}): {reason}")
-    })
 }
 
 impl Window {
     pub(super) fn at(&self, now: Timestamp) -> State {
-        let (opens, closes) = (next(&self.start, &self.zone, now), next(&self.end, &self.zone, now));
+        let (opens, closes) = (self.start.next(now), self.end.next(now));
         State { open: self.opened_last(now), until: opens.into_iter().chain(closes).min() }
     }
 
@@ -104,50 +56,12 @@ impl Window {
     fn opened_last(&self, now: Timestamp) -> bool {
         for hours in LOOK_BACK_HOURS {
             let since = now - Span::from_secs(hours * 3600);
-            let opened = last(&self.start, &self.zone, since, now);
-            let closed = last(&self.end, &self.zone, since, now);
+            let (opened, closed) = (self.start.last(since, now), self.end.last(since, now));
             if opened.is_some() || closed.is_some() {
                 return opened >= closed;
             }
         }
         false
-    }
-}
-
-/// The last time after `since` and not after `now`.
-fn last(cron: &Crontab, zone: &TimeZone, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let mut found = None;
-    let mut from = since;
-    while let Some(at) = next(cron, zone, from).filter(|at| *at <= now) {
-        (found, from) = (Some(at), at);
-    }
-    found
-}
-
-/// The first time after `now`; `None` if there is none within four years.
-fn next(cron: &Crontab, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
-    let now = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?;
-    let mut on_the_wall = zone.to_datetime(now);
-    for _ in 0..=MOST_REPEATED_MINUTES {
-        let as_if_utc = TimeZone::UTC.to_timestamp(on_the_wall).ok()?;
-        on_the_wall = cron.find_next(MakeTimestamp(as_if_utc)).ok()?.datetime();
-        let moment = moment(zone, on_the_wall)?;
-        if moment > now {
-            return Some(Timestamp::from_millis(moment.as_millisecond()));
-        }
-    }
-    None
-}
-
-/// When the clock on the wall shows this for the first time, or jumps over it.
-fn moment(zone: &TimeZone, on_the_wall: DateTime) -> Option<jiff::Timestamp> {
-    let ambiguous = zone.to_ambiguous_timestamp(on_the_wall);
-    match ambiguous.offset() {
-        AmbiguousOffset::Gap { .. } => {
-            let before = ambiguous.earlier().ok()?;
-            zone.following(before).next().map(|jump| jump.timestamp())
-        }
-        _ => ambiguous.earlier().ok(),
     }
 }
 
@@ -326,8 +240,6 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
-        let out_of_range = cron("0 24 * * *").expect_err("is wrong");
-        assert!(out_of_range.ends_with("must be in range 0..=23; found 24"), "{out_of_range}");
     }
 
     #[test]
