@@ -11,6 +11,7 @@ mod requirement;
 mod resources;
 mod shape;
 mod taint;
+mod workload;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub use disruption::{DisruptionBudget, UnhealthyPods};
 pub use node::{Node, Order, Readiness};
 pub use pod::{Eviction, Owner, OwnerKind, Pod, PodState, Unplannable};
 pub use pool::{
-    Balance, BudgetReason, Capacity, CapacityType, Expander, Headroom, HeadroomSize, Limits, NodeBudget,
+    Balance, BudgetReason, Capacity, CapacityType, Drain, Expander, Headroom, HeadroomSize, Limits, NodeBudget,
     NodeTemplate, Offering, OfferingKey, Pool, ScaleDown, ScaleDownMode,
 };
 pub use requirement::{Labels, Operator, Requirement, Selector};
@@ -27,6 +28,7 @@ pub use shape::{
     Affinity, HostPort, NodeTerm, PodShape, PodTerm, Policy, Preferred, Spread, VolumeNeed, WhenUnsatisfiable,
 };
 pub use taint::{Effect, Taint, Toleration, TolerationOperator};
+pub use workload::Workload;
 
 /// A name that many values share.
 pub type Name = Arc<str>;

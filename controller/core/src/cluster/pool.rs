@@ -185,6 +185,9 @@ pub struct ScaleDown {
     pub budgets: Vec<NodeBudget>,
     /// Nothing goes while more than this share of the pool is not ready, in thousandths.
     pub breaker: i64,
+    /// How a node is emptied.
+    #[serde(default)]
+    pub drain: Drain,
 }
 
 impl Default for ScaleDown {
@@ -198,7 +201,26 @@ impl Default for ScaleDown {
             savings_per_eviction: 0,
             budgets: vec![NodeBudget::default()],
             breaker: 200,
+            drain: Drain::default(),
         }
+    }
+}
+
+/// How a node is emptied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Drain {
+    /// The most that a pod gets to end, if its own grace period is longer.
+    pub max_grace: Span,
+    /// How long a drain may take before it is undone.
+    pub time_out: Span,
+    /// How many Deployments may at the same time have one replica more than they ask for.
+    pub max_surge: u32,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self { max_grace: Span::from_secs(600), time_out: Span::from_secs(1800), max_surge: 0 }
     }
 }
 
