@@ -11,7 +11,9 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod nodes;
 mod numeric;
+pub mod placement;
 pub mod quantity;
 pub mod reason;
 pub mod replicas;

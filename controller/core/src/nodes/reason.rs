@@ -1,0 +1,111 @@
+//! Why nodes are not ordered: one vocabulary for events, conditions and `plimsoll explain`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Name, OfferingKey, Unplannable};
+use crate::placement::Refusal;
+use crate::time::Timestamp;
+
+/// An offering that was not considered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PassedOver {
+    /// Its pool.
+    pub pool: Name,
+    /// The offering.
+    pub offering: OfferingKey,
+    /// Why.
+    pub why: WhyPassedOver,
+}
+
+/// Why an offering was not considered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WhyPassedOver {
+    /// It failed lately.
+    AvoidedUntil(Timestamp),
+    /// The provider has no more of it.
+    NoneLeft,
+    /// Its price is below zero.
+    NoPrice,
+    /// Daemons leave no room on it.
+    DaemonsFillIt,
+}
+
+/// A cause for which pods get no place, and how often it was met.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhyRefused {
+    /// The cause.
+    pub cause: Cause,
+    /// How many nodes or offerings it holds for; 0 where it holds for the pod itself.
+    pub count: u32,
+}
+
+/// Why pods get no place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Cause {
+    /// We do not plan for it.
+    LeftAlone(Unplannable),
+    /// Nodes that are there or ordered refuse it.
+    Nodes(Refusal),
+    /// Offerings of a pool refuse it, when new and empty.
+    Offerings(Name, Refusal),
+    /// A limit of a pool.
+    Limit(Name, Limit),
+    /// Offerings of a pool that would do were passed over.
+    PassedOver(Name, WhyPassedOver),
+    /// There is no pool.
+    NoPool,
+}
+
+/// A limit that is reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Limit {
+    /// Nodes of the pool.
+    Nodes(u32),
+    /// Nodes of the pool in a zone.
+    NodesInZone(Name, u32),
+    /// Allocatable resources of the pool.
+    Resource(Name, i64),
+    /// Nodes of the cluster.
+    TotalNodes(u32),
+}
+
+impl fmt::Display for WhyPassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AvoidedUntil(until) => write!(f, "avoided until {} after an error", until.as_millis()),
+            Self::NoneLeft => f.write_str("the provider has no more of it"),
+            Self::NoPrice => f.write_str("its price is below zero"),
+            Self::DaemonsFillIt => f.write_str("daemons leave no room on it"),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nodes(limit) => write!(f, "at its limit of {limit} nodes"),
+            Self::NodesInZone(zone, limit) => write!(f, "at its limit of {limit} nodes in {zone}"),
+            Self::Resource(resource, limit) => write!(f, "at its limit of {limit} {resource}"),
+            Self::TotalNodes(limit) => write!(f, "the cluster is at its limit of {limit} nodes"),
+        }
+    }
+}
+
+impl fmt::Display for WhyRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::LeftAlone(why) => write!(f, "left alone: {why}"),
+            Cause::Nodes(refusal) => write!(f, "{} nodes {refusal}", self.count),
+            Cause::Offerings(pool, refusal) => write!(f, "pool {pool}: {} offerings {refusal}", self.count),
+            Cause::Limit(pool, limit) => write!(f, "pool {pool}: {limit}"),
+            Cause::PassedOver(pool, why) => {
+                write!(f, "pool {pool}: {} offerings passed over: {why}", self.count)
+            }
+            Cause::NoPool => f.write_str("there is no pool to order nodes from"),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Resources in dense form, and the scheduler's rule for them.
+//!
+//! A pod fits when it is one more than the node may have, and of each resource that it asks for as much is free; a
+//! resource that is not asked for never stands in the way (`noderesources/fit.go`).
+
+use super::intern::Interner;
+use crate::cluster::{Name, Resource, Resources};
+
+const BASE: usize = 4;
+
+/// Amounts of cpu, memory, ephemeral storage and pods, and of other resources by their number. What is missing is zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Amounts {
+    pub(crate) base: [i64; BASE],
+    extended: Vec<i64>,
+}
+
+impl Amounts {
+    /// The dense form of `resources`.
+    pub(crate) fn of(resources: &Resources, names: &mut Interner<Name>) -> Self {
+        let base = [resources.cpu, resources.memory, resources.ephemeral_storage, resources.pods];
+        let mut extended = Vec::new();
+        for (name, amount) in &resources.extended {
+            let index = names.intern(name) as usize;
+            if extended.len() <= index {
+                extended.resize(index + 1, 0);
+            }
+            extended[index] = *amount;
+        }
+        Self { base, extended }
+    }
+
+    /// Whether `ask` fits.
+    pub(crate) fn holds(&self, ask: &Self) -> bool {
+        self.base.iter().zip(&ask.base).all(|(free, ask)| *ask <= 0 || ask <= free)
+            && (ask.extended.is_empty() || self.room(ask) > 0)
+    }
+
+    /// How many times `ask` fits.
+    pub(crate) fn room(&self, ask: &Self) -> u32 {
+        let extended = ask.extended.iter().enumerate();
+        let extended = extended.map(|(index, ask)| (self.extended.get(index).copied().unwrap_or(0), *ask));
+        let all = self.base.iter().copied().zip(ask.base.iter().copied()).chain(extended);
+        let times = all.filter(|(_, ask)| *ask > 0).map(|(free, ask)| (free / ask).max(0));
+        times.min().map_or(u32::MAX, |times| u32::try_from(times).unwrap_or(u32::MAX))
+    }
+
+    /// The first resource of which too little is free.
+    pub(crate) fn lacks(&self, ask: &Self, names: &Interner<Name>) -> Option<Resource> {
+        let base = [Resource::Cpu, Resource::Memory, Resource::EphemeralStorage, Resource::Pods];
+        let lacking = base.into_iter().zip(self.base.iter().zip(&ask.base));
+        let lacking = lacking.into_iter().find(|(_, (free, ask))| **ask > 0 && ask > free);
+        lacking.map(|(resource, _)| resource).or_else(|| {
+            let index =
+                ask.extended.iter().enumerate().position(|(index, ask)| {
+                    *ask > 0 && *ask > self.extended.get(index).copied().unwrap_or(0)
+                })?;
+            Some(Resource::Extended(names.value(u32::try_from(index).ok()?).clone()))
+        })
+    }
+
+    /// Adds `other` `times` over, saturating; `times` may be negative.
+    pub(crate) fn add(&mut self, other: &Self, times: i64) {
+        if self.extended.len() < other.extended.len() {
+            self.extended.resize(other.extended.len(), 0);
+        }
+        let mine = self.base.iter_mut().chain(&mut self.extended);
+        let padded = other.base.iter().chain(&other.extended);
+        // The base is of one length, so the two chains stay aligned.
+        for (mine, other) in mine.zip(padded) {
+            *mine = mine.saturating_add(other.saturating_mul(times));
+        }
+    }
+
+    /// Whether `self` has at least as much of everything.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let extended = other.extended.iter().enumerate();
+        self.base.iter().zip(&other.base).all(|(mine, other)| mine >= other)
+            && extended
+                .into_iter()
+                .all(|(index, other)| self.extended.get(index).copied().unwrap_or(0) >= *other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amounts(cpu: i64, memory: i64, pods: i64, gpu: Option<i64>, names: &mut Interner<Name>) -> Amounts {
+        let extended = gpu.into_iter().map(|gpu| ("example.com/gpu".into(), gpu)).collect();
+        Amounts::of(&Resources { cpu, memory, pods, extended, ..Resources::default() }, names)
+    }
+
+    #[test]
+    fn room_is_counted_in_the_scarcest_resource_that_is_asked_for() {
+        let mut names = Interner::default();
+        let free = amounts(1000, -5, 3, Some(1), &mut names);
+        for (cpu, memory, pods, gpu, room) in [
+            (400, 0, 1, None, 2),
+            (100, 0, 1, None, 3),
+            (100, 1, 1, None, 0),
+            (100, 0, 1, Some(1), 1),
+            (100, 0, 1, Some(2), 0),
+            (1001, 0, 1, None, 0),
+            (0, 0, 0, None, u32::MAX),
+        ] {
+            let ask = amounts(cpu, memory, pods, gpu, &mut names);
+            assert_eq!(free.room(&ask), room, "{ask:?}");
+            assert_eq!(free.holds(&ask), room > 0, "{ask:?}");
+            assert_eq!(free.lacks(&ask, &names).is_none(), room > 0, "{ask:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_added_times_over_can_be_taken_away_again() {
+        let mut names = Interner::default();
+        let mut free = amounts(1000, 10, 3, None, &mut names);
+        let ask = amounts(300, 1, 1, Some(2), &mut names);
+        free.add(&ask, -2);
+        assert_eq!((free.base[0], free.room(&ask)), (400, 0), "no device is there");
+        free.add(&ask, 2);
+        assert_eq!(free.base, [1000, 10, 0, 3]);
+    }
+}

@@ -1,0 +1,392 @@
+//! Nodes with what runs on them, as counts: the state that pods are tried on.
+//!
+//! A copy is cheap, and what was done to one can be undone step by step, so that a plan can be tried without harm.
+
+use std::sync::Arc;
+
+use super::amounts::Amounts;
+use super::class::{ClassId, ClassKey};
+use super::intern::id;
+use super::tables::{Brought, Facts, KindId, Tables};
+use super::tally::{DomainId, KeyId, NO_DOMAIN, Tally, TallyDef, TallyId, UNCOUNTED};
+use crate::cluster::{HOSTNAME, Name};
+
+/// The number of a node within a [`Packing`] and its copies.
+pub type NodeIx = u32;
+
+/// A moment in the history of a packing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(usize);
+
+/// A node as the packing sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeState {
+    pub(crate) free: Amounts,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) kind: KindId,
+    /// By key.
+    pub(crate) domains: Arc<[DomainId]>,
+    /// Classes of its pods, with how many, in the order of the classes.
+    pub(crate) residents: Arc<Vec<(ClassId, u32)>>,
+    /// The most volumes that may be attached, by driver.
+    pub(crate) attach_limits: Arc<Vec<(Name, i64)>>,
+    /// Whether it is there at all; otherwise it takes no pods and makes no domain.
+    pub(crate) present: bool,
+    /// Whether it takes pods.
+    pub(crate) open: bool,
+    /// Whether it stands in for nodes that may come: a domain of its own in which nothing is counted.
+    pub(crate) stand_in: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { node: NodeIx, class: ClassId, count: i64 },
+    Came(NodeIx),
+    Went(NodeIx),
+    Opened { node: NodeIx, was: bool },
+    Resized { node: NodeIx, by: Amounts },
+}
+
+/// Nodes and the pods on them.
+#[derive(Clone, Debug, Default)]
+pub struct Packing {
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) nodes: Vec<NodeState>,
+    pub(crate) tallies: Vec<Arc<Tally>>,
+    /// Per class, how many of its pods are on nodes.
+    pub(crate) population: Vec<u32>,
+    /// Per need and kind: 0 not known yet, 1 may, 2 may not.
+    verdicts: Vec<Arc<Vec<u8>>>,
+    /// Per tally and kind: 0 not known yet, 1 in scope, 2 not.
+    scopes: Vec<Arc<Vec<u8>>>,
+    /// Domains that only nodes to come have, per key.
+    fresh: Vec<u32>,
+    log: Vec<Step>,
+}
+
+impl Packing {
+    /// Now, to come back to.
+    pub fn mark(&self) -> Mark {
+        Mark(self.log.len())
+    }
+
+    /// Takes back everything that was done since `mark`. Numbers of nodes that have come since are void.
+    pub fn undo(&mut self, mark: Mark) {
+        while self.log.len() > mark.0 {
+            let Some(step) = self.log.pop() else { break };
+            match step {
+                Step::Put { node, class, count } => self.shift(node, class, -count),
+                Step::Came(node) => {
+                    self.leave_domains(node);
+                    self.nodes.truncate(node as usize);
+                }
+                Step::Went(node) => self.join_domains(node),
+                Step::Opened { node, was } => self.nodes[node as usize].open = was,
+                Step::Resized { node, by } => self.nodes[node as usize].free.add(&by, -1),
+            }
+        }
+    }
+
+    /// Forgets how to undo, and what was done stays.
+    pub(crate) fn settle(&mut self) {
+        self.log.clear();
+    }
+
+    /// Puts `count` pods of a class on a node, whether they fit or not.
+    pub fn put(&mut self, node: NodeIx, class: ClassId, count: u32) {
+        self.shift(node, class, i64::from(count));
+        self.log.push(Step::Put { node, class, count: i64::from(count) });
+    }
+
+    /// Takes `count` pods of a class from a node that has them.
+    pub fn take(&mut self, node: NodeIx, class: ClassId, count: u32) {
+        self.shift(node, class, -i64::from(count));
+        self.log.push(Step::Put { node, class, count: -i64::from(count) });
+    }
+
+    /// Lets a node take pods, or no more of them.
+    pub fn set_open(&mut self, node: NodeIx, open: bool) {
+        let was = std::mem::replace(&mut self.nodes[node as usize].open, open);
+        self.log.push(Step::Opened { node, was });
+    }
+
+    /// Adds a node.
+    pub(crate) fn come(&mut self, state: NodeState) -> NodeIx {
+        let node = id(self.nodes.len());
+        self.nodes.push(state);
+        self.nodes[node as usize].present = false;
+        self.join_domains(node);
+        self.log.push(Step::Came(node));
+        node
+    }
+
+    /// Adds a node in the place of one that is gone, where there is one. This cannot be undone.
+    pub(crate) fn come_at(&mut self, state: NodeState, vacant: Option<NodeIx>) -> NodeIx {
+        let Some(node) = vacant else { return self.come(state) };
+        self.nodes[node as usize] = state;
+        self.join_domains(node);
+        node
+    }
+
+    /// Takes a node away. What runs on it should have been taken first; what is left there is counted nowhere.
+    pub fn remove_node(&mut self, node: NodeIx) {
+        if self.nodes[node as usize].present {
+            self.leave_domains(node);
+            self.log.push(Step::Went(node));
+        }
+    }
+
+    /// Changes what a node has.
+    pub(crate) fn resize(&mut self, node: NodeIx, by: Amounts) {
+        self.nodes[node as usize].free.add(&by, 1);
+        self.log.push(Step::Resized { node, by });
+    }
+
+    /// Classes of the pods on a node, with how many.
+    pub fn residents(&self, node: NodeIx) -> &[(ClassId, u32)] {
+        &self.nodes[node as usize].residents
+    }
+
+    fn shift(&mut self, node: NodeIx, class: ClassId, count: i64) {
+        let state = &mut self.nodes[node as usize];
+        let of = &self.tables.classes[class as usize];
+        state.free.add(&of.ask, -count);
+        let residents = Arc::make_mut(&mut state.residents);
+        match residents.binary_search_by_key(&class, |(class, _)| *class) {
+            Ok(at) => {
+                let left = (i64::from(residents[at].1) + count).max(0);
+                if left == 0 {
+                    residents.remove(at);
+                } else {
+                    residents[at].1 = u32::try_from(left).unwrap_or(u32::MAX);
+                }
+            }
+            Err(at) => residents.insert(at, (class, u32::try_from(count.max(0)).unwrap_or(u32::MAX))),
+        }
+        if (self.nodes[node as usize]).present {
+            self.count(node, class, count);
+        }
+    }
+
+    fn count(&mut self, node: NodeIx, class: ClassId, count: i64) {
+        let population = &mut self.population[class as usize];
+        *population = population.saturating_add_signed(i32::try_from(count).unwrap_or(i32::MAX));
+        let tables = self.tables.clone();
+        let state = &self.nodes[node as usize];
+        let (kind, domains) = (state.kind, state.domains.clone());
+        let counted = &tables.counted[class as usize];
+        for tally in counted.iter().chain(&tables.classes[class as usize].holds) {
+            let def = tables.tallies.value(*tally);
+            let domain = domains[def.key() as usize];
+            if domain < UNCOUNTED && self.scoped(*tally, def, kind, node) {
+                Arc::make_mut(&mut self.tallies[*tally as usize]).add(domain, count);
+            }
+        }
+    }
+
+    /// Whether a tally counts on a node.
+    fn scoped(&mut self, tally: TallyId, def: &TallyDef, kind: KindId, node: NodeIx) -> bool {
+        let TallyDef::Spread { scope, .. } = def else { return true };
+        let state = &self.nodes[node as usize];
+        if scope.keys.iter().any(|key| state.domains[*key as usize] == NO_DOMAIN) {
+            return false;
+        }
+        let reads_names = scope.affinity.as_ref().is_some_and(|(selector, terms)| {
+            let need = super::class::Need {
+                node_selector: selector.clone(),
+                node_terms: terms.clone(),
+                ..super::class::Need::default()
+            };
+            need.is_about_single_nodes()
+        });
+        if reads_names {
+            return Tables::in_scope(scope, &state.facts);
+        }
+        let known = &self.scopes[tally as usize];
+        match known.get(kind as usize) {
+            Some(1) => true,
+            Some(2) => false,
+            _ => {
+                let counts = Tables::in_scope(scope, &state.facts);
+                remember(&mut self.scopes[tally as usize], kind, counts);
+                counts
+            }
+        }
+    }
+
+    fn join_domains(&mut self, node: NodeIx) {
+        self.nodes[node as usize].present = true;
+        self.move_domains(node, 1);
+        for (class, count) in self.nodes[node as usize].residents.clone().iter() {
+            self.count(node, *class, i64::from(*count));
+        }
+    }
+
+    fn leave_domains(&mut self, node: NodeIx) {
+        for (class, count) in self.nodes[node as usize].residents.clone().iter() {
+            self.count(node, *class, -i64::from(*count));
+        }
+        self.move_domains(node, -1);
+        self.nodes[node as usize].present = false;
+    }
+
+    fn move_domains(&mut self, node: NodeIx, by: i32) {
+        let tables = self.tables.clone();
+        for tally in 0..tables.tallies.len() {
+            let def = tables.tallies.value(id(tally));
+            if let TallyDef::Spread { key, .. } = def {
+                let state = &self.nodes[node as usize];
+                let (kind, domain) = (state.kind, state.domains[*key as usize]);
+                if domain < UNCOUNTED && self.scoped(id(tally), def, kind, node) {
+                    let tally = Arc::make_mut(&mut self.tallies[tally]);
+                    if by > 0 { tally.node_came(domain) } else { tally.node_went(domain) }
+                }
+            }
+        }
+    }
+
+    /// Whether a node may have pods of a class as far as what runs there does not matter.
+    pub(crate) fn suits(&mut self, class: ClassId, node: NodeIx) -> bool {
+        let need = self.tables.classes[class as usize].need;
+        let state = &self.nodes[node as usize];
+        let kind = state.kind;
+        match self.verdicts.get(need as usize).and_then(|known| known.get(kind as usize)) {
+            Some(1) => return true,
+            Some(2) => return false,
+            _ => {}
+        }
+        let suits = self.tables.refuses(need, &state.facts).is_none();
+        if !self.tables.needs.value(need).is_about_single_nodes() {
+            if self.verdicts.len() <= need as usize {
+                self.verdicts.resize_with(need as usize + 1, Arc::default);
+            }
+            remember(&mut self.verdicts[need as usize], kind, suits);
+        }
+        suits
+    }
+
+    /// The class of a normalised shape, made where it is new.
+    pub(crate) fn intern(&mut self, key: ClassKey) -> ClassId {
+        if let Some(class) = self.tables.known(&key) {
+            return class;
+        }
+        let (class, brought) = Arc::make_mut(&mut self.tables).add_class(key);
+        self.population.push(0);
+        self.adopt(brought);
+        class
+    }
+
+    fn adopt(&mut self, brought: Brought) {
+        let keys = self.tables.key_count();
+        self.fresh.resize(keys, 0);
+        if brought.keys_from < keys {
+            for node in 0..self.nodes.len() {
+                let state = &self.nodes[node];
+                let mut domains = state.domains.to_vec();
+                let facts = state.facts.clone();
+                let stand_in = state.stand_in;
+                for key in brought.keys_from..keys {
+                    domains.push(self.find_domain(id(key), &facts, stand_in));
+                }
+                self.nodes[node].domains = domains.into();
+            }
+        }
+        if brought.node_keys {
+            Arc::make_mut(&mut self.tables).forget_kinds();
+            self.verdicts.clear();
+            self.scopes.iter_mut().for_each(|known| *known = Arc::default());
+            for node in &mut self.nodes {
+                node.kind = Arc::make_mut(&mut self.tables).kind(&node.facts);
+            }
+        }
+        let tables = self.tables.clone();
+        for tally in brought.tallies_from..tables.tallies.len() {
+            self.tallies.push(Arc::default());
+            self.scopes.push(Arc::default());
+            let def = tables.tallies.value(id(tally));
+            let counted: Vec<bool> = (0..tables.classes.len())
+                .map(|class| {
+                    tables.counted[class].contains(&id(tally))
+                        || tables.classes[class].holds.contains(&id(tally))
+                })
+                .collect();
+            let any = counted.iter().zip(&self.population).any(|(counted, pods)| *counted && *pods > 0);
+            let is_spread = matches!(def, TallyDef::Spread { .. });
+            let mut fresh = Tally::default();
+            for node in 0..self.nodes.len() {
+                let state = &self.nodes[node];
+                let (kind, domain) = (state.kind, state.domains[def.key() as usize]);
+                if !(any || is_spread)
+                    || !state.present
+                    || domain >= UNCOUNTED
+                    || !self.scoped(id(tally), def, kind, id(node))
+                {
+                    continue;
+                }
+                if is_spread {
+                    fresh.node_came(domain);
+                }
+                if any {
+                    let residents = self.nodes[node].residents.iter();
+                    let pods = residents.filter(|(class, _)| counted[*class as usize]);
+                    let holds = |class: ClassId| {
+                        let holds = &tables.classes[class as usize].holds;
+                        i64::try_from(holds.iter().filter(|held| **held == id(tally)).count())
+                            .unwrap_or(0)
+                            .max(1)
+                    };
+                    fresh.add(domain, pods.map(|(class, count)| i64::from(*count) * holds(*class)).sum());
+                }
+            }
+            self.tallies[tally] = Arc::new(fresh);
+        }
+    }
+
+    fn find_domain(&mut self, key: KeyId, facts: &Facts, stand_in: bool) -> DomainId {
+        let is_host = &**self.tables.key_name(key) == HOSTNAME;
+        if facts.name.is_empty() && is_host {
+            if stand_in {
+                return UNCOUNTED;
+            }
+            let fresh = &mut self.fresh[key as usize];
+            let domain = id(self.tables.domain_count(key)).saturating_add(*fresh);
+            *fresh += 1;
+            return domain;
+        }
+        // A copy shares the tables for as long as it meets nothing new.
+        let known = self.tables.known_domain(key, &facts.labels);
+        known.unwrap_or_else(|| Arc::make_mut(&mut self.tables).domain(key, &facts.labels))
+    }
+
+    /// A node as it would be, not added yet.
+    pub(crate) fn state(
+        &mut self,
+        facts: Arc<Facts>,
+        free: Amounts,
+        attach_limits: Arc<Vec<(Name, i64)>>,
+        stand_in: bool,
+    ) -> NodeState {
+        let domains = (0..self.tables.key_count()).map(|key| self.find_domain(id(key), &facts, stand_in));
+        let domains: Vec<_> = domains.collect();
+        let known = self.tables.known_kind(&facts);
+        NodeState {
+            kind: known.unwrap_or_else(|| Arc::make_mut(&mut self.tables).kind(&facts)),
+            domains: domains.into(),
+            residents: Arc::default(),
+            facts,
+            free,
+            attach_limits,
+            present: false,
+            open: true,
+            stand_in,
+        }
+    }
+}
+
+fn remember(known: &mut Arc<Vec<u8>>, kind: KindId, yes: bool) {
+    let known = Arc::make_mut(known);
+    if known.len() <= kind as usize {
+        known.resize(kind as usize + 1, 0);
+    }
+    known[kind as usize] = if yes { 1 } else { 2 };
+}

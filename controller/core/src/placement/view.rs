@@ -1,0 +1,268 @@
+//! The cluster as it was last seen, kept up to date change by change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use super::dense::Dense;
+use super::packing::Packing;
+use crate::cluster::{Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, Pool};
+
+/// One thing that has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A pod is there, or is different. One that has ended is gone.
+    Pod(Pod),
+    /// The pod with this uid is gone.
+    PodGone(Name),
+    /// A node is there, or is different.
+    Node(Node),
+    /// The node of this name is gone.
+    NodeGone(Name),
+    /// An order is there, or is different.
+    Order(Order),
+    /// The order of this name is gone.
+    OrderGone(Name),
+    /// A pool is there, or is different.
+    Pool(Pool),
+    /// The pool of this name is gone.
+    PoolGone(Name),
+    /// A `DaemonSet` is there, or is different.
+    Daemon(Daemon),
+    /// The `DaemonSet` with this uid is gone.
+    DaemonGone(Name),
+    /// Pods are announced, in place of what was announced under the same key. None of them ends the announcement.
+    Announced(Announced),
+    /// A namespace is there, or has other labels.
+    Namespace(Name, Labels),
+    /// The namespace of this name is gone.
+    NamespaceGone(Name),
+    /// A disruption budget is there, or is different.
+    Budget(DisruptionBudget),
+    /// The disruption budget of this namespace and name is gone.
+    BudgetGone(Name, Name),
+}
+
+/// The whole cluster. What counts pods per class, node and domain is made when it is first asked for, and then follows each
+/// change; while nothing changes it costs nothing.
+#[derive(Debug, Default)]
+pub struct View {
+    pub(crate) nodes: BTreeMap<Name, Node>,
+    pub(crate) pods: BTreeMap<Name, Pod>,
+    /// Uids of the pods that hold room on a node, by node.
+    pub(crate) by_node: BTreeMap<Name, BTreeSet<Name>>,
+    /// Uids of the pods that hold room on none.
+    pub(crate) waiting: BTreeSet<Name>,
+    pub(crate) orders: BTreeMap<Name, Order>,
+    pub(crate) pools: BTreeMap<Name, Pool>,
+    pub(crate) daemons: BTreeMap<Name, Daemon>,
+    pub(crate) announced: BTreeMap<Name, Announced>,
+    pub(crate) namespaces: BTreeMap<Name, Labels>,
+    pub(crate) budgets: BTreeMap<(Name, Name), DisruptionBudget>,
+    dense: OnceLock<Dense>,
+}
+
+impl View {
+    /// Takes a change in.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Pod(pod) => self.set_pod(pod),
+            Change::PodGone(uid) => self.drop_pod(&uid),
+            Change::Node(node) => self.set_node(node),
+            Change::NodeGone(name) => self.drop_node(&name),
+            Change::Order(order) => drop(self.orders.insert(order.name.clone(), order)),
+            Change::OrderGone(name) => drop(self.orders.remove(&name)),
+            Change::Pool(pool) => {
+                // Startup taints of a pool decide what its nodes are planned as.
+                let old = self.pools.get(&pool.name).map(|old| &old.template.startup_taints);
+                if old != Some(&pool.template.startup_taints) {
+                    self.dense.take();
+                }
+                self.pools.insert(pool.name.clone(), pool);
+            }
+            Change::PoolGone(name) => {
+                self.dense.take();
+                self.pools.remove(&name);
+            }
+            Change::Daemon(daemon) => drop(self.daemons.insert(daemon.uid.clone(), daemon)),
+            Change::DaemonGone(uid) => drop(self.daemons.remove(&uid)),
+            Change::Announced(announced) if announced.count == 0 => {
+                self.announced.remove(&announced.key);
+            }
+            Change::Announced(announced) => {
+                self.announced.insert(announced.key.clone(), announced);
+            }
+            Change::Namespace(name, labels) => {
+                if self.namespaces.insert(name, labels.clone()).is_none_or(|old| old != labels) {
+                    self.forget_if_namespaces_matter();
+                }
+            }
+            Change::NamespaceGone(name) => {
+                self.namespaces.remove(&name);
+                self.forget_if_namespaces_matter();
+            }
+            Change::Budget(budget) => {
+                self.budgets.insert((budget.namespace.clone(), budget.name.clone()), budget);
+            }
+            Change::BudgetGone(namespace, name) => drop(self.budgets.remove(&(namespace, name))),
+        }
+    }
+
+    /// A node by its name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+
+    /// All nodes, in the order of their names.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// A pod by its uid.
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.get(uid)
+    }
+
+    /// All pods, in the order of their uids.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values()
+    }
+
+    /// The pods that hold room on a node, in the order of their uids.
+    pub fn pods_on(&self, node: &str) -> impl Iterator<Item = &Pod> {
+        let uids = self.by_node.get(node).into_iter().flatten();
+        uids.filter_map(|uid| self.pods.get(uid))
+    }
+
+    /// The pods that hold room nowhere, in the order of their uids.
+    pub fn waiting(&self) -> impl Iterator<Item = &Pod> {
+        self.waiting.iter().filter_map(|uid| self.pods.get(uid))
+    }
+
+    /// All orders, in the order of their names.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
+    /// All pools, in the order of their names.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.pools.values()
+    }
+
+    /// A pool by its name.
+    pub fn pool(&self, name: &str) -> Option<&Pool> {
+        self.pools.get(name)
+    }
+
+    /// All daemons, in the order of their uids.
+    pub fn daemons(&self) -> impl Iterator<Item = &Daemon> {
+        self.daemons.values()
+    }
+
+    /// All announcements, in the order of their keys.
+    pub fn announced(&self) -> impl Iterator<Item = &Announced> {
+        self.announced.values()
+    }
+
+    /// All disruption budgets, in the order of their namespaces and names.
+    pub fn budgets(&self) -> impl Iterator<Item = &DisruptionBudget> {
+        self.budgets.values()
+    }
+
+    /// A copy of the counted state, to try things on.
+    pub fn packing(&self) -> Packing {
+        self.dense().packing.clone()
+    }
+
+    pub(crate) fn dense(&self) -> &Dense {
+        self.dense.get_or_init(|| Dense::of(self))
+    }
+
+    fn set_pod(&mut self, pod: Pod) {
+        // Nothing that is counted depends on whether a pod is ready, or on how it may be evicted.
+        if let Some(old) = self.pods.get_mut(&pod.uid)
+            && old.shape == pod.shape
+            && same_room(old, &pod)
+        {
+            *old = pod;
+            return;
+        }
+        self.drop_pod(&pod.uid.clone());
+        match pod.state.node() {
+            Some(node) => {
+                self.by_node.entry(node.clone()).or_default().insert(pod.uid.clone());
+            }
+            None => {
+                self.waiting.insert(pod.uid.clone());
+            }
+        }
+        if let Some(dense) = self.dense.get_mut()
+            && !dense.pod_came(&pod)
+        {
+            self.dense.take();
+        }
+        self.pods.insert(pod.uid.clone(), pod);
+    }
+
+    fn drop_pod(&mut self, uid: &Name) {
+        let Some(pod) = self.pods.remove(uid) else { return };
+        match pod.state.node() {
+            Some(node) => {
+                if let Some(uids) = self.by_node.get_mut(node) {
+                    uids.remove(uid);
+                    if uids.is_empty() {
+                        self.by_node.remove(node);
+                    }
+                }
+            }
+            None => {
+                self.waiting.remove(uid);
+            }
+        }
+        if let Some(dense) = self.dense.get_mut() {
+            dense.pod_went(&pod);
+        }
+    }
+
+    fn set_node(&mut self, node: Node) {
+        if self.nodes.get(&node.name) == Some(&node) {
+            return;
+        }
+        if let Some(dense) = self.dense.get_mut() {
+            dense.node_went(&node.name);
+            let uids = self.by_node.get(&node.name).into_iter().flatten();
+            let pods = uids.filter_map(|uid| self.pods.get(uid));
+            dense.node_came(&node, &self.pools, pods);
+        }
+        self.nodes.insert(node.name.clone(), node);
+    }
+
+    fn drop_node(&mut self, name: &Name) {
+        self.nodes.remove(name);
+        if let Some(dense) = self.dense.get_mut() {
+            dense.node_went(name);
+        }
+    }
+
+    fn forget_if_namespaces_matter(&mut self) {
+        if self.dense.get().is_some_and(Dense::reads_namespaces) {
+            self.dense.take();
+        } else if let Some(dense) = self.dense.get_mut() {
+            dense.set_namespaces(&self.namespaces);
+        }
+    }
+}
+
+/// Whether two pods of the same shape hold the same room.
+fn same_room(one: &Pod, other: &Pod) -> bool {
+    use crate::cluster::PodState::{Nominated, Pending, Terminating, Unschedulable};
+    let leaving = |pod: &Pod| matches!(pod.state, Terminating { .. });
+    let nominated = |pod: &Pod| matches!(pod.state, Nominated { .. });
+    let waits = |pod: &Pod| matches!(pod.state, Pending | Unschedulable { .. });
+    one.state.node() == other.state.node()
+        && leaving(one) == leaving(other)
+        && nominated(one) == nominated(other)
+        && waits(one) == waits(other)
+        && one.unplannable == other.unplannable
+        && one.owner == other.owner
+        && one.created == other.created
+}
