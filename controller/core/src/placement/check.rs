@@ -7,6 +7,16 @@ use super::{host_ports, pod_affinity, spread, volumes};
 use crate::cluster::Name;
 use crate::placement::Refusal;
 
+/// Which tallies are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    All,
+    /// Those with domains of several nodes.
+    Wide,
+    /// Those to which each node is a domain of its own.
+    Host,
+}
+
 impl Packing {
     /// Why a node refuses one more pod of a class, if it does.
     pub fn refusal(&self, class: ClassId, node: NodeIx) -> Option<Refusal> {
@@ -20,21 +30,24 @@ impl Packing {
             .or_else(|| host_ports::refuses(self, of, node))
             .or_else(|| state.free.lacks(&of.ask, &self.tables.extended).map(Refusal::Lacks))
             .or_else(|| volumes::refuses(self, of, node))
-            .or_else(|| self.social_refusal(class, node, false))
+            .or_else(|| self.social_refusal(class, node, Look::All))
     }
 
-    /// Why what runs beside it or elsewhere forbids it, if something does; with `wide` only what holds for all nodes of
-    /// a domain that has several.
-    pub(crate) fn social_refusal(&self, class: ClassId, node: NodeIx, wide: bool) -> Option<Refusal> {
+    /// Why what runs beside it or elsewhere forbids it, if something does.
+    pub(crate) fn social_refusal(&self, class: ClassId, node: NodeIx, look: Look) -> Option<Refusal> {
         let of = self.class(class);
-        let looks_at = |tally| !wide || !self.is_by_host(tally);
+        let looks_at = |tally| match look {
+            Look::All => true,
+            Look::Wide => !self.is_by_host(tally),
+            Look::Host => self.is_by_host(tally),
+        };
         spread::refuses(self, of, node, looks_at)
             .or_else(|| pod_affinity::refuses(self, class, node, looks_at))
     }
 
     /// How many pods of a class can be put on a node at once as far as anything but resources goes, at most; 0 where it
     /// refuses one. What runs elsewhere may allow more after that.
-    pub(crate) fn allowance(&self, class: ClassId, node: NodeIx) -> u32 {
+    pub(crate) fn allowance(&self, class: ClassId, node: NodeIx, look: Look) -> u32 {
         let of = self.class(class);
         if of.is_choosy()
             && (host_ports::refuses(self, of, node).is_some() || volumes::refuses(self, of, node).is_some())
@@ -45,16 +58,17 @@ impl Packing {
         if !of.is_social() && kept_off.is_empty() {
             return if of.is_choosy() { 1 } else { u32::MAX };
         }
-        if self.social_refusal(class, node, false).is_some() {
+        if self.social_refusal(class, node, look).is_some() {
             return 0;
         }
         let counted = &self.tables.counted[class as usize];
-        let forbids_itself = of.anti.iter().any(|tally| counted.contains(tally))
-            || of.holds.iter().any(|tally| kept_off.contains(tally));
+        let looks_at = |tally: &&TallyId| look != Look::Host || self.is_by_host(**tally);
+        let forbids_itself = of.anti.iter().filter(looks_at).any(|tally| counted.contains(tally))
+            || of.holds.iter().filter(looks_at).any(|tally| kept_off.contains(tally));
         if of.is_choosy() || forbids_itself {
             return 1;
         }
-        let spread = of.spread.iter().filter(|spread| spread.counts_itself);
+        let spread = of.spread.iter().filter(|spread| spread.counts_itself && looks_at(&&spread.tally));
         let slack = spread.map(|spread| spread::slack(self, spread, node)).min();
         slack.map_or(u32::MAX, |slack| u32::try_from(slack.max(0)).unwrap_or(u32::MAX))
     }

@@ -22,10 +22,11 @@ pub(crate) fn refuses(packing: &Packing, class: &Class, node: NodeIx) -> Option<
     if mine.is_empty() {
         return None;
     }
-    let residents = packing.residents(node).iter();
-    let mut used = residents.flat_map(|(other, _)| packing.class(*other).shape.host_ports.iter());
-    let taken = used.find_map(|theirs| mine.iter().find(|mine| conflict(mine, theirs)));
-    taken.map(|port| Refusal::HostPort(port.clone()))
+    let used = |mine: &&HostPort| {
+        let mut others = packing.residents(node).iter().map(|(other, _)| packing.class(*other));
+        others.any(|other| other.shape.host_ports.iter().any(|theirs| conflict(mine, theirs)))
+    };
+    mine.iter().find(used).map(|port| Refusal::HostPort(port.clone()))
 }
 
 #[cfg(test)]

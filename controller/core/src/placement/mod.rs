@@ -8,21 +8,21 @@
 //! [`amounts`] (resources), [`volumes`], [`spread`], [`pod_affinity`]. All work on counts: nodes of a kind answer alike what
 //! does not depend on their pods, equal pods are one class, and a spread or an affinity is a tally per domain.
 
-mod amounts;
-mod check;
-mod class;
-mod dense;
+pub(crate) mod amounts;
+pub(crate) mod check;
+pub(crate) mod class;
+pub(crate) mod dense;
 mod host_ports;
 mod intern;
 mod node_affinity;
-mod packing;
+pub(crate) mod packing;
 mod place;
 mod pod_affinity;
 mod refusal;
 mod spread;
-mod tables;
-mod taints;
-mod tally;
+pub(crate) mod tables;
+pub(crate) mod taints;
+pub(crate) mod tally;
 mod unschedulable;
 mod view;
 mod volumes;

@@ -43,6 +43,7 @@ enum Step {
     Put { node: NodeIx, class: ClassId, count: i64 },
     Came(NodeIx),
     Went(NodeIx),
+    Back(NodeIx),
     Opened { node: NodeIx, was: bool },
     Resized { node: NodeIx, by: Amounts },
 }
@@ -81,6 +82,7 @@ impl Packing {
                     self.nodes.truncate(node as usize);
                 }
                 Step::Went(node) => self.join_domains(node),
+                Step::Back(node) => self.leave_domains(node),
                 Step::Opened { node, was } => self.nodes[node as usize].open = was,
                 Step::Resized { node, by } => self.nodes[node as usize].free.add(&by, -1),
             }
@@ -133,6 +135,14 @@ impl Packing {
         if self.nodes[node as usize].present {
             self.leave_domains(node);
             self.log.push(Step::Went(node));
+        }
+    }
+
+    /// Brings a node back that was taken away.
+    pub fn return_node(&mut self, node: NodeIx) {
+        if !self.nodes[node as usize].present {
+            self.join_domains(node);
+            self.log.push(Step::Back(node));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::check::Look;
 use super::class::ClassId;
 use super::packing::{NodeIx, Packing};
 use super::tally::{DomainId, KeyId, TallyDef, TallyId};
@@ -75,7 +76,7 @@ impl Packing {
         let of = self.tables.classes[class as usize].clone();
         let mut left = count;
         for &node in on {
-            let allowed = self.allowance(class, node);
+            let allowed = self.allowance(class, node, Look::All);
             let mut room = self.nodes[node as usize].free.room(&of.ask).min(left);
             let mut step = allowed.min(room);
             while step > 0 {
@@ -83,7 +84,7 @@ impl Packing {
                 note(placed, node, step);
                 left -= step;
                 room -= step;
-                step = if of.is_choosy() && room > 0 { self.allowance(class, node).min(room) } else { 0 };
+                step = if of.is_choosy() && room > 0 { self.allowance(class, node, Look::All).min(room) } else { 0 };
             }
             if left == 0 {
                 break;
@@ -116,10 +117,10 @@ impl Packing {
             let group = &mut groups[index];
             let node = group.nodes[group.at];
             let room = self.nodes[node as usize].free.room(&of.ask).min(left);
-            let allowed = if room == 0 { 0 } else { self.allowance(class, node) };
+            let allowed = if room == 0 { 0 } else { self.allowance(class, node, Look::All) };
             let step = room.min(allowed).min(if one_by_one { 1 } else { u32::MAX });
             if step == 0 {
-                let wide = room > 0 && self.social_refusal(class, node, true).is_some();
+                let wide = room > 0 && self.social_refusal(class, node, Look::Wide).is_some();
                 (group.at, group.blocked) = if wide { (group.at, true) } else { (group.at + 1, false) };
                 continue;
             }

@@ -16,7 +16,10 @@ pub(crate) fn refuses(
 ) -> Option<Refusal> {
     let of = packing.class(class);
     let found = |tallies: &[TallyId]| {
-        tallies.iter().copied().find(|tally| looks_at(*tally) && packing.tallied(*tally, node) > 0)
+        let found = tallies.iter().copied();
+        let found = found.filter(|tally| looks_at(*tally) && packing.tallied(*tally, node) > 0);
+        // Tallies are numbered as they were met, and what is said must not depend on that.
+        found.min_by_key(|tally| packing.key_name(*tally))
     };
     if let Some(tally) = found(&packing.tables.kept_off[class as usize]) {
         return Some(Refusal::ExistingAntiAffinity(packing.key_name(tally)));

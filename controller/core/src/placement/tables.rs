@@ -68,10 +68,8 @@ impl Tables {
             Brought { node_keys: false, tallies_from: self.tallies.len(), keys_from: self.keys.len() };
         let shape = key.shape.clone();
         let need = Need::of(&shape);
-        if !need.is_about_single_nodes() {
-            for name in need.keys() {
-                brought.node_keys |= self.node_keys.insert(name.clone());
-            }
+        for name in need.keys().filter(|name| &***name != HOSTNAME) {
+            brought.node_keys |= self.node_keys.insert(name.clone());
         }
         let affinity = &shape.affinity;
         let terms: Vec<_> = affinity.pods.iter().map(PodMatch::of).collect();

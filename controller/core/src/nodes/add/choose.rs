@@ -1,0 +1,117 @@
+//! Which offering is taken: a list of tie-breaks.
+
+use std::cmp::{Ordering, Reverse};
+
+use crate::cluster::{Balance, Expander, Name, OfferingKey};
+use crate::nodes::add::menu::{Alternative, Family};
+
+/// Prices per pod are compared in this fraction of a millionth.
+const FINE: i64 = 1 << 10;
+
+/// Nodes of one alternative of a family, for pods of one class.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) family: usize,
+    pub(crate) alternative: usize,
+    /// How many pods one node takes.
+    pub(crate) pods: u32,
+    pub(crate) rank: Rank,
+}
+
+/// What offers are compared by, the first that differs deciding; the least is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rank {
+    expander: Expander,
+    /// The price of one node per pod that it takes.
+    pub(crate) price_per_pod: i64,
+    /// Nodes that the pool has in the zone.
+    nodes_in_zone: u32,
+    /// The pool's weight; the higher is the better.
+    weight: Reverse<i32>,
+    /// The share of cpu and memory that is left over, in thousandths, both added.
+    waste: i64,
+    /// How many pods it takes; more is better.
+    pods: Reverse<u32>,
+    pool: Name,
+    key: OfferingKey,
+}
+
+impl Rank {
+    pub(crate) fn of(
+        family: &Family,
+        alternative: &Alternative,
+        pods: u32,
+        ask: &crate::placement::amounts::Amounts,
+        (expander, balance): (Expander, Balance),
+        nodes_in_zone: u32,
+    ) -> Self {
+        Self {
+            expander,
+            price_per_pod: price_per_pod(alternative.price, pods),
+            nodes_in_zone: if balance == Balance::Zones { nodes_in_zone } else { 0 },
+            weight: Reverse(family.weight),
+            waste: waste(alternative, pods, ask),
+            pods: Reverse(pods),
+            pool: family.pool.clone(),
+            key: alternative.key.clone(),
+        }
+    }
+
+    /// A number that is any, and the same for the same offer.
+    fn drawn(&self) -> u64 {
+        let text = format!("{}/{}", self.pool, self.key);
+        // FNV-1a.
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    fn first(&self, other: &Self) -> Ordering {
+        // Within a pool its own expander decides; between pools one that goes by weight does.
+        let expander = if self.pool == other.pool || other.expander != Expander::Priority {
+            self.expander
+        } else {
+            other.expander
+        };
+        match expander {
+            Expander::Price => Ordering::Equal,
+            Expander::LeastWaste => self.waste.cmp(&other.waste),
+            Expander::MostPods => self.pods.cmp(&other.pods),
+            Expander::Priority => self.weight.cmp(&other.weight),
+            Expander::Random => self.drawn().cmp(&other.drawn()),
+        }
+    }
+}
+
+impl PartialOrd for Rank {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Rank {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.first(other)
+            .then_with(|| self.price_per_pod.cmp(&other.price_per_pod))
+            .then_with(|| self.nodes_in_zone.cmp(&other.nodes_in_zone))
+            .then_with(|| self.weight.cmp(&other.weight))
+            .then_with(|| self.waste.cmp(&other.waste))
+            .then_with(|| self.pods.cmp(&other.pods))
+            .then_with(|| self.pool.cmp(&other.pool))
+            .then_with(|| self.key.cmp(&other.key))
+    }
+}
+
+/// What one pod pays, in fractions of a millionth.
+pub(crate) fn price_per_pod(price: i64, pods: u32) -> i64 {
+    price.saturating_mul(FINE) / i64::from(pods.max(1))
+}
+
+fn waste(alternative: &Alternative, pods: u32, ask: &crate::placement::amounts::Amounts) -> i64 {
+    let left = |index: usize| {
+        let room = alternative.room.base[index];
+        let used = ask.base[index].saturating_mul(i64::from(pods));
+        if room <= 0 { 0 } else { (room - used).max(0).saturating_mul(1000) / room }
+    };
+    left(0) + left(1)
+}

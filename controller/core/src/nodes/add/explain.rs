@@ -1,0 +1,135 @@
+//! Why pods get no place, each cause once.
+
+use std::collections::BTreeMap;
+
+use super::demand::Demand;
+use super::solve::Solver;
+use crate::cluster::{Name, Resource};
+use crate::nodes::Refused;
+use crate::nodes::reason::{Cause, WhyRefused};
+use crate::placement::class::ClassId;
+use crate::placement::packing::NodeIx;
+use crate::placement::{Refusal, View};
+
+/// Pods that we leave alone, and those that get no place, with the reasons.
+pub(crate) fn refused(
+    view: &View,
+    solver: &mut Solver<'_>,
+    demands: &[Demand],
+    left: &[u32],
+    existing: &[NodeIx],
+    on_order: &[NodeIx],
+) -> Vec<Refused> {
+    let mut refused = left_alone(view);
+    for (demand, left) in demands.iter().zip(left).filter(|(_, left)| **left > 0) {
+        let mut causes: BTreeMap<Cause, u32> = BTreeMap::new();
+        nodes(view, solver, demand.class, &mut causes);
+        for &node in on_order {
+            if let Some(refusal) = solver.packing.refusal(demand.class, node) {
+                *causes.entry(Cause::Nodes(refusal)).or_default() += 1;
+            }
+        }
+        if demand.may_order {
+            offerings(view, solver, demand.class, &mut causes);
+        }
+        let shape = &solver.packing.class(demand.class).shape;
+        refused.push(Refused {
+            namespace: shape.namespace.clone(),
+            owner: demand.owner.clone(),
+            pods: without_place(demand, *left),
+            count: *left,
+            why: causes.into_iter().map(|(cause, count)| WhyRefused { cause, count }).collect(),
+        });
+    }
+    let _ = existing;
+    refused.sort_by(|one, other| {
+        (&one.namespace, &one.owner, &one.pods).cmp(&(&other.namespace, &other.owner, &other.pods))
+    });
+    refused
+}
+
+/// Room is given to pods in the order of their names, so those that get none are the last.
+fn without_place(demand: &Demand, left: u32) -> Vec<Name> {
+    let mut names = Vec::new();
+    let mut missing = left;
+    for (pod, count) in demand.pods.iter().rev() {
+        if missing == 0 {
+            break;
+        }
+        names.push(pod.clone());
+        missing = missing.saturating_sub(*count);
+    }
+    names.reverse();
+    names
+}
+
+fn left_alone(view: &View) -> Vec<Refused> {
+    let mut groups: BTreeMap<(Name, Name, crate::cluster::Unplannable), Vec<Name>> = BTreeMap::new();
+    for pod in view.waiting() {
+        if let Some(why) = &pod.unplannable {
+            let owner = pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name);
+            let key = (pod.shape.namespace.clone(), owner.clone(), why.clone());
+            groups.entry(key).or_default().push(pod.uid.clone());
+        }
+    }
+    let refused = groups.into_iter().map(|((namespace, owner, why), pods)| Refused {
+        namespace,
+        owner,
+        count: u32::try_from(pods.len()).unwrap_or(u32::MAX),
+        pods,
+        why: vec![WhyRefused { cause: Cause::LeftAlone(why), count: 0 }],
+    });
+    refused.collect()
+}
+
+fn nodes(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut BTreeMap<Cause, u32>) {
+    for (name, node) in view.dense().nodes() {
+        let refusal = if solver.packing.nodes[node as usize].open {
+            solver.packing.refusal(class, node)
+        } else {
+            let goes = view.node(name).is_some_and(|node| node.interrupted || node.is_draining());
+            Some(if goes { Refusal::Going } else { Refusal::NoSuchNode })
+        };
+        if let Some(refusal) = refusal {
+            *causes.entry(Cause::Nodes(refusal)).or_default() += 1;
+        }
+    }
+}
+
+/// Why no offering helps: it would not take the pod, a limit forbids it, or it was passed over.
+fn offerings(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut BTreeMap<Cause, u32>) {
+    if view.pools().next().is_none() {
+        causes.insert(Cause::NoPool, 0);
+    }
+    for family in 0..solver.menu.families.len() {
+        let stand_in = solver.menu.families[family].stand_in;
+        let mark = solver.packing.mark();
+        solver.packing.return_node(stand_in);
+        solver.packing.set_open(stand_in, true);
+        let refusal = solver.packing.refusal(class, stand_in);
+        solver.packing.undo(mark);
+        let family = &solver.menu.families[family];
+        let ask = &solver.packing.class(class).ask;
+        for offered in &family.alternatives {
+            let lacks = || offered.room.lacks(ask, &solver.packing.tables.extended);
+            let cause = if let Some(refusal) = &refusal {
+                Cause::Offerings(family.pool.clone(), refusal.clone())
+            } else if let Some(lacks) = lacks() {
+                Cause::Offerings(family.pool.clone(), Refusal::Lacks(lacks))
+            } else if offered.left == Some(0) {
+                Cause::PassedOver(family.pool.clone(), crate::nodes::reason::WhyPassedOver::NoneLeft)
+            } else if let Some(limit) =
+                solver.bounds.forbids(&family.pool, &family.zone, &offered.allocatable)
+            {
+                Cause::Limit(family.pool.clone(), limit)
+            } else {
+                // It would take one; what else must come with it, such as an even spread, cannot be had.
+                Cause::Offerings(family.pool.clone(), Refusal::Lacks(Resource::Pods))
+            };
+            *causes.entry(cause).or_default() += 1;
+        }
+    }
+    for passed in &solver.menu.passed_over {
+        *causes.entry(Cause::PassedOver(passed.pool.clone(), passed.why.clone())).or_default() += 1;
+    }
+}

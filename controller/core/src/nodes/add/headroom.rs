@@ -1,0 +1,136 @@
+//! Room that is kept free, and nodes that a zone keeps whether they are needed or not.
+
+use std::sync::Arc;
+
+use super::demand::Demand;
+use super::solve::Solver;
+use crate::cluster::{
+    Effect, Headroom, HeadroomSize, Labels, Name, Pod, PodShape, Pool, Resources, Toleration, TolerationOperator,
+};
+use crate::nodes::window;
+use crate::placement::packing::NodeIx;
+use crate::placement::{Placed, View};
+use crate::time::Timestamp;
+
+/// Orders the cheapest nodes until each zone has as many as it keeps at least.
+pub(crate) fn keep_least_sizes(view: &View, solver: &mut Solver<'_>) {
+    for pool in view.pools() {
+        for (zone, least) in &pool.limits.min_per_zone {
+            while solver.bounds.in_zone(&pool.name, zone) < *least {
+                let Some((family, alternative)) = cheapest(solver, &pool.name, zone) else { break };
+                solver.open(family, alternative);
+                if let Some(new) = solver.new.last_mut() {
+                    new.kept = true;
+                }
+            }
+        }
+    }
+}
+
+fn cheapest(solver: &Solver<'_>, pool: &Name, zone: &Name) -> Option<(usize, usize)> {
+    let families = solver.menu.families.iter().enumerate();
+    let here = families.filter(|(_, family)| family.pool == *pool && family.zone == *zone);
+    let offered = here.flat_map(|(at, family)| {
+        family.alternatives.iter().enumerate().map(move |(alternative, of)| (at, alternative, of))
+    });
+    let can = offered.filter(|(_, _, of)| {
+        of.left != Some(0) && solver.bounds.forbids(pool, zone, &of.allocatable).is_none()
+    });
+    let best = can.min_by(|(_, _, one), (_, _, other)| (one.price, &one.key).cmp(&(other.price, &other.key)));
+    best.map(|(family, alternative, _)| (family, alternative))
+}
+
+/// Finds room for the headroom of all pools, as pods that nobody sees; says where it is.
+pub(crate) fn serve(
+    view: &View,
+    solver: &mut Solver<'_>,
+    existing: &[NodeIx],
+    on_order: &[NodeIx],
+    now: Timestamp,
+) -> Vec<Placed> {
+    let mut served = Vec::new();
+    for pool in view.pools() {
+        for headroom in pool.headroom.iter().filter(|headroom| is_open(headroom, now)) {
+            let (requests, count) = pieces(view, pool, &headroom.size);
+            if count == 0 {
+                continue;
+            }
+            let shape = Arc::new(shape(pool, requests));
+            let class = view.dense().seeking_in(solver.packing, &shape);
+            let owner = headroom.name.clone();
+            let demand = Demand { class, pods: Vec::new(), count, owner, may_order: true };
+            let mut placed = Placed::new();
+            let left = solver.packing.place(class, count, existing, &mut placed);
+            let left = solver.packing.place(class, left, on_order, &mut placed);
+            solver.serve(&demand, left, &mut placed);
+            served.push(placed);
+        }
+    }
+    served
+}
+
+/// A schedule that is not understood keeps room: the pool's own conditions say what is wrong with it.
+fn is_open(headroom: &Headroom, now: Timestamp) -> bool {
+    let schedule = headroom.schedule.as_deref();
+    window::is_open(schedule, headroom.time_zone.as_deref(), headroom.duration, now).unwrap_or(true)
+}
+
+/// How many pods of which size the headroom is.
+fn pieces(view: &View, pool: &Pool, size: &HeadroomSize) -> (Resources, u32) {
+    match size {
+        HeadroomSize::Pods { count, requests } => (Resources { pods: 1, ..requests.clone() }, *count),
+        HeadroomSize::Share(thousandths) => {
+            let nodes = view.nodes().filter(|node| node.pool.as_ref() == Some(&pool.name));
+            let on_them = |pod: &&Pod| {
+                let daemon = crate::cluster::OwnerKind::DaemonSet;
+                pod.owner.as_ref().is_none_or(|owner| owner.kind != daemon)
+            };
+            let pods = nodes.flat_map(|node| view.pods_on(&node.name)).filter(on_them);
+            let (mut total, mut count) = (Resources::default(), 0_i64);
+            for pod in pods {
+                total.add(&pod.shape.requests);
+                count += 1;
+            }
+            if count == 0 {
+                return (Resources::default(), 0);
+            }
+            let wanted = count.saturating_mul(*thousandths).saturating_add(999) / 1000;
+            (mean(&total, count), u32::try_from(wanted.max(0)).unwrap_or(u32::MAX))
+        }
+    }
+}
+
+/// A pod of middling size, rounded up.
+fn mean(total: &Resources, count: i64) -> Resources {
+    let each = |amount: i64| amount.max(0).saturating_add(count - 1) / count;
+    Resources {
+        cpu: each(total.cpu),
+        memory: each(total.memory),
+        ephemeral_storage: each(total.ephemeral_storage),
+        pods: 1,
+        extended: total.extended.iter().map(|(name, amount)| (name.clone(), each(*amount))).collect(),
+    }
+}
+
+/// Room in a pool asks for its nodes and tolerates what they are tainted with.
+fn shape(pool: &Pool, requests: Resources) -> PodShape {
+    let taints = pool.template.taints.iter().chain(pool.offerings.iter().flat_map(|of| &of.taints));
+    let constrains = taints.filter(|taint| taint.effect != Effect::PreferNoSchedule);
+    let mut tolerations: Vec<_> = constrains
+        .map(|taint| Toleration {
+            key: taint.key.clone(),
+            operator: TolerationOperator::Equal,
+            value: taint.value.clone(),
+            effect: Some(taint.effect),
+        })
+        .collect();
+    tolerations.sort();
+    tolerations.dedup();
+    PodShape {
+        node_selector: Labels::from([(crate::cluster::CAPACITY_POOL.into(), pool.name.clone())]),
+        requests,
+        tolerations,
+        priority: i32::MIN,
+        ..PodShape::default()
+    }
+}

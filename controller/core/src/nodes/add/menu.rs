@@ -1,0 +1,181 @@
+//! What can be ordered, grouped so that equal things are looked at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cluster::{
+    CAPACITY_POOL, CAPACITY_TYPE, Capacity, HOSTNAME, INSTANCE_TYPE, Labels, Name, Offering, OfferingKey,
+    Pool, Resources, ZONE,
+};
+use crate::nodes::reason::{PassedOver, WhyPassedOver};
+use crate::placement::amounts::Amounts;
+use crate::placement::class::ClassId;
+use crate::placement::packing::{NodeIx, NodeState, Packing};
+use crate::placement::tables::Facts;
+use crate::placement::View;
+use crate::time::Timestamp;
+
+/// One offering of a family.
+#[derive(Clone, Debug)]
+pub(crate) struct Alternative {
+    pub(crate) key: OfferingKey,
+    pub(crate) price: i64,
+    pub(crate) allocatable: Resources,
+    /// All that a node of it has.
+    pub(crate) gross: Amounts,
+    /// What daemons leave.
+    pub(crate) room: Amounts,
+    /// How many more there are; None where nobody knows.
+    pub(crate) left: Option<u32>,
+}
+
+/// Offerings of one pool that differ to no pod but in size and price, cheapest first. A new node may become any of them, and
+/// which one is settled last.
+#[derive(Clone, Debug)]
+pub(crate) struct Family {
+    pub(crate) pool: Name,
+    pub(crate) weight: i32,
+    pub(crate) zone: Name,
+    /// A node of it, with nothing on it.
+    pub(crate) state: NodeState,
+    pub(crate) daemons: Vec<ClassId>,
+    pub(crate) alternatives: Vec<Alternative>,
+    /// Stands for nodes of it that may come, where domains are judged.
+    pub(crate) stand_in: NodeIx,
+}
+
+/// Everything that can be ordered, and what cannot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Menu {
+    pub(crate) families: Vec<Family>,
+    pub(crate) passed_over: Vec<PassedOver>,
+}
+
+/// The labels that a node of an offering will have.
+fn labels(pool: &Pool, offering: &Offering) -> Labels {
+    let mut labels = pool.template.labels.clone();
+    labels.extend(offering.labels.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let key = &offering.key;
+    let own = [
+        (CAPACITY_POOL, pool.name.clone()),
+        (CAPACITY_TYPE, key.capacity_type.to_string().into()),
+        (INSTANCE_TYPE, key.instance_type.clone()),
+        (ZONE, key.zone.clone()),
+        // It will have one, and no rule can know it.
+        (HOSTNAME, "".into()),
+    ];
+    for (key, value) in own {
+        labels.entry(key.into()).or_insert(value);
+    }
+    labels
+}
+
+/// A new node of an offering, empty but for the classes of daemons that it will run.
+pub(crate) fn new_node(
+    packing: &mut Packing,
+    pool: &Pool,
+    offering: &Offering,
+    daemons: &[ClassId],
+    stand_in: bool,
+) -> (NodeState, Vec<ClassId>) {
+    let mut taints = pool.template.taints.clone();
+    taints.extend(offering.taints.iter().cloned());
+    let facts = Facts { name: "".into(), labels: labels(pool, offering), taints, unschedulable: false };
+    let gross = packing.amounts(&offering.allocatable);
+    let limits = offering.attach_limits.iter().map(|(driver, limit)| (driver.clone(), *limit)).collect();
+    let runs = |class: &ClassId| {
+        let need = packing.class(*class).need;
+        packing.tables.refuses(need, &facts).is_none()
+    };
+    let daemons = daemons.iter().copied().filter(runs).collect();
+    (packing.state(Arc::new(facts), gross, Arc::new(limits), stand_in), daemons)
+}
+
+/// The classes of all daemons, one for each of them.
+pub(crate) fn daemons(view: &View, packing: &mut Packing) -> Vec<ClassId> {
+    let daemons = view.daemons().map(|daemon| view.dense().seeking_in(packing, &daemon.shape));
+    daemons.collect()
+}
+
+impl Menu {
+    /// What the pools of a view offer at `now`. The stand-ins are added to the packing, and are not open.
+    pub(crate) fn of(view: &View, packing: &mut Packing, daemons: &[ClassId], now: Timestamp) -> Self {
+        let mut menu = Self::default();
+        for pool in view.pools() {
+            menu.add_pool(pool, packing, daemons, now);
+        }
+        for family in &mut menu.families {
+            // By price, then the larger one, so that the first that holds something is also the best.
+            family.alternatives.sort_by(|one, other| {
+                let key = |of: &Alternative| (of.price, std::cmp::Reverse(of.room.base));
+                key(one).cmp(&key(other)).then_with(|| one.key.cmp(&other.key))
+            });
+        }
+        menu
+    }
+
+    fn add_pool(&mut self, pool: &Pool, packing: &mut Packing, daemons: &[ClassId], now: Timestamp) {
+        let mut families: BTreeMap<(Name, Vec<u32>, Vec<(Name, i64)>), usize> = BTreeMap::new();
+        let mut offerings: Vec<&Offering> = pool.offerings.iter().collect();
+        offerings.sort_by(|one, other| one.key.cmp(&other.key));
+        offerings.dedup_by(|one, other| one.key == other.key);
+        for offering in offerings {
+            let mut pass_over = |why| {
+                self.passed_over.push(PassedOver { pool: pool.name.clone(), offering: offering.key.clone(), why });
+            };
+            let left = match offering.capacity {
+                Capacity::Unknown => None,
+                Capacity::Left(left) => Some(left),
+                Capacity::AvoidedUntil(until) if until > now => {
+                    pass_over(WhyPassedOver::AvoidedUntil(until));
+                    continue;
+                }
+                Capacity::AvoidedUntil(_) => None,
+            };
+            if left == Some(0) {
+                pass_over(WhyPassedOver::NoneLeft);
+                continue;
+            }
+            if offering.price < 0 {
+                pass_over(WhyPassedOver::NoPrice);
+                continue;
+            }
+            let (state, daemons) = new_node(packing, pool, offering, daemons, true);
+            let gross = state.free.clone();
+            let mut room = gross.clone();
+            for class in &daemons {
+                room.add(&packing.class(*class).ask, -1);
+            }
+            if room.base[3] <= 0 || room.base[..3].iter().any(|free| *free < 0) {
+                pass_over(WhyPassedOver::DaemonsFillIt);
+                continue;
+            }
+            let alternative = Alternative {
+                key: offering.key.clone(),
+                price: offering.price,
+                allocatable: offering.allocatable.clone(),
+                gross,
+                room,
+                left,
+            };
+            let mut same = vec![state.kind];
+            same.extend(state.domains.iter().copied());
+            same.extend(&daemons);
+            let limits = state.attach_limits.to_vec();
+            let at = *families.entry((offering.key.zone.clone(), same, limits)).or_insert_with(|| {
+                let family = Family {
+                    pool: pool.name.clone(),
+                    weight: pool.weight,
+                    zone: offering.key.zone.clone(),
+                    state,
+                    daemons,
+                    alternatives: Vec::new(),
+                    stand_in: NodeIx::MAX,
+                };
+                self.families.push(family);
+                self.families.len() - 1
+            });
+            self.families[at].alternatives.push(alternative);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Which nodes to order, and where pods go.
+//!
+//! Room that is there is used first, then nodes that were ordered and have not come, then new nodes. Classes are served one
+//! after the other, the more important first, then those that are hard to place, then the large ones; each by counting, so
+//! that the cost grows with classes and offerings and hardly with pods.
+//!
+//! A new node is not of a type until the plan is made: it belongs to a family of offerings that differ only in size and
+//! price, and is always the cheapest that holds what is on it. So pods that come later fill what earlier ones left, then
+//! enlarge a node or open one, whichever costs less per pod. This is first-fit decreasing on bins of variable size.
+
+mod choose;
+mod demand;
+mod explain;
+mod headroom;
+pub(crate) mod limits;
+pub(crate) mod menu;
+mod outcome;
+mod solve;
+
+use std::sync::Arc;
+
+use self::demand::Demand;
+use self::limits::Bounds;
+use self::menu::Menu;
+use self::solve::Solver;
+use crate::cluster::Name;
+use crate::nodes::NodePlan;
+use crate::placement::packing::{NodeIx, Packing};
+use crate::placement::{Placed, View};
+use crate::time::Timestamp;
+
+/// What does not belong to a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The most nodes of the cluster, those included that are ordered or not ours. None for no bound.
+    pub most_nodes: Option<u32>,
+}
+
+/// A node that was ordered and has not come: the order, and which of its nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Coming {
+    pub(crate) node: NodeIx,
+    pub(crate) order: Name,
+    pub(crate) number: u32,
+}
+
+/// Plans which nodes to order for the pods that look for room, and for headroom and least sizes of zones.
+pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
+    let dense = view.dense();
+    let mut packing = dense.packing.clone();
+    packing.settle();
+    close_what_goes(view, &mut packing);
+    let demands = demand::demands(view, &mut packing);
+    let existing = existing(view, &packing);
+    let mut served: Vec<Placed> = vec![Placed::new(); demands.len()];
+    let mut left: Vec<u32> = demands.iter().map(|demand| demand.count).collect();
+    // Affinity to pods that are placed later is met in a second round.
+    rounds(&mut packing, &demands, &mut left, |packing, at, count| {
+        packing.place(demands[at].class, count, &existing, &mut served[at])
+    });
+
+    let daemons = menu::daemons(view, &mut packing);
+    let coming = coming(view, &mut packing, &daemons);
+    let on_order: Vec<NodeIx> = coming.iter().map(|coming| coming.node).collect();
+    let menu = Menu::of(view, &mut packing, &daemons, now);
+    let bounds = Bounds::of(view, settings.most_nodes);
+    let mut solver = Solver::new(view, &mut packing, menu, bounds);
+    headroom::keep_least_sizes(view, &mut solver);
+    let mut rest: Vec<usize> = (0..demands.len()).filter(|at| left[*at] > 0).collect();
+    while !rest.is_empty() {
+        let before: u64 = rest.iter().map(|at| u64::from(left[*at])).sum();
+        for &at in &rest {
+            left[at] = solver.packing.place(demands[at].class, left[at], &on_order, &mut served[at]);
+            left[at] = solver.serve(&demands[at], left[at], &mut served[at]);
+        }
+        rest.retain(|at| left[*at] > 0 && !solver.packing.class(demands[*at].class).affinity.is_empty());
+        if rest.iter().map(|at| u64::from(left[*at])).sum::<u64>() >= before {
+            break;
+        }
+    }
+    let spare = headroom::serve(view, &mut solver, &existing, &on_order, now);
+    let own: std::collections::BTreeSet<NodeIx> =
+        served.iter().chain(&spare).flatten().map(|(node, _)| *node).collect();
+    solver.shrink(|node| own.contains(&node));
+    let refused = explain::refused(view, &mut solver, &demands, &left, &existing, &on_order);
+    outcome::plan(view, &solver, &demands, &served, &spare, &coming, refused)
+}
+
+/// Serves all classes, and again those with pods left for as long as that helps.
+fn rounds(
+    packing: &mut Packing,
+    demands: &[Demand],
+    left: &mut [u32],
+    mut serve: impl FnMut(&mut Packing, usize, u32) -> u32,
+) {
+    let mut rest: Vec<usize> = (0..demands.len()).collect();
+    while !rest.is_empty() {
+        let before: u64 = rest.iter().map(|at| u64::from(left[*at])).sum();
+        for &at in &rest {
+            left[at] = serve(packing, at, left[at]);
+        }
+        rest.retain(|at| left[*at] > 0 && !packing.class(demands[*at].class).affinity.is_empty());
+        if rest.iter().map(|at| u64::from(left[*at])).sum::<u64>() >= before {
+            break;
+        }
+    }
+}
+
+/// Nodes that are being drained or will be taken away get no more pods.
+fn close_what_goes(view: &View, packing: &mut Packing) {
+    for node in view.nodes().filter(|node| node.interrupted || node.is_draining()) {
+        if let Some(at) = view.dense().node(&node.name) {
+            packing.set_open(at, false);
+        }
+    }
+}
+
+/// Nodes that are there and take pods, the fullest first, so that those with little on them stay so.
+fn existing(view: &View, packing: &Packing) -> Vec<NodeIx> {
+    let nodes = view.dense().nodes().map(|(_, node)| node);
+    let with_room = nodes.filter(|node| {
+        let state = &packing.nodes[*node as usize];
+        state.open && state.free.base[3] > 0
+    });
+    let mut nodes: Vec<NodeIx> = with_room.collect();
+    // The order by name is kept where room is equal.
+    nodes.sort_by_key(|node| packing.nodes[*node as usize].free.base);
+    nodes
+}
+
+/// Nodes that were ordered, as nodes.
+fn coming(view: &View, packing: &mut Packing, daemons: &[crate::placement::ClassId]) -> Vec<Coming> {
+    let mut coming = Vec::new();
+    for order in view.orders() {
+        let Some(pool) = view.pool(&order.pool) else { continue };
+        let Some(offering) = limits::find(pool, &order.offering) else { continue };
+        let (state, daemons) = menu::new_node(packing, pool, offering, daemons, false);
+        for number in 0..order.missing {
+            let facts = Arc::clone(&state.facts);
+            let next = packing.state(facts, state.free.clone(), Arc::clone(&state.attach_limits), false);
+            let node = packing.come(next);
+            for class in &daemons {
+                packing.put(node, *class, 1);
+            }
+            coming.push(Coming { node, order: order.name.clone(), number });
+        }
+    }
+    coming
+}

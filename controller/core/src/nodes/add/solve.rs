@@ -1,0 +1,399 @@
+//! Finds room for classes: on what is there, on what is ordered, on what this plan orders already, and on more of it.
+
+use std::sync::Arc;
+
+use super::choose::{Offer, Rank, price_per_pod};
+use super::demand::Demand;
+use super::limits::Bounds;
+use super::menu::{Family, Menu};
+use crate::cluster::{Balance, Expander, Name};
+use crate::placement::View;
+use crate::placement::amounts::Amounts;
+use crate::placement::check::Look;
+use crate::placement::class::{Class, ClassId};
+use crate::placement::packing::{NodeIx, Packing};
+use crate::placement::Placed;
+
+/// How many nodes of the plan are looked at for the cheapest to enlarge.
+const LOOKS: usize = 8;
+
+/// A node that the plan orders.
+#[derive(Clone, Debug)]
+pub(crate) struct NewNode {
+    pub(crate) node: NodeIx,
+    pub(crate) family: usize,
+    pub(crate) alternative: usize,
+    /// Whether it comes whether there are pods for it or not.
+    pub(crate) kept: bool,
+}
+
+/// A plan in the making.
+pub(crate) struct Solver<'a> {
+    pub(crate) packing: &'a mut Packing,
+    pub(crate) menu: Menu,
+    pub(crate) bounds: Bounds,
+    pub(crate) new: Vec<NewNode>,
+    /// Nodes of the plan, as the packing knows them.
+    opened: Vec<NodeIx>,
+    /// Per family, which of `new` are of it.
+    by_family: Vec<Vec<usize>>,
+    /// Per family, where the search for a node to enlarge goes on.
+    cursor: Vec<usize>,
+    /// Per family, how its pool chooses.
+    ways: Vec<(Expander, Balance)>,
+}
+
+/// A node of the plan that becomes a larger one.
+struct Growth {
+    new: usize,
+    alternative: usize,
+    pods: u32,
+    price_per_pod: i64,
+}
+
+impl<'a> Solver<'a> {
+    pub(crate) fn new(view: &View, packing: &'a mut Packing, mut menu: Menu, bounds: Bounds) -> Self {
+        let ways = menu.families.iter().map(|family| {
+            let pool = view.pool(&family.pool);
+            pool.map_or((Expander::default(), Balance::default()), |pool| (pool.expander, pool.balance))
+        });
+        let ways = ways.collect();
+        for family in &mut menu.families {
+            let mut state = family.state.clone();
+            let most = i64::MAX / 4;
+            state.free.base = [most; 4];
+            family.stand_in = packing.come(state);
+            packing.set_open(family.stand_in, false);
+        }
+        let families = menu.families.len();
+        Self {
+            packing,
+            menu,
+            bounds,
+            new: Vec::new(),
+            opened: Vec::new(),
+            by_family: vec![Vec::new(); families],
+            cursor: vec![0; families],
+            ways,
+        }
+    }
+
+    /// Finds room for up to `count` pods of a class; says how many are left.
+    pub(crate) fn serve(&mut self, demand: &Demand, count: u32, placed: &mut Placed) -> u32 {
+        let class = demand.class;
+        let opened = std::mem::take(&mut self.opened);
+        let mut left = self.packing.place(class, count, &opened, placed);
+        self.opened = opened;
+        if left == 0 || !demand.may_order {
+            return left;
+        }
+        let usable: Vec<usize> =
+            (0..self.menu.families.len()).filter(|family| self.is_usable(*family, class)).collect();
+        // A domain that only offerings have which are of no use to this class would hold it up for good.
+        let useless: Vec<NodeIx> = (0..self.menu.families.len())
+            .filter(|family| !usable.contains(family))
+            .map(|family| self.menu.families[family].stand_in)
+            .collect();
+        let is_spread = !self.packing.class(class).spread.is_empty();
+        if is_spread {
+            useless.iter().for_each(|node| self.packing.remove_node(*node));
+        }
+        let mut hosts = Vec::new();
+        while left > 0 {
+            let before = left;
+            hosts.clear();
+            for (families, share) in self.shares(class, left, &usable) {
+                self.make_room(class, share, &families, &mut hosts);
+            }
+            left = self.packing.place(class, left, &hosts, placed);
+            if left == before {
+                break;
+            }
+        }
+        if is_spread {
+            useless.iter().for_each(|node| self.packing.return_node(*node));
+        }
+        left
+    }
+
+    /// Whether a class could run on a node of a family, were it there and alone on it.
+    fn is_usable(&mut self, family: usize, class: ClassId) -> bool {
+        let of = &self.menu.families[family];
+        let stand_in = of.stand_in;
+        let ask = &self.packing.class(class).ask;
+        of.alternatives.iter().any(|alternative| alternative.left != Some(0) && alternative.room.holds(ask))
+            && self.packing.suits(class, stand_in)
+    }
+
+    /// How many of a class each domain should take, with the families that nodes can come from there.
+    fn shares(&mut self, class: ClassId, count: u32, usable: &[usize]) -> Vec<(Vec<usize>, u32)> {
+        let of = self.packing.class(class);
+        let is_plain = !of.is_social()
+            && self.packing.tables.kept_off[class as usize].is_empty()
+            && self.packing.balanced_by(class).is_empty();
+        if is_plain {
+            return vec![(usable.to_vec(), count)];
+        }
+        // Which domain is next is decided by the same counting as on real nodes, on stand-ins with room for everything.
+        let mut ranked: Vec<(Rank, usize)> = Vec::new();
+        for &family in usable {
+            if let Some(offer) = self.best_new(class, count, &[family]) {
+                ranked.push((offer.rank, family));
+            }
+        }
+        ranked.sort();
+        // Where nothing more may be ordered there may be nodes of this plan to enlarge.
+        let rest = usable.iter().filter(|family| !ranked.iter().any(|(_, of)| of == *family));
+        let rest: Vec<usize> = rest.copied().filter(|family| !self.by_family[*family].is_empty()).collect();
+        let order: Vec<usize> = ranked.into_iter().map(|(_, family)| family).chain(rest).collect();
+        let stand_ins: Vec<NodeIx> = order.iter().map(|family| self.menu.families[*family].stand_in).collect();
+        let mark = self.packing.mark();
+        stand_ins.iter().for_each(|node| self.packing.set_open(*node, true));
+        let mut placed = Placed::new();
+        self.packing.place(class, count, &stand_ins, &mut placed);
+        self.packing.undo(mark);
+        let mut shares: Vec<(Vec<usize>, u32)> = Vec::new();
+        for (at, family) in order.iter().enumerate() {
+            let share: u32 =
+                placed.iter().filter(|(node, _)| *node == stand_ins[at]).map(|(_, pods)| *pods).sum();
+            if share > 0 {
+                let same = |other: &&usize| self.is_same_place(**other, *family);
+                shares.push((order.iter().filter(same).copied().collect(), share));
+            }
+        }
+        shares
+    }
+
+    fn is_same_place(&self, one: usize, other: usize) -> bool {
+        self.menu.families[one].state.domains == self.menu.families[other].state.domains
+    }
+
+    /// Enlarges nodes of this plan and opens more, until `count` pods of a class would fit; the nodes are added to `hosts`.
+    fn make_room(&mut self, class: ClassId, count: u32, families: &[usize], hosts: &mut Vec<NodeIx>) {
+        let mut need = count;
+        while need > 0 {
+            let offer = self.best_new(class, need, families);
+            let growth = self.best_growth(class, need, families, hosts);
+            let grows = match (&growth, &offer) {
+                (Some(growth), Some(offer)) => growth.price_per_pod <= offer.rank.price_per_pod,
+                (growth, _) => growth.is_some(),
+            };
+            if grows && let Some(growth) = growth {
+                self.become_larger(growth.new, growth.alternative);
+                hosts.push(self.new[growth.new].node);
+                need = need.saturating_sub(growth.pods);
+            } else if let Some(offer) = offer {
+                let node = self.open(offer.family, offer.alternative);
+                hosts.push(node);
+                need = need.saturating_sub(offer.pods);
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// The best new node for up to `need` pods of a class out of these families.
+    pub(crate) fn best_new(&self, class: ClassId, need: u32, families: &[usize]) -> Option<Offer> {
+        let of = self.packing.class(class);
+        let mut best: Option<Offer> = None;
+        for &at in families {
+            let family = &self.menu.families[at];
+            let most = self.most_per_node(class, of, family.stand_in).min(need);
+            let nodes_in_zone = self.bounds.in_zone(&family.pool, &family.zone);
+            for (alternative, offered) in family.alternatives.iter().enumerate() {
+                let pods = offered.room.room(&of.ask).min(most);
+                if pods == 0 || offered.left == Some(0) {
+                    continue;
+                }
+                let price = price_per_pod(offered.price, pods);
+                if self.ways[at].0 == Expander::Price
+                    && best.as_ref().is_some_and(|best| best.family == at && best.rank.price_per_pod < price)
+                {
+                    continue;
+                }
+                if self.bounds.forbids(&family.pool, &family.zone, &offered.allocatable).is_some() {
+                    continue;
+                }
+                let rank = Rank::of(family, offered, pods, &of.ask, self.ways[at], nodes_in_zone);
+                if best.as_ref().is_none_or(|best| rank < best.rank) {
+                    best = Some(Offer { family: at, alternative, pods, rank });
+                }
+            }
+        }
+        best
+    }
+
+    /// How many pods of a class may be on one new node, resources aside.
+    fn most_per_node(&self, class: ClassId, of: &Class, stand_in: NodeIx) -> u32 {
+        let kept_off = &self.packing.tables.kept_off[class as usize];
+        let counted = &self.packing.tables.counted[class as usize];
+        let forbids_itself = of.holds.iter().any(|tally| kept_off.contains(tally))
+            || of.anti.iter().any(|tally| counted.contains(tally));
+        if !of.shape.host_ports.is_empty() || forbids_itself {
+            return 1;
+        }
+        let by_host = of.spread.iter().filter(|of| of.counts_itself && self.packing.is_by_host(of.tally));
+        let skew = by_host.map(|of| u32::try_from(of.max_skew.max(1)).unwrap_or(1)).min();
+        let limits = &self.packing.nodes[stand_in as usize].attach_limits;
+        let attached = of.shape.attachments();
+        let volumes = limits.iter().filter_map(|(driver, limit)| {
+            let each = of.shape.volumes.iter().filter(|volume| volume.driver.as_ref() == Some(driver)).count();
+            let each = i64::try_from(each.max(attached.get(driver).map_or(0, |_| 1))).unwrap_or(1);
+            (each > 0).then(|| u32::try_from((limit / each).max(0)).unwrap_or(u32::MAX))
+        });
+        skew.into_iter().chain(volumes).min().unwrap_or(u32::MAX)
+    }
+
+    /// The cheapest of some nodes of this plan to enlarge for up to `need` pods of a class.
+    fn best_growth(
+        &mut self,
+        class: ClassId,
+        need: u32,
+        families: &[usize],
+        taken: &[NodeIx],
+    ) -> Option<Growth> {
+        let mut best: Option<Growth> = None;
+        let of = self.packing.tables.classes[class as usize].clone();
+        for &family in families {
+            let nodes = self.by_family[family].len();
+            let mut looks = 0;
+            for step in 0..nodes {
+                let at = (self.cursor[family] + step) % nodes;
+                let new = self.by_family[family][at];
+                let node = self.new[new].node;
+                if taken.contains(&node) {
+                    continue;
+                }
+                let allowed = self.packing.allowance(class, node, Look::Host).min(need);
+                if allowed == 0 || !self.packing.nodes[node as usize].open {
+                    continue;
+                }
+                if let Some(growth) = self.growth(new, &of.ask, allowed)
+                    && best.as_ref().is_none_or(|best| growth.price_per_pod < best.price_per_pod)
+                {
+                    best = Some(growth);
+                }
+                looks += 1;
+                if looks == LOOKS {
+                    self.cursor[family] = at + 1;
+                    break;
+                }
+            }
+        }
+        best
+    }
+
+    /// What it costs per pod to enlarge a node for as many pods as pays best, up to `most`.
+    fn growth(&self, new: usize, ask: &Amounts, most: u32) -> Option<Growth> {
+        let is = &self.new[new];
+        let family = &self.menu.families[is.family];
+        let now = &family.alternatives[is.alternative];
+        let mut used = now.room.clone();
+        used.add(&self.packing.nodes[is.node as usize].free, -1);
+        let mut best: Option<Growth> = None;
+        let mut pods = most;
+        while pods > 0 {
+            let mut wanted = used.clone();
+            wanted.add(ask, i64::from(pods));
+            if let Some(alternative) = self.cheapest(family, is.alternative, &wanted) {
+                let price = family.alternatives[alternative].price - now.price;
+                let price_per_pod = price_per_pod(price, pods);
+                if best.as_ref().is_none_or(|best| price_per_pod < best.price_per_pod) {
+                    best = Some(Growth { new, alternative, pods, price_per_pod });
+                }
+            }
+            pods /= 2;
+        }
+        best
+    }
+
+    /// The cheapest alternative that holds this, from one that does not on.
+    fn cheapest(&self, family: &Family, from: usize, wanted: &Amounts) -> Option<usize> {
+        let now = &family.alternatives[from];
+        (from..family.alternatives.len()).find(|at| {
+            let offered = &family.alternatives[*at];
+            offered.room.holds(wanted)
+                && (*at == from || offered.left != Some(0))
+                && (*at == from
+                    || self
+                        .bounds
+                        .forbids_resources(&family.pool, &offered.allocatable, Some(&now.allocatable))
+                        .is_none())
+        })
+    }
+
+    fn become_larger(&mut self, new: usize, alternative: usize) {
+        let NewNode { node, family, alternative: from, .. } = self.new[new];
+        if from == alternative {
+            return;
+        }
+        let family = &mut self.menu.families[family];
+        let mut by = family.alternatives[alternative].gross.clone();
+        by.add(&family.alternatives[from].gross, -1);
+        self.packing.resize(node, by);
+        let (to, was) = (&family.alternatives[alternative], &family.alternatives[from]);
+        self.bounds.change(&family.pool, &to.allocatable, &was.allocatable);
+        give(&mut family.alternatives[from].left);
+        take(&mut family.alternatives[alternative].left);
+        self.new[new].alternative = alternative;
+    }
+
+    /// Orders one more node.
+    pub(crate) fn open(&mut self, family: usize, alternative: usize) -> NodeIx {
+        let of = &mut self.menu.families[family];
+        let offered = &mut of.alternatives[alternative];
+        take(&mut offered.left);
+        self.bounds.add(&of.pool, &of.zone, &offered.allocatable);
+        let facts = of.state.facts.clone();
+        let state =
+            self.packing.state(facts, offered.gross.clone(), Arc::clone(&of.state.attach_limits), false);
+        let node = self.packing.come(state);
+        for class in &of.daemons {
+            self.packing.put(node, *class, 1);
+        }
+        self.by_family[family].push(self.new.len());
+        self.new.push(NewNode { node, family, alternative, kept: false });
+        self.opened.push(node);
+        node
+    }
+
+    /// Makes of each new node the cheapest that holds what is on it, and gives back those on which nothing is.
+    pub(crate) fn shrink(&mut self, own: impl Fn(NodeIx) -> bool) {
+        for new in 0..self.new.len() {
+            let NewNode { node, family: at, alternative: from, kept } = self.new[new].clone();
+            if !kept && !own(node) {
+                let family = &mut self.menu.families[at];
+                give(&mut family.alternatives[from].left);
+                self.bounds.remove(&family.pool, &family.zone, &family.alternatives[from].allocatable);
+                self.packing.remove_node(node);
+                continue;
+            }
+            let family = &self.menu.families[at];
+            let mut used = family.alternatives[from].room.clone();
+            used.add(&self.packing.nodes[node as usize].free, -1);
+            let smaller = (0..from).find(|alternative| {
+                let offered = &family.alternatives[*alternative];
+                offered.left != Some(0) && offered.room.holds(&used)
+            });
+            if let Some(alternative) = smaller {
+                self.become_larger(new, alternative);
+            }
+        }
+        let packing = &self.packing;
+        self.new.retain(|new| packing.nodes[new.node as usize].present);
+    }
+
+    /// The pool and zone of a family.
+    pub(crate) fn place_of(&self, family: usize) -> (&Name, &Name) {
+        let family = &self.menu.families[family];
+        (&family.pool, &family.zone)
+    }
+}
+
+fn take(left: &mut Option<u32>) {
+    *left = left.map(|left| left.saturating_sub(1));
+}
+
+fn give(left: &mut Option<u32>) {
+    *left = left.map(|left| left.saturating_add(1));
+}
