@@ -1,5 +1,6 @@
 //! Which nodes to add, and which to take away.
 
+pub mod add;
 mod plan;
 pub mod reason;
 

@@ -18,10 +18,19 @@ pub(crate) struct Amounts {
 impl Amounts {
     /// The dense form of `resources`.
     pub(crate) fn of(resources: &Resources, names: &mut Interner<Name>) -> Self {
+        for name in resources.extended.keys() {
+            names.intern(name);
+        }
+        Self::known(resources, names)
+    }
+
+    /// The dense form of `resources` whose names were all met.
+    pub(crate) fn known(resources: &Resources, names: &Interner<Name>) -> Self {
         let base = [resources.cpu, resources.memory, resources.ephemeral_storage, resources.pods];
         let mut extended = Vec::new();
         for (name, amount) in &resources.extended {
-            let index = names.intern(name) as usize;
+            let Some(index) = names.get(name) else { continue };
+            let index = index as usize;
             if extended.len() <= index {
                 extended.resize(index + 1, 0);
             }
@@ -70,15 +79,6 @@ impl Amounts {
         for (mine, other) in mine.zip(padded) {
             *mine = mine.saturating_add(other.saturating_mul(times));
         }
-    }
-
-    /// Whether `self` has at least as much of everything.
-    pub(crate) fn covers(&self, other: &Self) -> bool {
-        let extended = other.extended.iter().enumerate();
-        self.base.iter().zip(&other.base).all(|(mine, other)| mine >= other)
-            && extended
-                .into_iter()
-                .all(|(index, other)| self.extended.get(index).copied().unwrap_or(0) >= *other)
     }
 }
 

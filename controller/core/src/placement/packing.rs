@@ -9,7 +9,7 @@ use super::class::{ClassId, ClassKey};
 use super::intern::id;
 use super::tables::{Brought, Facts, KindId, Tables};
 use super::tally::{DomainId, KeyId, NO_DOMAIN, Tally, TallyDef, TallyId, UNCOUNTED};
-use crate::cluster::{HOSTNAME, Name};
+use crate::cluster::{HOSTNAME, Name, Resources};
 
 /// The number of a node within a [`Packing`] and its copies.
 pub type NodeIx = u32;
@@ -366,6 +366,16 @@ impl Packing {
         // A copy shares the tables for as long as it meets nothing new.
         let known = self.tables.known_domain(key, &facts.labels);
         known.unwrap_or_else(|| Arc::make_mut(&mut self.tables).domain(key, &facts.labels))
+    }
+
+    /// Resources in dense form.
+    pub(crate) fn amounts(&mut self, resources: &Resources) -> Amounts {
+        let known = |name: &Name| self.tables.extended.get(name).is_some();
+        if resources.extended.keys().all(known) {
+            // Nothing new is met, so the names are only read.
+            return Amounts::known(resources, &self.tables.extended);
+        }
+        Amounts::of(resources, &mut Arc::make_mut(&mut self.tables).extended)
     }
 
     /// A node as it would be, not added yet.

@@ -84,7 +84,11 @@ impl Packing {
                 note(placed, node, step);
                 left -= step;
                 room -= step;
-                step = if of.is_choosy() && room > 0 { self.allowance(class, node, Look::All).min(room) } else { 0 };
+                step = if of.is_choosy() && room > 0 {
+                    self.allowance(class, node, Look::All).min(room)
+                } else {
+                    0
+                };
             }
             if left == 0 {
                 break;

@@ -11,6 +11,8 @@ use crate::cluster::{HostPort, Name, Resource, Taint};
 pub enum Refusal {
     /// There is no such node.
     NoSuchNode,
+    /// The node is being drained or will be taken away, so nothing is planned for it.
+    Going,
     /// The node is cordoned.
     Unschedulable,
     /// A taint that the pod does not tolerate.
@@ -43,6 +45,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuchNode => f.write_str("do not exist"),
+            Self::Going => f.write_str("are going away"),
             Self::Unschedulable => f.write_str("are cordoned"),
             Self::Taint(taint) if taint.value.is_empty() => write!(f, "have the taint {}", taint.key),
             Self::Taint(taint) => write!(f, "have the taint {}={}", taint.key, taint.value),

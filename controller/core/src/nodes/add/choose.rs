@@ -61,9 +61,8 @@ impl Rank {
     fn drawn(&self) -> u64 {
         let text = format!("{}/{}", self.pool, self.key);
         // FNV-1a.
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+        text.bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
     fn first(&self, other: &Self) -> Ordering {

@@ -40,26 +40,27 @@ struct Turn {
 pub(crate) fn demands(view: &View, packing: &mut Packing) -> Vec<Demand> {
     let mut found: BTreeMap<(ClassId, bool), Demand> = BTreeMap::new();
     let mut last: Option<(*const PodShape, ClassId)> = None;
-    let mut add = |packing: &mut Packing, shape: &Arc<PodShape>, pod: &Name, count, owner: &Name, may_order| {
-        let class = match last {
-            Some((known, class)) if known == Arc::as_ptr(shape) => class,
-            _ => view.dense().seeking_in(packing, shape),
+    let mut add =
+        |packing: &mut Packing, shape: &Arc<PodShape>, pod: &Name, count, owner: &Name, may_order| {
+            let class = match last {
+                Some((known, class)) if known == Arc::as_ptr(shape) => class,
+                _ => view.dense().seeking_in(packing, shape),
+            };
+            last = Some((Arc::as_ptr(shape), class));
+            let demand = found.entry((class, may_order)).or_insert_with(|| Demand {
+                class,
+                pods: Vec::new(),
+                count: 0,
+                owner: owner.clone(),
+                may_order,
+            });
+            demand.pods.push((pod.clone(), count));
+            demand.count = demand.count.saturating_add(count);
+            // A class may be of several owners; which name it goes by must not depend on who came first.
+            if *owner < demand.owner {
+                demand.owner = owner.clone();
+            }
         };
-        last = Some((Arc::as_ptr(shape), class));
-        let demand = found.entry((class, may_order)).or_insert_with(|| Demand {
-            class,
-            pods: Vec::new(),
-            count: 0,
-            owner: owner.clone(),
-            may_order,
-        });
-        demand.pods.push((pod.clone(), count));
-        demand.count = demand.count.saturating_add(count);
-        // A class may be of several owners; which name it goes by must not depend on who came first.
-        if *owner < demand.owner {
-            demand.owner = owner.clone();
-        }
-    };
     for pod in view.waiting().filter(|pod| pod.unplannable.is_none()) {
         let owner = pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name);
         let is_daemon = pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::DaemonSet);

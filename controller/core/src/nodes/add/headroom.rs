@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::demand::Demand;
 use super::solve::Solver;
 use crate::cluster::{
-    Effect, Headroom, HeadroomSize, Labels, Name, Pod, PodShape, Pool, Resources, Toleration, TolerationOperator,
+    Effect, Headroom, HeadroomSize, Labels, Name, Pod, PodShape, Pool, Resources, Toleration,
+    TolerationOperator,
 };
-use crate::nodes::window;
 use crate::placement::packing::NodeIx;
 use crate::placement::{Placed, View};
 use crate::time::Timestamp;
+use crate::window::{Cron, time_zone};
 
 /// Orders the cheapest nodes until each zone has as many as it keeps at least.
 pub(crate) fn keep_least_sizes(view: &View, solver: &mut Solver<'_>) {
@@ -71,8 +72,10 @@ pub(crate) fn serve(
 
 /// A schedule that is not understood keeps room: the pool's own conditions say what is wrong with it.
 fn is_open(headroom: &Headroom, now: Timestamp) -> bool {
-    let schedule = headroom.schedule.as_deref();
-    window::is_open(schedule, headroom.time_zone.as_deref(), headroom.duration, now).unwrap_or(true)
+    let Some(schedule) = &headroom.schedule else { return true };
+    let zone = time_zone(headroom.time_zone.as_deref().unwrap_or("UTC"));
+    let cron = zone.and_then(|zone| Cron::parse(schedule, &zone));
+    cron.map_or(true, |cron| cron.open_for(headroom.duration, now).open)
 }
 
 /// How many pods of which size the headroom is.

@@ -8,11 +8,11 @@ use crate::cluster::{
     Pool, Resources, ZONE,
 };
 use crate::nodes::reason::{PassedOver, WhyPassedOver};
+use crate::placement::View;
 use crate::placement::amounts::Amounts;
 use crate::placement::class::ClassId;
 use crate::placement::packing::{NodeIx, NodeState, Packing};
 use crate::placement::tables::Facts;
-use crate::placement::View;
 use crate::time::Timestamp;
 
 /// One offering of a family.
@@ -121,7 +121,11 @@ impl Menu {
         offerings.dedup_by(|one, other| one.key == other.key);
         for offering in offerings {
             let mut pass_over = |why| {
-                self.passed_over.push(PassedOver { pool: pool.name.clone(), offering: offering.key.clone(), why });
+                self.passed_over.push(PassedOver {
+                    pool: pool.name.clone(),
+                    offering: offering.key.clone(),
+                    why,
+                });
             };
             let left = match offering.capacity {
                 Capacity::Unknown => None,

@@ -52,7 +52,8 @@ fn new_nodes(
     pods: &BTreeMap<NodeIx, u32>,
     places: &mut BTreeMap<NodeIx, Place>,
 ) -> Vec<NewNodes> {
-    let mut groups: BTreeMap<(&Name, &crate::cluster::OfferingKey), (NewNodes, Vec<NodeIx>)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&Name, &crate::cluster::OfferingKey), (NewNodes, Vec<NodeIx>)> =
+        BTreeMap::new();
     for new in &solver.new {
         let family = &solver.menu.families[new.family];
         let offered = &family.alternatives[new.alternative];

@@ -7,12 +7,12 @@ use super::demand::Demand;
 use super::limits::Bounds;
 use super::menu::{Family, Menu};
 use crate::cluster::{Balance, Expander, Name};
+use crate::placement::Placed;
 use crate::placement::View;
 use crate::placement::amounts::Amounts;
 use crate::placement::check::Look;
 use crate::placement::class::{Class, ClassId};
 use crate::placement::packing::{NodeIx, Packing};
-use crate::placement::Placed;
 
 /// How many nodes of the plan are looked at for the cheapest to enlarge.
 const LOOKS: usize = 8;
@@ -146,7 +146,8 @@ impl<'a> Solver<'a> {
         let rest = usable.iter().filter(|family| !ranked.iter().any(|(_, of)| of == *family));
         let rest: Vec<usize> = rest.copied().filter(|family| !self.by_family[*family].is_empty()).collect();
         let order: Vec<usize> = ranked.into_iter().map(|(_, family)| family).chain(rest).collect();
-        let stand_ins: Vec<NodeIx> = order.iter().map(|family| self.menu.families[*family].stand_in).collect();
+        let stand_ins: Vec<NodeIx> =
+            order.iter().map(|family| self.menu.families[*family].stand_in).collect();
         let mark = self.packing.mark();
         stand_ins.iter().for_each(|node| self.packing.set_open(*node, true));
         let mut placed = Placed::new();
@@ -237,7 +238,8 @@ impl<'a> Solver<'a> {
         let limits = &self.packing.nodes[stand_in as usize].attach_limits;
         let attached = of.shape.attachments();
         let volumes = limits.iter().filter_map(|(driver, limit)| {
-            let each = of.shape.volumes.iter().filter(|volume| volume.driver.as_ref() == Some(driver)).count();
+            let each =
+                of.shape.volumes.iter().filter(|volume| volume.driver.as_ref() == Some(driver)).count();
             let each = i64::try_from(each.max(attached.get(driver).map_or(0, |_| 1))).unwrap_or(1);
             (each > 0).then(|| u32::try_from((limit / each).max(0)).unwrap_or(u32::MAX))
         });
