@@ -39,6 +39,11 @@ impl Amounts {
         Self { base, extended }
     }
 
+    /// So much of everything that it never ends.
+    pub(crate) fn endless(names: &Interner<Name>) -> Self {
+        Self { base: [i64::MAX / 4; BASE], extended: vec![i64::MAX / 4; names.len()] }
+    }
+
     /// Whether `ask` fits.
     pub(crate) fn holds(&self, ask: &Self) -> bool {
         self.base.iter().zip(&ask.base).all(|(free, ask)| *ask <= 0 || ask <= free)

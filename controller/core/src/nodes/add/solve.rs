@@ -60,8 +60,7 @@ impl<'a> Solver<'a> {
         let ways = ways.collect();
         for family in &mut menu.families {
             let mut state = family.state.clone();
-            let most = i64::MAX / 4;
-            state.free.base = [most; 4];
+            state.free = Amounts::endless(&packing.tables.extended);
             family.stand_in = packing.come(state);
             packing.set_open(family.stand_in, false);
         }
