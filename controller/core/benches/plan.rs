@@ -13,7 +13,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleet::{MIB, NOW, ZONES, bound, diverse, in_zones, karpenter_types, node, pods, pool, resources, shape, view};
+use fleet::{
+    MIB, NOW, ZONES, bound, diverse, in_zones, karpenter_types, node, pods, pool, resources, shape, view,
+};
 use plimsoll_core::cluster::{Pod, PodShape, ZONE};
 use plimsoll_core::nodes::{NodePlan, add};
 use plimsoll_core::placement::{Change, View};
@@ -62,8 +64,7 @@ fn two_classes(c: &mut Criterion) {
     let offerings = in_zones(&ZONES[..1], &[("big", 8, 16, 400_000)]);
     let mut all = pods("small", 34_000, shape(200, 300, &[]));
     all.extend(pods("large", 17_000, shape(820, 1700, &[])));
-    let view =
-        view(all.iter().cloned().map(Change::Pod).chain([Change::Pool(pool("general", offerings))]));
+    let view = view(all.iter().cloned().map(Change::Pod).chain([Change::Pool(pool("general", offerings))]));
     tell("two_classes/51000", &plan(&view), &all);
     c.bench_function("two_classes/51000", |bencher| bencher.iter(|| black_box(plan(&view))));
 }

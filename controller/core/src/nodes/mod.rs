@@ -1,6 +1,7 @@
 //! Which nodes to add, and which to take away.
 
 pub mod add;
+pub mod backoff;
 mod plan;
 pub mod reason;
 

@@ -7,7 +7,7 @@ use super::class::{self, ClassId, ClassKey};
 use super::packing::{NodeIx, Packing};
 use super::tables::Facts;
 use super::view::View;
-use crate::cluster::{Labels, Name, Node, Pod, PodShape, PodState, Pool, Readiness, Taint};
+use crate::cluster::{Labels, Name, Node, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Taint};
 use crate::placement::amounts::Amounts;
 
 /// Taints that every node has until it is ready.
@@ -34,6 +34,9 @@ pub(crate) struct Dense {
     most_classes: usize,
     /// Shapes that many pods share are normalised once. The shape is kept so that its address stays its own.
     residing: BTreeMap<(usize, bool), (Arc<PodShape>, ClassId)>,
+    seeking: BTreeMap<usize, (Arc<PodShape>, ClassId)>,
+    /// Pods that wait for room and that we plan for, by class and whether a daemon made them, and uid.
+    pub(crate) waiting: BTreeMap<(ClassId, bool), BTreeMap<Name, Arc<Pod>>>,
 }
 
 impl Dense {
@@ -60,7 +63,7 @@ impl Dense {
             if pod.state.node().is_some() {
                 dense.residing(pod);
             } else {
-                dense.seeking(&pod.shape);
+                dense.wait(pod);
             }
         }
         for announced in view.announced.values() {
@@ -93,7 +96,7 @@ impl Dense {
     }
 
     /// Counts a pod that holds room. False where the counts cannot follow and have to be made anew.
-    pub(crate) fn pod_came(&mut self, pod: &Pod) -> bool {
+    pub(crate) fn pod_came(&mut self, pod: &Arc<Pod>) -> bool {
         self.use_volumes(pod);
         let follows = self.packing.tables.classes.len() <= self.most_classes
             && class::reads(&pod.shape).all(|key| self.read.contains(key))
@@ -109,7 +112,7 @@ impl Dense {
             self.packing.put(node, class, 1);
             self.packing.settle();
         } else if pod.state.node().is_none() {
-            self.seeking(&pod.shape);
+            self.wait(pod);
         }
         true
     }
@@ -128,13 +131,21 @@ impl Dense {
             let class = self.residing(pod);
             self.packing.take(node, class, 1);
             self.packing.settle();
-        }
-        for leaving in [false, true] {
-            let key = (address(&pod.shape), leaving);
-            // The pod's, and one here for each way it may be counted.
-            if Arc::strong_count(&pod.shape) <= 3 {
-                self.residing.remove(&key);
+        } else if pod.state.node().is_none() {
+            let key = (self.seeking(&pod.shape), is_daemons(pod));
+            if let Some(pods) = self.waiting.get_mut(&key) {
+                pods.remove(&pod.uid);
+                if pods.is_empty() {
+                    self.waiting.remove(&key);
+                }
             }
+        }
+        // The pod's, and one here for each way it may be counted.
+        if Arc::strong_count(&pod.shape) <= 4 {
+            let at = address(&pod.shape);
+            self.residing.remove(&(at, false));
+            self.residing.remove(&(at, true));
+            self.seeking.remove(&at);
         }
     }
 
@@ -189,8 +200,21 @@ impl Dense {
     }
 
     /// The class of a pod that looks for room, made where it is new.
-    pub(crate) fn seeking(&mut self, shape: &PodShape) -> ClassId {
-        seek(&mut self.packing, shape, &self.read, &self.shared)
+    fn seeking(&mut self, shape: &Arc<PodShape>) -> ClassId {
+        if let Some((_, class)) = self.seeking.get(&address(shape)) {
+            return *class;
+        }
+        let class = seek(&mut self.packing, shape, &self.read, &self.shared);
+        self.seeking.insert(address(shape), (shape.clone(), class));
+        class
+    }
+
+    fn wait(&mut self, pod: &Arc<Pod>) {
+        if pod.unplannable.is_none() {
+            let class = self.seeking(&pod.shape);
+            let pods = self.waiting.entry((class, is_daemons(pod))).or_default();
+            pods.insert(pod.uid.clone(), pod.clone());
+        }
     }
 
     /// The class of a pod that looks for room, in a copy of the counts.
@@ -223,6 +247,10 @@ fn seek(packing: &mut Packing, shape: &PodShape, read: &BTreeSet<Name>, shared: 
     };
     let shape = Arc::new(class::seeking(shape, read, shared));
     packing.intern(ClassKey { shape, leaving: false })
+}
+
+fn is_daemons(pod: &Pod) -> bool {
+    pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::DaemonSet)
 }
 
 fn address(shape: &Arc<PodShape>) -> usize {

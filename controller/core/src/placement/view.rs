@@ -1,11 +1,11 @@
 //! The cluster as it was last seen, kept up to date change by change.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use super::dense::Dense;
 use super::packing::Packing;
-use crate::cluster::{Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, Pool};
+use crate::cluster::{Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool};
 
 /// One thing that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +47,11 @@ pub enum Change {
 #[derive(Debug, Default)]
 pub struct View {
     pub(crate) nodes: BTreeMap<Name, Node>,
-    pub(crate) pods: BTreeMap<Name, Pod>,
-    /// Uids of the pods that hold room on a node, by node.
-    pub(crate) by_node: BTreeMap<Name, BTreeSet<Name>>,
-    /// Uids of the pods that hold room on none.
-    pub(crate) waiting: BTreeSet<Name>,
+    pub(crate) pods: BTreeMap<Name, Arc<Pod>>,
+    /// The pods that hold room on a node, by node and uid.
+    pub(crate) by_node: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
+    /// The pods that hold room on none, by uid.
+    pub(crate) waiting: BTreeMap<Name, Arc<Pod>>,
     pub(crate) orders: BTreeMap<Name, Order>,
     pub(crate) pools: BTreeMap<Name, Pool>,
     pub(crate) daemons: BTreeMap<Name, Daemon>,
@@ -119,23 +119,22 @@ impl View {
 
     /// A pod by its uid.
     pub fn pod(&self, uid: &str) -> Option<&Pod> {
-        self.pods.get(uid)
+        self.pods.get(uid).map(AsRef::as_ref)
     }
 
     /// All pods, in the order of their uids.
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.values()
+        self.pods.values().map(AsRef::as_ref)
     }
 
     /// The pods that hold room on a node, in the order of their uids.
     pub fn pods_on(&self, node: &str) -> impl Iterator<Item = &Pod> {
-        let uids = self.by_node.get(node).into_iter().flatten();
-        uids.filter_map(|uid| self.pods.get(uid))
+        self.by_node.get(node).into_iter().flat_map(BTreeMap::values).map(AsRef::as_ref)
     }
 
     /// The pods that hold room nowhere, in the order of their uids.
     pub fn waiting(&self) -> impl Iterator<Item = &Pod> {
-        self.waiting.iter().filter_map(|uid| self.pods.get(uid))
+        self.waiting.values().map(AsRef::as_ref)
     }
 
     /// All orders, in the order of their names.
@@ -178,24 +177,22 @@ impl View {
     }
 
     fn set_pod(&mut self, pod: Pod) {
+        let pod = Arc::new(pod);
         // Nothing that is counted depends on whether a pod is ready, or on how it may be evicted.
-        if let Some(old) = self.pods.get_mut(&pod.uid)
-            && old.shape == pod.shape
-            && same_room(old, &pod)
-        {
-            *old = pod;
-            return;
+        let counts_alike = self.pods.get(&pod.uid).is_some_and(|old| same_room(old, &pod));
+        if !counts_alike {
+            self.drop_pod(&pod.uid);
         }
-        self.drop_pod(&pod.uid.clone());
         match pod.state.node() {
             Some(node) => {
-                self.by_node.entry(node.clone()).or_default().insert(pod.uid.clone());
+                self.by_node.entry(node.clone()).or_default().insert(pod.uid.clone(), pod.clone());
             }
             None => {
-                self.waiting.insert(pod.uid.clone());
+                self.waiting.insert(pod.uid.clone(), pod.clone());
             }
         }
         if let Some(dense) = self.dense.get_mut()
+            && !counts_alike
             && !dense.pod_came(&pod)
         {
             self.dense.take();
@@ -207,9 +204,9 @@ impl View {
         let Some(pod) = self.pods.remove(uid) else { return };
         match pod.state.node() {
             Some(node) => {
-                if let Some(uids) = self.by_node.get_mut(node) {
-                    uids.remove(uid);
-                    if uids.is_empty() {
+                if let Some(pods) = self.by_node.get_mut(node) {
+                    pods.remove(uid);
+                    if pods.is_empty() {
                         self.by_node.remove(node);
                     }
                 }
@@ -229,9 +226,8 @@ impl View {
         }
         if let Some(dense) = self.dense.get_mut() {
             dense.node_went(&node.name);
-            let uids = self.by_node.get(&node.name).into_iter().flatten();
-            let pods = uids.filter_map(|uid| self.pods.get(uid));
-            dense.node_came(&node, &self.pools, pods);
+            let pods = self.by_node.get(&node.name).into_iter().flat_map(BTreeMap::values);
+            dense.node_came(&node, &self.pools, pods.map(AsRef::as_ref));
         }
         self.nodes.insert(node.name.clone(), node);
     }
@@ -252,17 +248,12 @@ impl View {
     }
 }
 
-/// Whether two pods of the same shape hold the same room.
+/// Whether two states of a pod are counted alike.
 fn same_room(one: &Pod, other: &Pod) -> bool {
-    use crate::cluster::PodState::{Nominated, Pending, Terminating, Unschedulable};
-    let leaving = |pod: &Pod| matches!(pod.state, Terminating { .. });
-    let nominated = |pod: &Pod| matches!(pod.state, Nominated { .. });
-    let waits = |pod: &Pod| matches!(pod.state, Pending | Unschedulable { .. });
-    one.state.node() == other.state.node()
+    let leaving = |pod: &Pod| matches!(pod.state, PodState::Terminating { .. });
+    one.shape == other.shape
+        && one.state.node() == other.state.node()
         && leaving(one) == leaving(other)
-        && nominated(one) == nominated(other)
-        && waits(one) == waits(other)
         && one.unplannable == other.unplannable
         && one.owner == other.owner
-        && one.created == other.created
 }

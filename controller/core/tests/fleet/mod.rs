@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plimsoll_core::cluster::{
-    Affinity, CAPACITY_POOL, Capacity, CapacityType, Expander, HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node,
-    NodeTemplate, Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy,
-    Pool, Readiness, Requirement, Resources, ScaleDown, Selector, Spread, WhenUnsatisfiable, ZONE,
+    Affinity, CAPACITY_POOL, Capacity, CapacityType, Expander, HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name,
+    Node, NodeTemplate, Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm,
+    Policy, Pool, Readiness, Requirement, Resources, ScaleDown, Selector, Spread, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::placement::{Change, View};
 use plimsoll_core::time::Timestamp;

@@ -26,6 +26,7 @@ pub(crate) struct Rank {
     pub(crate) price_per_pod: i64,
     /// Nodes that the pool has in the zone.
     nodes_in_zone: u32,
+    balanced: bool,
     /// The pool's weight; the higher is the better.
     weight: Reverse<i32>,
     /// The share of cpu and memory that is left over, in thousandths, both added.
@@ -49,12 +50,28 @@ impl Rank {
             expander,
             price_per_pod: price_per_pod(alternative.price, pods),
             nodes_in_zone: if balance == Balance::Zones { nodes_in_zone } else { 0 },
+            balanced: balance == Balance::Zones,
             weight: Reverse(family.weight),
             waste: waste(alternative, pods, ask),
             pods: Reverse(pods),
             pool: family.pool.clone(),
             key: alternative.key.clone(),
         }
+    }
+
+    /// Takes note of nodes that have come.
+    pub(crate) fn set_nodes_in_zone(&mut self, nodes: u32) {
+        if self.balanced {
+            self.nodes_in_zone = nodes;
+        }
+    }
+
+    /// Whether only the place tells the two apart.
+    pub(crate) fn is_as_good(&self, other: &Self) -> bool {
+        let neither =
+            Self { nodes_in_zone: 0, pool: self.pool.clone(), key: self.key.clone(), ..other.clone() };
+        let this = Self { nodes_in_zone: 0, ..self.clone() };
+        this == neither
     }
 
     /// A number that is any, and the same for the same offer.

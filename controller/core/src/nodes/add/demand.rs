@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{Name, OwnerKind, PodShape};
+use crate::cluster::{Announced, Name, PodShape};
 use crate::placement::View;
 use crate::placement::class::ClassId;
 use crate::placement::packing::Packing;
@@ -13,11 +13,7 @@ use crate::placement::packing::Packing;
 #[derive(Clone, Debug)]
 pub(crate) struct Demand {
     pub(crate) class: ClassId,
-    /// Uids of pods and keys of announcements, with how many pods each is, in the order of these.
-    pub(crate) pods: Vec<(Name, u32)>,
     pub(crate) count: u32,
-    /// Whose they are.
-    pub(crate) owner: Name,
     /// Whether nodes may be ordered for them. Daemons' pods are made for a node that is there.
     pub(crate) may_order: bool,
 }
@@ -33,46 +29,53 @@ struct Turn {
     /// The larger, the sooner: what is small fits into what the large leave.
     size: Reverse<i64>,
     shape: Arc<PodShape>,
-    owner: Name,
 }
 
 /// All pods that look for room, the first to be served first.
 pub(crate) fn demands(view: &View, packing: &mut Packing) -> Vec<Demand> {
-    let mut found: BTreeMap<(ClassId, bool), Demand> = BTreeMap::new();
-    let mut last: Option<(*const PodShape, ClassId)> = None;
-    let mut add =
-        |packing: &mut Packing, shape: &Arc<PodShape>, pod: &Name, count, owner: &Name, may_order| {
-            let class = match last {
-                Some((known, class)) if known == Arc::as_ptr(shape) => class,
-                _ => view.dense().seeking_in(packing, shape),
-            };
-            last = Some((Arc::as_ptr(shape), class));
-            let demand = found.entry((class, may_order)).or_insert_with(|| Demand {
-                class,
-                pods: Vec::new(),
-                count: 0,
-                owner: owner.clone(),
-                may_order,
-            });
-            demand.pods.push((pod.clone(), count));
-            demand.count = demand.count.saturating_add(count);
-            // A class may be of several owners; which name it goes by must not depend on who came first.
-            if *owner < demand.owner {
-                demand.owner = owner.clone();
-            }
-        };
-    for pod in view.waiting().filter(|pod| pod.unplannable.is_none()) {
-        let owner = pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name);
-        let is_daemon = pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::DaemonSet);
-        add(packing, &pod.shape, &pod.uid, 1, owner, !is_daemon);
+    let mut found: BTreeMap<(ClassId, bool), u32> = BTreeMap::new();
+    for (key, pods) in &view.dense().waiting {
+        found.insert(*key, u32::try_from(pods.len()).unwrap_or(u32::MAX));
     }
     for announced in view.announced() {
-        add(packing, &announced.shape, &announced.key, announced.count, &announced.name, true);
+        let class = view.dense().seeking_in(packing, &announced.shape);
+        let count = found.entry((class, false)).or_default();
+        *count = count.saturating_add(announced.count);
     }
-    let mut turns: Vec<(Turn, Demand)> =
-        found.into_values().map(|demand| (turn(packing, &demand), demand)).collect();
+    let demands =
+        found.into_iter().map(|((class, is_daemons), count)| Demand { class, count, may_order: !is_daemons });
+    let mut turns: Vec<(Turn, Demand)> = demands.map(|demand| (turn(packing, &demand), demand)).collect();
     turns.sort_by(|(one, _), (other, _)| one.cmp(other));
     turns.into_iter().map(|(_, demand)| demand).collect()
+}
+
+/// Uids of the pods of a class and keys of its announcements, with how many pods each is, in the order of these.
+pub(crate) fn names(view: &View, announced: &[(ClassId, Name, u32)], demand: &Demand) -> Vec<(Name, u32)> {
+    let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
+    let pods = pods.into_iter().flat_map(BTreeMap::keys).map(|uid| (uid.clone(), 1));
+    let announced = announced.iter().filter(|(class, ..)| demand.may_order && *class == demand.class);
+    let mut names: Vec<_> = pods.chain(announced.map(|(_, key, count)| (key.clone(), *count))).collect();
+    names.sort();
+    names
+}
+
+/// The classes of all announcements.
+pub(crate) fn announced(view: &View, packing: &mut Packing) -> Vec<(ClassId, Name, u32)> {
+    let of = |announced: &Announced| {
+        let class = view.dense().seeking_in(packing, &announced.shape);
+        (class, announced.key.clone(), announced.count)
+    };
+    view.announced().map(of).collect()
+}
+
+/// Whose the pods of a class are. Several owners may have equal pods; the first by name stands for all.
+pub(crate) fn owner(view: &View, announced: &[(ClassId, Name, u32)], demand: &Demand) -> Name {
+    let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
+    let pods = pods.into_iter().flat_map(BTreeMap::values);
+    let owners = pods.map(|pod| pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name));
+    let keys = announced.iter().filter(|(class, ..)| *class == demand.class).map(|(_, key, _)| key);
+    let workloads = keys.filter_map(|key| view.announced.get(key)).map(|announced| &announced.name);
+    owners.chain(workloads).min().cloned().unwrap_or_else(|| "".into())
 }
 
 fn turn(packing: &Packing, demand: &Demand) -> Turn {
@@ -97,7 +100,6 @@ fn turn(packing: &Packing, demand: &Demand) -> Turn {
         hardness,
         size: Reverse(size(&class.shape)),
         shape: class.shape.clone(),
-        owner: demand.owner.clone(),
     }
 }
 

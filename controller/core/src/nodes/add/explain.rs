@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::demand::Demand;
+use super::demand::{self, Demand};
 use super::solve::Solver;
 use crate::cluster::{Name, Resource};
 use crate::nodes::Refused;
@@ -17,10 +17,10 @@ pub(crate) fn refused(
     solver: &mut Solver<'_>,
     demands: &[Demand],
     left: &[u32],
-    existing: &[NodeIx],
     on_order: &[NodeIx],
 ) -> Vec<Refused> {
     let mut refused = left_alone(view);
+    let announced = demand::announced(view, solver.packing);
     for (demand, left) in demands.iter().zip(left).filter(|(_, left)| **left > 0) {
         let mut causes: BTreeMap<Cause, u32> = BTreeMap::new();
         nodes(view, solver, demand.class, &mut causes);
@@ -35,13 +35,12 @@ pub(crate) fn refused(
         let shape = &solver.packing.class(demand.class).shape;
         refused.push(Refused {
             namespace: shape.namespace.clone(),
-            owner: demand.owner.clone(),
-            pods: without_place(demand, *left),
+            owner: demand::owner(view, &announced, demand),
+            pods: without_place(&demand::names(view, &announced, demand), *left),
             count: *left,
             why: causes.into_iter().map(|(cause, count)| WhyRefused { cause, count }).collect(),
         });
     }
-    let _ = existing;
     refused.sort_by(|one, other| {
         (&one.namespace, &one.owner, &one.pods).cmp(&(&other.namespace, &other.owner, &other.pods))
     });
@@ -49,10 +48,10 @@ pub(crate) fn refused(
 }
 
 /// Room is given to pods in the order of their names, so those that get none are the last.
-fn without_place(demand: &Demand, left: u32) -> Vec<Name> {
+fn without_place(pods: &[(Name, u32)], left: u32) -> Vec<Name> {
     let mut names = Vec::new();
     let mut missing = left;
-    for (pod, count) in demand.pods.iter().rev() {
+    for (pod, count) in pods.iter().rev() {
         if missing == 0 {
             break;
         }

@@ -58,8 +58,7 @@ pub(crate) fn serve(
             }
             let shape = Arc::new(shape(pool, requests));
             let class = view.dense().seeking_in(solver.packing, &shape);
-            let owner = headroom.name.clone();
-            let demand = Demand { class, pods: Vec::new(), count, owner, may_order: true };
+            let demand = Demand { class, count, may_order: true };
             let mut placed = Placed::new();
             let left = solver.packing.place(class, count, existing, &mut placed);
             let left = solver.packing.place(class, left, on_order, &mut placed);

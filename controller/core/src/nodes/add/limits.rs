@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Name, Node, Pool, Resource, Resources};
+use crate::cluster::{Name, Pool, Resource, Resources};
 use crate::nodes::reason::Limit;
 use crate::placement::View;
 
@@ -127,11 +127,6 @@ pub(crate) fn find<'a>(
     key: &crate::cluster::OfferingKey,
 ) -> Option<&'a crate::cluster::Offering> {
     pool.offerings.iter().find(|offering| offering.key == *key)
-}
-
-/// The pool of a node, as far as it is counted by one.
-pub(crate) fn pool_of(node: &Node) -> Option<&Name> {
-    node.pool.as_ref()
 }
 
 fn amount(resources: &Resources, name: &Name) -> i64 {

@@ -82,8 +82,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     let own: std::collections::BTreeSet<NodeIx> =
         served.iter().chain(&spare).flatten().map(|(node, _)| *node).collect();
     solver.shrink(|node| own.contains(&node));
-    let refused = explain::refused(view, &mut solver, &demands, &left, &existing, &on_order);
-    outcome::plan(view, &solver, &demands, &served, &spare, &coming, refused)
+    let refused = explain::refused(view, &mut solver, &demands, &left, &on_order);
+    let announced = demand::announced(view, solver.packing);
+    let served: Vec<_> = demands.iter().zip(served).collect();
+    outcome::plan(view, &solver, &served, &spare, &coming, &announced, refused)
 }
 
 /// Serves all classes, and again those with pods left for as long as that helps.

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::Coming;
-use super::demand::Demand;
+use super::demand::{self, Demand};
 use super::solve::Solver;
 use crate::cluster::Name;
 use crate::nodes::{NewNodes, NodePlan, Place, Placement, Refused};
 use crate::placement::packing::NodeIx;
-use crate::placement::{Placed, View};
+use crate::placement::{ClassId, Placed, View};
 
 /// The plan in its own words.
 pub(crate) fn plan(
     view: &View,
     solver: &Solver<'_>,
-    demands: &[Demand],
-    served: &[Placed],
+    served: &[(&Demand, Placed)],
     spare: &[Placed],
     coming: &[Coming],
+    announced: &[(ClassId, Name, u32)],
     refused: Vec<Refused>,
 ) -> NodePlan {
     let mut places: BTreeMap<NodeIx, Place> =
@@ -26,13 +26,13 @@ pub(crate) fn plan(
         places.insert(of.node, Place::Order(of.order.clone(), of.number));
     }
     let mut pods: BTreeMap<NodeIx, u32> = BTreeMap::new();
-    for (node, count) in served.iter().chain(spare).flatten() {
+    for (node, count) in served.iter().map(|(_, placed)| placed).chain(spare).flatten() {
         *pods.entry(*node).or_default() += count;
     }
     let add = new_nodes(solver, &pods, &mut places);
     let mut placements = Vec::new();
-    for (demand, placed) in demands.iter().zip(served) {
-        assign(demand, placed, &places, &mut placements);
+    for (demand, placed) in served.iter().filter(|(_, placed)| !placed.is_empty()) {
+        assign(demand::names(view, announced, demand), placed, &places, &mut placements);
     }
     placements.sort_by(|one, other| (&one.pod, &one.place).cmp(&(&other.pod, &other.place)));
     let mut passed_over = solver.menu.passed_over.clone();
@@ -81,12 +81,12 @@ fn new_nodes(
 
 /// Says of each pod of a class where it goes.
 fn assign(
-    demand: &Demand,
+    pods: Vec<(Name, u32)>,
     placed: &Placed,
     places: &BTreeMap<NodeIx, Place>,
     placements: &mut Vec<Placement>,
 ) {
-    let mut pods = demand.pods.iter().cloned();
+    let mut pods = pods.into_iter();
     let mut next = pods.next();
     for (node, count) in placed {
         let Some(place) = places.get(node) else { continue };

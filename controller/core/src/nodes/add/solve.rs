@@ -6,7 +6,7 @@ use super::choose::{Offer, Rank, price_per_pod};
 use super::demand::Demand;
 use super::limits::Bounds;
 use super::menu::{Family, Menu};
-use crate::cluster::{Balance, Expander, Name};
+use crate::cluster::{Balance, Expander};
 use crate::placement::Placed;
 use crate::placement::View;
 use crate::placement::amounts::Amounts;
@@ -25,6 +25,8 @@ pub(crate) struct NewNode {
     pub(crate) alternative: usize,
     /// Whether it comes whether there are pods for it or not.
     pub(crate) kept: bool,
+    /// Whether it was made fit for pods that are still to be put there.
+    reserved: bool,
 }
 
 /// A plan in the making.
@@ -41,6 +43,8 @@ pub(crate) struct Solver<'a> {
     cursor: Vec<usize>,
     /// Per family, how its pool chooses.
     ways: Vec<(Expander, Balance)>,
+    /// Which of `new` are reserved.
+    reserved: Vec<usize>,
 }
 
 /// A node of the plan that becomes a larger one.
@@ -74,6 +78,7 @@ impl<'a> Solver<'a> {
             by_family: vec![Vec::new(); families],
             cursor: vec![0; families],
             ways,
+            reserved: Vec::new(),
         }
     }
 
@@ -173,23 +178,82 @@ impl<'a> Solver<'a> {
         let mut need = count;
         while need > 0 {
             let offer = self.best_new(class, need, families);
-            let growth = self.best_growth(class, need, families, hosts);
+            let growth = self.best_growth(class, need, families);
             let grows = match (&growth, &offer) {
                 (Some(growth), Some(offer)) => growth.price_per_pod <= offer.rank.price_per_pod,
                 (growth, _) => growth.is_some(),
             };
             if grows && let Some(growth) = growth {
                 self.become_larger(growth.new, growth.alternative);
-                hosts.push(self.new[growth.new].node);
+                self.reserve(growth.new, hosts);
                 need = need.saturating_sub(growth.pods);
             } else if let Some(offer) = offer {
-                let node = self.open(offer.family, offer.alternative);
-                hosts.push(node);
-                need = need.saturating_sub(offer.pods);
+                need = self.open_many(class, need, &offer, families, hosts);
             } else {
                 break;
             }
         }
+        for node in self.reserved.drain(..) {
+            self.new[node].reserved = false;
+        }
+    }
+
+    fn reserve(&mut self, new: usize, hosts: &mut Vec<NodeIx>) {
+        self.new[new].reserved = true;
+        self.reserved.push(new);
+        hosts.push(self.new[new].node);
+    }
+
+    /// Opens nodes like the offered one for as long as each is filled, taking turns among offers that are as good. Says how
+    /// many pods are left.
+    fn open_many(
+        &mut self,
+        class: ClassId,
+        count: u32,
+        offer: &Offer,
+        families: &[usize],
+        hosts: &mut Vec<NodeIx>,
+    ) -> u32 {
+        let mut need = count;
+        let mut equals = self.equals(class, offer, families);
+        loop {
+            equals.retain(|offer| {
+                let family = &self.menu.families[offer.family];
+                let offered = &family.alternatives[offer.alternative];
+                offered.left != Some(0)
+                    && self.bounds.forbids(&family.pool, &family.zone, &offered.allocatable).is_none()
+            });
+            for equal in &mut equals {
+                let family = &self.menu.families[equal.family];
+                equal.rank.set_nodes_in_zone(self.bounds.in_zone(&family.pool, &family.zone));
+            }
+            let Some(next) = equals.iter().min_by(|one, other| one.rank.cmp(&other.rank)) else { break };
+            let (family, alternative) = (next.family, next.alternative);
+            self.open(family, alternative);
+            self.reserve(self.new.len() - 1, hosts);
+            need = need.saturating_sub(offer.pods);
+            if need < offer.pods {
+                break;
+            }
+        }
+        need
+    }
+
+    /// The offer, and those of other families that differ from it in no more than their place.
+    fn equals(&self, class: ClassId, offer: &Offer, families: &[usize]) -> Vec<Offer> {
+        let ask = &self.packing.class(class).ask;
+        let others = families.iter().filter(|family| **family != offer.family).filter_map(|&at| {
+            let family = &self.menu.families[at];
+            let price = self.menu.families[offer.family].alternatives[offer.alternative].price;
+            let mut offered = family.alternatives.iter().enumerate();
+            let (alternative, of) = offered
+                .find(|(_, of)| of.price == price && of.room.room(ask).min(offer.pods) == offer.pods)?;
+            let way = self.ways[at];
+            let in_zone = self.bounds.in_zone(&family.pool, &family.zone);
+            let rank = Rank::of(family, of, offer.pods, ask, way, in_zone);
+            rank.is_as_good(&offer.rank).then_some(Offer { family: at, alternative, pods: offer.pods, rank })
+        });
+        std::iter::once(offer.clone()).chain(others).collect()
     }
 
     /// The best new node for up to `need` pods of a class out of these families.
@@ -246,13 +310,7 @@ impl<'a> Solver<'a> {
     }
 
     /// The cheapest of some nodes of this plan to enlarge for up to `need` pods of a class.
-    fn best_growth(
-        &mut self,
-        class: ClassId,
-        need: u32,
-        families: &[usize],
-        taken: &[NodeIx],
-    ) -> Option<Growth> {
+    fn best_growth(&mut self, class: ClassId, need: u32, families: &[usize]) -> Option<Growth> {
         let mut best: Option<Growth> = None;
         let of = self.packing.tables.classes[class as usize].clone();
         for &family in families {
@@ -262,7 +320,7 @@ impl<'a> Solver<'a> {
                 let at = (self.cursor[family] + step) % nodes;
                 let new = self.by_family[family][at];
                 let node = self.new[new].node;
-                if taken.contains(&node) {
+                if self.new[new].reserved {
                     continue;
                 }
                 let allowed = self.packing.allowance(class, node, Look::Host).min(need);
@@ -353,7 +411,7 @@ impl<'a> Solver<'a> {
             self.packing.put(node, *class, 1);
         }
         self.by_family[family].push(self.new.len());
-        self.new.push(NewNode { node, family, alternative, kept: false });
+        self.new.push(NewNode { node, family, alternative, kept: false, reserved: false });
         self.opened.push(node);
         node
     }
@@ -361,7 +419,7 @@ impl<'a> Solver<'a> {
     /// Makes of each new node the cheapest that holds what is on it, and gives back those on which nothing is.
     pub(crate) fn shrink(&mut self, own: impl Fn(NodeIx) -> bool) {
         for new in 0..self.new.len() {
-            let NewNode { node, family: at, alternative: from, kept } = self.new[new].clone();
+            let NewNode { node, family: at, alternative: from, kept, .. } = self.new[new].clone();
             if !kept && !own(node) {
                 let family = &mut self.menu.families[at];
                 give(&mut family.alternatives[from].left);
@@ -382,12 +440,6 @@ impl<'a> Solver<'a> {
         }
         let packing = &self.packing;
         self.new.retain(|new| packing.nodes[new.node as usize].present);
-    }
-
-    /// The pool and zone of a family.
-    pub(crate) fn place_of(&self, family: usize) -> (&Name, &Name) {
-        let family = &self.menu.families[family];
-        (&family.pool, &family.zone)
     }
 }
 

@@ -1,0 +1,206 @@
+//! What is remembered of offerings that failed, so that others are tried meanwhile.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Name, OfferingKey};
+use crate::time::{Span, Timestamp};
+
+/// Why an order of an offering failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum OfferingError {
+    /// The provider has no machines of it.
+    OutOfCapacity,
+    /// The account may have no more.
+    Quota,
+    /// It was ordered and never registered.
+    NeverRegistered,
+    /// Anything else.
+    Other,
+}
+
+impl OfferingError {
+    /// How long the first failure is remembered. Capacity comes and goes; a quota or a broken image stays.
+    fn first(self) -> Span {
+        Span::from_secs(match self {
+            Self::OutOfCapacity => 180,
+            Self::Quota | Self::NeverRegistered => 300,
+            Self::Other => 60,
+        })
+    }
+}
+
+impl fmt::Display for OfferingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfCapacity => "the provider is out of capacity",
+            Self::Quota => "a quota is used up",
+            Self::NeverRegistered => "its nodes never registered",
+            Self::Other => "the provider failed",
+        })
+    }
+}
+
+/// No failure keeps an offering off for longer than this.
+const LONGEST: Span = Span::from_secs(1800);
+/// After this long without a failure nothing is remembered.
+const FORGOTTEN: Span = Span::from_secs(3 * 3600);
+
+/// The failures of one offering.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failures {
+    /// What failed last.
+    pub error: OfferingError,
+    /// When.
+    pub last: Timestamp,
+    /// How many in a row, 1 or more; each doubles the wait.
+    pub count: u32,
+}
+
+impl Failures {
+    /// Until when the offering is avoided.
+    pub fn until(&self) -> Timestamp {
+        let times = 1_i64 << self.count.saturating_sub(1).min(16);
+        let wait = self.error.first().as_millis().saturating_mul(times).min(LONGEST.as_millis());
+        self.last + Span::from_millis(wait)
+    }
+}
+
+/// The failures of all offerings: per pool, type, zone and capacity type.
+///
+/// An offering that failed is avoided for a few minutes, twice as long each time it fails again, half an hour at most. One
+/// step is forgotten for each half hour without a failure, all after three hours, and at once when a node of it registers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Backoff {
+    failures: BTreeMap<Name, Vec<(OfferingKey, Failures)>>,
+}
+
+impl Backoff {
+    /// Takes note of a failure.
+    pub fn failed(&mut self, pool: &Name, offering: &OfferingKey, error: OfferingError, now: Timestamp) {
+        let of = self.failures.entry(pool.clone()).or_default();
+        match of.binary_search_by(|(key, _)| key.cmp(offering)) {
+            // Several orders of one moment fail for one reason: they are one failure.
+            Ok(at) if of[at].1.until() > now => of[at].1.error = error,
+            Ok(at) => {
+                let count = remembered(&of[at].1, now).saturating_add(1);
+                of[at].1 = Failures { error, last: now, count };
+            }
+            Err(at) => of.insert(at, (offering.clone(), Failures { error, last: now, count: 1 })),
+        }
+    }
+
+    /// Takes note of a node that has registered: the offering works.
+    pub fn worked(&mut self, pool: &Name, offering: &OfferingKey) {
+        if let Some(of) = self.failures.get_mut(pool) {
+            of.retain(|(key, _)| key != offering);
+            if of.is_empty() {
+                self.failures.remove(pool);
+            }
+        }
+    }
+
+    /// What failed last with an offering that is avoided at `now`, and until when it is.
+    pub fn avoided(
+        &self,
+        pool: &Name,
+        offering: &OfferingKey,
+        now: Timestamp,
+    ) -> Option<(OfferingError, Timestamp)> {
+        let of = self.failures.get(pool)?;
+        let at = of.binary_search_by(|(key, _)| key.cmp(offering)).ok()?;
+        let failures = &of[at].1;
+        let until = failures.until();
+        (until > now).then_some((failures.error, until))
+    }
+
+    /// When the next offering may be tried again; None where none is avoided.
+    pub fn next(&self, now: Timestamp) -> Option<Timestamp> {
+        let all = self.failures.values().flatten().map(|(_, failures)| failures.until());
+        all.filter(|until| *until > now).min()
+    }
+
+    /// Drops what is forgotten by now.
+    pub fn forget(&mut self, now: Timestamp) {
+        for of in self.failures.values_mut() {
+            of.retain(|(_, failures)| remembered(failures, now) > 0 || failures.until() > now);
+        }
+        self.failures.retain(|_, of| !of.is_empty());
+    }
+}
+
+/// How many failures still count at `now`.
+fn remembered(failures: &Failures, now: Timestamp) -> u32 {
+    let quiet = now.since(failures.until()).as_millis().max(0);
+    if quiet >= FORGOTTEN.as_millis() {
+        return 0;
+    }
+    let steps = u32::try_from(quiet / LONGEST.as_millis()).unwrap_or(u32::MAX);
+    failures.count.saturating_sub(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::CapacityType;
+
+    fn key(zone: &str) -> OfferingKey {
+        OfferingKey { instance_type: "m".into(), zone: zone.into(), capacity_type: CapacityType::Spot }
+    }
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_secs(minutes * 60)
+    }
+
+    #[test]
+    fn each_failure_in_a_row_doubles_the_wait_up_to_half_an_hour() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        let mut now = at(0);
+        for minutes in [3, 6, 12, 24, 30, 30] {
+            backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, now);
+            let until = now + Span::from_secs(minutes * 60);
+            assert_eq!(backoff.avoided(&pool, &key("a"), now), Some((OfferingError::OutOfCapacity, until)));
+            assert_eq!(backoff.avoided(&pool, &key("a"), until), None);
+            now = until;
+        }
+    }
+
+    #[test]
+    fn another_zone_and_another_pool_are_not_avoided() {
+        let mut backoff = Backoff::default();
+        backoff.failed(&"p".into(), &key("a"), OfferingError::Quota, at(0));
+        assert!(backoff.avoided(&"p".into(), &key("a"), at(1)).is_some());
+        assert_eq!(backoff.avoided(&"p".into(), &key("b"), at(1)), None);
+        assert_eq!(backoff.avoided(&"q".into(), &key("a"), at(1)), None);
+    }
+
+    #[test]
+    fn several_failures_at_once_are_one() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        for _ in 0..5 {
+            backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(0));
+        }
+        assert_eq!(backoff.next(at(0)), Some(at(3)));
+    }
+
+    #[test]
+    fn failures_are_forgotten_step_by_step_and_at_once_when_a_node_registers() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(0));
+        backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(3));
+        // The wait ended after 9 minutes; half an hour later one of the two is forgotten.
+        backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(39));
+        assert_eq!(backoff.next(at(39)), Some(at(45)));
+        backoff.worked(&pool, &key("a"));
+        assert_eq!(backoff, Backoff::default());
+        backoff.failed(&pool, &key("a"), OfferingError::Other, at(0));
+        backoff.forget(at(30));
+        assert_ne!(backoff, Backoff::default());
+        backoff.forget(at(200));
+        assert_eq!(backoff, Backoff::default());
+    }
+}
