@@ -135,7 +135,8 @@ fn a_cluster(seed: u64) -> Vec<Change> {
     if draw.below(4) == 0 {
         general.limits.resources = BTreeMap::from([("cpu".into(), 8000)]);
     }
-    if draw.below(5) > 0 {
+    let is_offered = draw.below(5) > 0;
+    if is_offered {
         changes.push(Change::Pool(general));
     }
     if draw.below(3) == 0 {
@@ -155,6 +156,7 @@ fn a_cluster(seed: u64) -> Vec<Change> {
         changes.push(Change::Node(node));
     }
     if let Some(offering) = offerings.first()
+        && is_offered
         && draw.below(4) == 0
     {
         let (name, pool) = ("order-0".into(), "general".into());
@@ -204,9 +206,10 @@ fn make(view: &mut View, name: &str, pool: &str, key: &plimsoll_core::cluster::O
     }
 }
 
-/// Makes all nodes of a plan and lets a scheduler that follows nominations bind what was promised. Says what it would not
-/// bind.
+/// Lets a scheduler that follows nominations bind what was promised: on nodes that are there at once, then on those that
+/// were ordered and on all new ones when they have come. Says what it would not bind.
 fn carry_out(view: &mut View, plan: &NodePlan) -> Vec<String> {
+    let mut unbound = bind(view, plan, |place| matches!(place, Place::Node(_)));
     let orders: Vec<Order> = view.orders().cloned().collect();
     for order in orders {
         for number in 0..order.missing {
@@ -219,9 +222,18 @@ fn carry_out(view: &mut View, plan: &NodePlan) -> Vec<String> {
             make(view, &format!("new-{entry}-{number}"), &group.pool, &group.offering);
         }
     }
+    if !unbound.is_empty() {
+        unbound = bind(view, plan, |place| matches!(place, Place::Node(_)));
+    }
+    unbound.extend(bind(view, plan, |place| !matches!(place, Place::Node(_))));
+    unbound
+}
+
+fn bind(view: &mut View, plan: &NodePlan, which: impl Fn(&Place) -> bool) -> Vec<String> {
     let mut waiting: Vec<(Pod, String)> = plan
         .placements
         .iter()
+        .filter(|placement| which(&placement.place))
         .map(|placement| {
             let node = match &placement.place {
                 Place::Node(name) => name.to_string(),
@@ -231,6 +243,7 @@ fn carry_out(view: &mut View, plan: &NodePlan) -> Vec<String> {
             (view.pod(&placement.pod).unwrap().clone(), node)
         })
         .collect();
+    waiting.retain(|(pod, _)| pod.state.node().is_none());
     loop {
         let before = waiting.len();
         waiting.retain(|(pod, node)| {
@@ -258,7 +271,7 @@ proptest! {
         let mut view = view(a_cluster(seed));
         let plan = plan(&view);
         let unbound = carry_out(&mut view, &plan);
-        prop_assert!(unbound.is_empty(), "{unbound:?}\n{plan:#?}");
+        prop_assert!(unbound.is_empty(), "{unbound:?}\n{}", told(seed, &plan));
     }
 
     #[test]
@@ -343,7 +356,7 @@ proptest! {
         for refused in &plan.refused {
             let pod = view.pod(&refused.pods[0]).unwrap().clone();
             for node in view.nodes() {
-                prop_assert!(fits(&view, &pod, &node.name).is_err(), "{} fits {}\n{plan:#?}", pod.uid, node.name);
+                prop_assert!(fits(&view, &pod, &node.name).is_err(), "{} fits {}\n{}", pod.uid, node.name, told(seed, &plan));
             }
             if refused.why.iter().any(|why| matches!(why.cause, Cause::Limit(..) | Cause::PassedOver(..))) {
                 continue;
@@ -357,7 +370,7 @@ proptest! {
                 let on_it: Vec<Name> = view.pods_on("trial").map(|pod| pod.uid.clone()).collect();
                 on_it.into_iter().for_each(|uid| view.apply(Change::PodGone(uid)));
                 view.apply(Change::NodeGone("trial".into()));
-                prop_assert!(fits.is_err(), "{} fits {}\n{plan:#?}", pod.uid, offering.key);
+                prop_assert!(fits.is_err(), "{} fits {}\n{}", pod.uid, offering.key, told(seed, &plan));
             }
         }
     }
@@ -409,6 +422,28 @@ proptest! {
         }
         prop_assert_eq!(bytes(&kept), bytes(&fresh));
     }
+}
+
+/// A case as a person reads it.
+fn told(seed: u64, plan: &NodePlan) -> String {
+    let mut text = String::new();
+    for change in a_cluster(seed) {
+        let line = match change {
+            Change::Pod(pod) => format!("{} {:?} {:?}", pod.uid, pod.state, pod.shape),
+            Change::Node(node) => format!("{} {:?} {:?}", node.name, node.zone(), node.allocatable),
+            Change::Pool(pool) => format!("{:?} {:?}", pool.offerings, pool.limits),
+            other => format!("{other:?}"),
+        };
+        text.push_str(&line.replace("affinity: Affinity { nodes: None, preferred_nodes: [], pods: [], anti_pods: [], preferred_pods: [], preferred_anti_pods: [] }, ", ""));
+        text.push('\n');
+    }
+    for placement in &plan.placements {
+        text.push_str(&format!("{} -> {:?}\n", placement.pod, placement.place));
+    }
+    for refused in &plan.refused {
+        text.push_str(&format!("{:?} refused: {:?}\n", refused.pods, refused.why));
+    }
+    text
 }
 
 fn used(view: &View, node: &str) -> Resources {

@@ -2,6 +2,7 @@
 //!
 //! A copy is cheap, and what was done to one can be undone step by step, so that a plan can be tried without harm.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::amounts::Amounts;
@@ -62,7 +63,15 @@ pub struct Packing {
     scopes: Vec<Arc<Vec<u8>>>,
     /// Domains that only nodes to come have, per key.
     fresh: Vec<u32>,
+    /// Tallies that pods which look for room are judged by, or will be once they run.
+    watched: Arc<BTreeSet<TallyId>>,
     log: Vec<Step>,
+}
+
+impl AsRef<Self> for Packing {
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 impl Packing {
@@ -92,6 +101,27 @@ impl Packing {
     /// Forgets how to undo, and what was done stays.
     pub(crate) fn settle(&mut self) {
         self.log.clear();
+    }
+
+    /// Says which classes look for room. What was judged by in the past and is no more does not influence a plan.
+    pub fn watch(&mut self, classes: impl IntoIterator<Item = ClassId>) {
+        let mut watched = BTreeSet::new();
+        for class in classes {
+            let of = self.class(class);
+            watched.extend(of.spread.iter().chain(&of.soft_spread).map(|spread| spread.tally));
+            watched.extend(&of.holds);
+        }
+        self.watched = Arc::new(watched);
+    }
+
+    pub(crate) fn is_watched(&self, tally: TallyId) -> bool {
+        self.watched.contains(&tally)
+    }
+
+    /// The tallies of pods that keep a class off, now or once pods run that look for room.
+    pub(crate) fn keeping_off(&self, class: ClassId) -> impl Iterator<Item = TallyId> {
+        let kept_off = self.tables.kept_off[class as usize].iter().copied();
+        kept_off.filter(|tally| self.is_watched(*tally) || self.tallies[*tally as usize].total() > 0)
     }
 
     /// Puts `count` pods of a class on a node, whether they fit or not.

@@ -38,7 +38,8 @@ impl Packing {
             return count;
         }
         let balance = self.balanced_by(class);
-        let is_plain = !of.is_social() && balance.is_empty();
+        let is_kept_off = self.keeping_off(class).any(|tally| !self.is_by_host(tally));
+        let is_plain = !of.is_social() && balance.is_empty() && !is_kept_off;
         if is_plain {
             return self.fill(class, count, &fitting, placed);
         }
@@ -140,6 +141,7 @@ impl Packing {
     pub(crate) fn balanced_by(&self, class: ClassId) -> Vec<TallyId> {
         let of = self.class(class);
         let counted = self.tables.counted[class as usize].iter().copied();
+        let counted = counted.filter(|tally| self.is_watched(*tally));
         let spread = counted
             .filter(|tally| matches!(self.tables.tallies.value(*tally), TallyDef::Spread { .. }))
             .chain(of.spread.iter().chain(&of.soft_spread).map(|spread| spread.tally));
@@ -158,10 +160,9 @@ impl Packing {
     /// that the domains stay even.
     fn wide_keys(&self, class: ClassId, balance: &[TallyId]) -> (Vec<KeyId>, bool) {
         let of = self.class(class);
-        let kept_off = self.tables.kept_off[class as usize].iter();
-        let tallies = of.affinity.iter().chain(&of.anti).chain(kept_off).chain(balance);
-        let wide = tallies.filter(|tally| !self.is_by_host(**tally));
-        let mut keys: Vec<_> = wide.map(|tally| self.tables.tallies.value(*tally).key()).collect();
+        let own = of.affinity.iter().chain(&of.anti).chain(balance).copied();
+        let wide = own.chain(self.keeping_off(class)).filter(|tally| !self.is_by_host(*tally));
+        let mut keys: Vec<_> = wide.map(|tally| self.tables.tallies.value(tally).key()).collect();
         keys.sort_unstable();
         keys.dedup();
         let by_host = of.spread.iter().any(|spread| spread.counts_itself);

@@ -180,11 +180,6 @@ impl Tables {
         self.keys.len()
     }
 
-    /// The number of a label that makes domains.
-    pub(crate) fn key_of(&self, name: &str) -> Option<KeyId> {
-        self.keys.get(name)
-    }
-
     /// How many domains of a key were met.
     pub(crate) fn domain_count(&self, key: KeyId) -> usize {
         self.domains[key as usize].len()
@@ -204,12 +199,6 @@ impl Tables {
     pub(crate) fn domain(&mut self, key: KeyId, labels: &Labels) -> DomainId {
         let value = labels.get(self.keys.value(key)).cloned();
         value.map_or(NO_DOMAIN, |value| self.domains[key as usize].intern(&value))
-    }
-
-    /// The name of a domain; None for one that a node will only have once it exists.
-    pub(crate) fn domain_name(&self, key: KeyId, domain: DomainId) -> Option<&Name> {
-        let names = &self.domains[key as usize];
-        ((domain as usize) < names.len()).then(|| names.value(domain))
     }
 
     /// The domain of a node with these labels, if it was met; see [`Tables::domain`].

@@ -25,6 +25,7 @@ use self::menu::Menu;
 use self::solve::Solver;
 use crate::cluster::Name;
 use crate::nodes::NodePlan;
+use crate::placement::intern::id;
 use crate::placement::packing::{NodeIx, Packing};
 use crate::placement::{Placed, View};
 use crate::time::Timestamp;
@@ -54,30 +55,30 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     let existing = existing(view, &packing);
     let mut served: Vec<Placed> = vec![Placed::new(); demands.len()];
     let mut left: Vec<u32> = demands.iter().map(|demand| demand.count).collect();
-    // Affinity to pods that are placed later is met in a second round.
-    rounds(&mut packing, &demands, &mut left, |packing, at, count| {
+    packing.watch(demands.iter().map(|demand| demand.class));
+    // What one class may do can depend on where those served later are: whom that concerns is asked again.
+    again_while_it_helps(&demands, &mut left, &mut packing, |packing, at, count, _| {
         packing.place(demands[at].class, count, &existing, &mut served[at])
     });
 
+    let there = id(packing.nodes.len());
     let daemons = menu::daemons(view, &mut packing);
     let coming = coming(view, &mut packing, &daemons);
     let on_order: Vec<NodeIx> = coming.iter().map(|coming| coming.node).collect();
     let menu = Menu::of(view, &mut packing, &daemons, now);
     let bounds = Bounds::of(view, settings.most_nodes);
-    let mut solver = Solver::new(view, &mut packing, menu, bounds);
+    let mut solver = Solver::new(view, &mut packing, menu, bounds, there);
     headroom::keep_least_sizes(view, &mut solver);
-    let mut rest: Vec<usize> = (0..demands.len()).filter(|at| left[*at] > 0).collect();
-    while !rest.is_empty() {
-        let before: u64 = rest.iter().map(|at| u64::from(left[*at])).sum();
-        for &at in &rest {
-            left[at] = solver.packing.place(demands[at].class, left[at], &on_order, &mut served[at]);
-            left[at] = solver.serve(&demands[at], left[at], &mut served[at]);
+    again_while_it_helps(&demands, &mut left, &mut solver, |solver, at, count, is_first| {
+        let class = demands[at].class;
+        let mut left = count;
+        if !is_first {
+            left = solver.packing.place(class, left, &existing, &mut served[at]);
         }
-        rest.retain(|at| left[*at] > 0 && !solver.packing.class(demands[*at].class).affinity.is_empty());
-        if rest.iter().map(|at| u64::from(left[*at])).sum::<u64>() >= before {
-            break;
-        }
-    }
+        left = solver.packing.place(class, left, &on_order, &mut served[at]);
+        solver.serve(&demands[at], left, &mut served[at])
+    });
+    solver.take_back_what_would_be_refused(&demands, &mut served, &mut left);
     let spare = headroom::serve(view, &mut solver, &existing, &on_order, now);
     let own: std::collections::BTreeSet<NodeIx> =
         served.iter().chain(&spare).flatten().map(|(node, _)| *node).collect();
@@ -88,23 +89,27 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     outcome::plan(view, &solver, &served, &spare, &coming, &announced, refused)
 }
 
-/// Serves all classes, and again those with pods left for as long as that helps.
-fn rounds(
-    packing: &mut Packing,
+/// Serves all classes, and those with pods left again for as long as that helps.
+fn again_while_it_helps<T: AsRef<Packing>>(
     demands: &[Demand],
     left: &mut [u32],
-    mut serve: impl FnMut(&mut Packing, usize, u32) -> u32,
+    state: &mut T,
+    mut serve: impl FnMut(&mut T, usize, u32, bool) -> u32,
 ) {
-    let mut rest: Vec<usize> = (0..demands.len()).collect();
+    let mut rest: Vec<usize> = (0..demands.len()).filter(|at| left[*at] > 0).collect();
+    let mut is_first = true;
     while !rest.is_empty() {
         let before: u64 = rest.iter().map(|at| u64::from(left[*at])).sum();
         for &at in &rest {
-            left[at] = serve(packing, at, left[at]);
+            left[at] = serve(state, at, left[at], is_first);
         }
-        rest.retain(|at| left[*at] > 0 && !packing.class(demands[*at].class).affinity.is_empty());
-        if rest.iter().map(|at| u64::from(left[*at])).sum::<u64>() >= before {
+        let packing = state.as_ref();
+        rest.retain(|at| left[*at] > 0 && packing.class(demands[*at].class).is_social());
+        let after: u64 = rest.iter().map(|at| u64::from(left[*at])).sum();
+        if !is_first && after >= before {
             break;
         }
+        is_first = false;
     }
 }
 

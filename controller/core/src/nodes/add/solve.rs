@@ -13,6 +13,7 @@ use crate::placement::amounts::Amounts;
 use crate::placement::check::Look;
 use crate::placement::class::{Class, ClassId};
 use crate::placement::packing::{NodeIx, Packing};
+use crate::placement::spread;
 
 /// How many nodes of the plan are looked at for the cheapest to enlarge.
 const LOOKS: usize = 8;
@@ -43,6 +44,8 @@ pub(crate) struct Solver<'a> {
     cursor: Vec<usize>,
     /// Per family, how its pool chooses.
     ways: Vec<(Expander, Balance)>,
+    /// Nodes with lower numbers are there already.
+    there: NodeIx,
     /// Which of `new` are reserved.
     reserved: Vec<usize>,
 }
@@ -55,8 +58,20 @@ struct Growth {
     price_per_pod: i64,
 }
 
+impl AsRef<Packing> for Solver<'_> {
+    fn as_ref(&self) -> &Packing {
+        self.packing
+    }
+}
+
 impl<'a> Solver<'a> {
-    pub(crate) fn new(view: &View, packing: &'a mut Packing, mut menu: Menu, bounds: Bounds) -> Self {
+    pub(crate) fn new(
+        view: &View,
+        packing: &'a mut Packing,
+        mut menu: Menu,
+        bounds: Bounds,
+        there: NodeIx,
+    ) -> Self {
         let ways = menu.families.iter().map(|family| {
             let pool = view.pool(&family.pool);
             pool.map_or((Expander::default(), Balance::default()), |pool| (pool.expander, pool.balance))
@@ -78,6 +93,7 @@ impl<'a> Solver<'a> {
             by_family: vec![Vec::new(); families],
             cursor: vec![0; families],
             ways,
+            there,
             reserved: Vec::new(),
         }
     }
@@ -133,7 +149,7 @@ impl<'a> Solver<'a> {
     fn shares(&mut self, class: ClassId, count: u32, usable: &[usize]) -> Vec<(Vec<usize>, u32)> {
         let of = self.packing.class(class);
         let is_plain = !of.is_social()
-            && self.packing.tables.kept_off[class as usize].is_empty()
+            && self.packing.keeping_off(class).next().is_none()
             && self.packing.balanced_by(class).is_empty();
         if is_plain {
             return vec![(usable.to_vec(), count)];
@@ -414,6 +430,47 @@ impl<'a> Solver<'a> {
         self.new.push(NewNode { node, family, alternative, kept: false, reserved: false });
         self.opened.push(node);
         node
+    }
+
+    /// Takes pods away again that the scheduler would refuse once all new nodes are there.
+    ///
+    /// A node that was opened for others may have brought a domain in which a class has no pods and cannot have any; then
+    /// its pods are too many in the other domains.
+    pub(crate) fn take_back_what_would_be_refused(
+        &mut self,
+        demands: &[Demand],
+        served: &mut [Placed],
+        left: &mut [u32],
+    ) {
+        for family in 0..self.menu.families.len() {
+            self.packing.remove_node(self.menu.families[family].stand_in);
+        }
+        loop {
+            let mut is_settled = true;
+            for (at, demand) in demands.iter().enumerate() {
+                for placed in 0..served[at].len() {
+                    let (node, pods) = served[at][placed];
+                    let of = self.packing.class(demand.class);
+                    let over = of.spread.iter().map(|of| -spread::slack(self.packing, of, node)).max();
+                    let over = u32::try_from(over.unwrap_or(0).max(0)).unwrap_or(u32::MAX).min(pods);
+                    if over > 0 && !self.was_there(node) {
+                        self.packing.take(node, demand.class, over);
+                        served[at][placed].1 -= over;
+                        left[at] += over;
+                        is_settled = false;
+                    }
+                }
+                served[at].retain(|(_, pods)| *pods > 0);
+            }
+            if is_settled {
+                break;
+            }
+        }
+    }
+
+    /// Whether a node is there already: what goes there is bound before new ones come.
+    fn was_there(&self, node: NodeIx) -> bool {
+        node < self.there
     }
 
     /// Makes of each new node the cheapest that holds what is on it, and gives back those on which nothing is.
