@@ -13,7 +13,7 @@ pub struct NodePlan {
     pub add: Vec<NewNodes>,
     /// What a node-hour of all that is ordered costs, in millionths of the currency.
     pub price: i64,
-    /// Where each pod goes, in the order of their uids.
+    /// Where each pod goes, in an order in which the scheduler can bind them once the nodes are there.
     pub placements: Vec<Placement>,
     /// Pods that get no place, once per class.
     pub refused: Vec<Refused>,

@@ -84,15 +84,17 @@ fn turn(packing: &Packing, demand: &Demand) -> Turn {
     let hardness = if class.is_choosy() || class.anti.iter().any(by_host) {
         0
     } else if class.spread.iter().any(|spread| by_host(&spread.tally)) {
-        1
+        2
     } else if !class.affinity.is_empty() && !class.befriends_itself {
         5
     } else if !class.affinity.is_empty() {
-        2
-    } else if class.is_social() {
         3
-    } else {
+    } else if class.is_social() {
         4
+    } else {
+        // Spread constraints of others may count these. Those are then served knowing where they are, and whoever is
+        // bound first, the last of them finds an even spread.
+        1
     };
     Turn {
         daemons_first: Reverse(!demand.may_order),

@@ -18,9 +18,9 @@ pub(crate) fn refused(
     demands: &[Demand],
     left: &[u32],
     on_order: &[NodeIx],
+    announced: &[(ClassId, Name, u32)],
 ) -> Vec<Refused> {
     let mut refused = left_alone(view);
-    let announced = demand::announced(view, solver.packing);
     for (demand, left) in demands.iter().zip(left).filter(|(_, left)| **left > 0) {
         let mut causes: BTreeMap<Cause, u32> = BTreeMap::new();
         nodes(view, solver, demand.class, &mut causes);
@@ -35,8 +35,8 @@ pub(crate) fn refused(
         let shape = &solver.packing.class(demand.class).shape;
         refused.push(Refused {
             namespace: shape.namespace.clone(),
-            owner: demand::owner(view, &announced, demand),
-            pods: without_place(&demand::names(view, &announced, demand), *left),
+            owner: demand::owner(view, announced, demand),
+            pods: without_place(&demand::names(view, announced, demand), *left),
             count: *left,
             why: causes.into_iter().map(|(cause, count)| WhyRefused { cause, count }).collect(),
         });

@@ -45,8 +45,7 @@ fn cheapest(solver: &Solver<'_>, pool: &Name, zone: &Name) -> Option<(usize, usi
 pub(crate) fn serve(
     view: &View,
     solver: &mut Solver<'_>,
-    existing: &[NodeIx],
-    on_order: &[NodeIx],
+    elsewhere: &[NodeIx],
     now: Timestamp,
 ) -> Vec<Placed> {
     let mut served = Vec::new();
@@ -60,9 +59,8 @@ pub(crate) fn serve(
             let class = view.dense().seeking_in(solver.packing, &shape);
             let demand = Demand { class, count, may_order: true };
             let mut placed = Placed::new();
-            let left = solver.packing.place(class, count, existing, &mut placed);
-            let left = solver.packing.place(class, left, on_order, &mut placed);
-            solver.serve(&demand, left, &mut placed);
+            let left = solver.packing.place(class, count, elsewhere, &mut placed);
+            solver.serve(&demand, left, elsewhere, &mut placed);
             served.push(placed);
         }
     }

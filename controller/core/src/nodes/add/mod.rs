@@ -17,6 +17,7 @@ pub(crate) mod menu;
 mod outcome;
 mod solve;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::demand::Demand;
@@ -25,7 +26,6 @@ use self::menu::Menu;
 use self::solve::Solver;
 use crate::cluster::Name;
 use crate::nodes::NodePlan;
-use crate::placement::intern::id;
 use crate::placement::packing::{NodeIx, Packing};
 use crate::placement::{Placed, View};
 use crate::time::Timestamp;
@@ -45,51 +45,86 @@ pub(crate) struct Coming {
     pub(crate) number: u32,
 }
 
+/// Pods of a class that were given a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) demand: usize,
+    pub(crate) node: NodeIx,
+    pub(crate) count: u32,
+}
+
+/// Who was given which place, in the order in which that is allowed.
+pub(crate) type Journal = Vec<Entry>;
+
 /// Plans which nodes to order for the pods that look for room, and for headroom and least sizes of zones.
 pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
-    let dense = view.dense();
-    let mut packing = dense.packing.clone();
-    packing.settle();
+    let mut packing = view.dense().packing.clone();
     close_what_goes(view, &mut packing);
     let demands = demand::demands(view, &mut packing);
-    let existing = existing(view, &packing);
-    let mut served: Vec<Placed> = vec![Placed::new(); demands.len()];
-    let mut left: Vec<u32> = demands.iter().map(|demand| demand.count).collect();
     packing.watch(demands.iter().map(|demand| demand.class));
-    // What one class may do can depend on where those served later are: whom that concerns is asked again.
-    again_while_it_helps(&demands, &mut left, &mut packing, |packing, at, count, _| {
-        packing.place(demands[at].class, count, &existing, &mut served[at])
+    let existing = existing(view, &packing);
+    let mut journal = Journal::new();
+    let mut left: Vec<u32> = demands.iter().map(|demand| demand.count).collect();
+    again_while_it_helps(&demands, &mut left, &mut packing, |packing, demand, count, _| {
+        let mut placed = Placed::new();
+        let left = packing.place(demands[demand].class, count, &existing, &mut placed);
+        note(&mut journal, demand, &placed);
+        left
     });
 
-    let there = id(packing.nodes.len());
+    let first = journal.len();
     let daemons = menu::daemons(view, &mut packing);
     let coming = coming(view, &mut packing, &daemons);
     let on_order: Vec<NodeIx> = coming.iter().map(|coming| coming.node).collect();
+    let elsewhere: Vec<NodeIx> = existing.iter().chain(&on_order).copied().collect();
     let menu = Menu::of(view, &mut packing, &daemons, now);
     let bounds = Bounds::of(view, settings.most_nodes);
-    let mut solver = Solver::new(view, &mut packing, menu, bounds, there);
+    let mut solver = Solver::new(view, &mut packing, menu, bounds);
     headroom::keep_least_sizes(view, &mut solver);
-    again_while_it_helps(&demands, &mut left, &mut solver, |solver, at, count, is_first| {
-        let class = demands[at].class;
-        let mut left = count;
-        if !is_first {
-            left = solver.packing.place(class, left, &existing, &mut served[at]);
+    loop {
+        let before = journal.len();
+        again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, is_first| {
+            let mut placed = Placed::new();
+            let on = if is_first { &on_order } else { &elsewhere };
+            let left = solver.packing.place(demands[demand].class, count, on, &mut placed);
+            let left = solver.serve(&demands[demand], left, &elsewhere, &mut placed);
+            note(&mut journal, demand, &placed);
+            left
+        });
+        // What nodes turn out not to need may be within the limits for others.
+        solver.shrink(&used(&journal, &[]));
+        if journal.len() == before || left.iter().all(|left| *left == 0) {
+            break;
         }
-        left = solver.packing.place(class, left, &on_order, &mut served[at]);
-        solver.serve(&demands[at], left, &mut served[at])
+    }
+    let spare = headroom::serve(view, &mut solver, &elsewhere, now);
+    solver.take_back_what_would_be_refused(&demands, &mut journal, first, &mut left);
+    // With the domains that there will be, and no more, some may do after all.
+    again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, _| {
+        let mut placed = Placed::new();
+        let class = demands[demand].class;
+        let left = solver.packing.place(class, count, &elsewhere, &mut placed);
+        let left = solver.on_opened(class, left, &mut placed);
+        note(&mut journal, demand, &placed);
+        left
     });
-    solver.take_back_what_would_be_refused(&demands, &mut served, &mut left);
-    let spare = headroom::serve(view, &mut solver, &existing, &on_order, now);
-    let own: std::collections::BTreeSet<NodeIx> =
-        served.iter().chain(&spare).flatten().map(|(node, _)| *node).collect();
-    solver.shrink(|node| own.contains(&node));
-    let refused = explain::refused(view, &mut solver, &demands, &left, &on_order);
+    solver.shrink(&used(&journal, &spare));
     let announced = demand::announced(view, solver.packing);
-    let served: Vec<_> = demands.iter().zip(served).collect();
-    outcome::plan(view, &solver, &served, &spare, &coming, &announced, refused)
+    let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &announced);
+    outcome::plan(view, &solver, &demands, &journal, &spare, &coming, &announced, refused)
 }
 
-/// Serves all classes, and those with pods left again for as long as that helps.
+fn used(journal: &Journal, spare: &[Placed]) -> BTreeSet<NodeIx> {
+    let spare = spare.iter().flatten().map(|(node, _)| *node);
+    journal.iter().map(|entry| entry.node).chain(spare).collect()
+}
+
+fn note(journal: &mut Journal, demand: usize, placed: &Placed) {
+    journal.extend(placed.iter().map(|(node, count)| Entry { demand, node: *node, count: *count }));
+}
+
+/// Serves all classes, and those with pods left again for as long as that helps: what one may do can depend on where those
+/// served after it went.
 fn again_while_it_helps<T: AsRef<Packing>>(
     demands: &[Demand],
     left: &mut [u32],

@@ -2,45 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use super::Coming;
 use super::demand::{self, Demand};
 use super::solve::Solver;
+use super::{Coming, Entry, Journal};
 use crate::cluster::Name;
 use crate::nodes::{NewNodes, NodePlan, Place, Placement, Refused};
 use crate::placement::packing::NodeIx;
 use crate::placement::{ClassId, Placed, View};
 
 /// The plan in its own words.
+#[allow(clippy::too_many_arguments, reason = "all that a plan is made of, and nothing else")]
 pub(crate) fn plan(
     view: &View,
     solver: &Solver<'_>,
-    served: &[(&Demand, Placed)],
+    demands: &[Demand],
+    journal: &Journal,
     spare: &[Placed],
     coming: &[Coming],
     announced: &[(ClassId, Name, u32)],
     refused: Vec<Refused>,
 ) -> NodePlan {
-    let mut places: BTreeMap<NodeIx, Place> =
-        view.dense().nodes().map(|(name, node)| (node, Place::Node(name.clone()))).collect();
+    let mut pods: BTreeMap<NodeIx, u32> = BTreeMap::new();
+    let placed = journal.iter().map(|entry| (entry.node, entry.count));
+    for (node, count) in placed.chain(spare.iter().flatten().copied()) {
+        *pods.entry(node).or_default() += count;
+    }
+    let mut places: BTreeMap<NodeIx, Place> = BTreeMap::new();
+    for (name, node) in view.dense().nodes().filter(|(_, node)| pods.contains_key(node)) {
+        places.insert(node, Place::Node(name.clone()));
+    }
     for of in coming {
         places.insert(of.node, Place::Order(of.order.clone(), of.number));
     }
-    let mut pods: BTreeMap<NodeIx, u32> = BTreeMap::new();
-    for (node, count) in served.iter().map(|(_, placed)| placed).chain(spare).flatten() {
-        *pods.entry(*node).or_default() += count;
-    }
     let add = new_nodes(solver, &pods, &mut places);
-    let mut placements = Vec::new();
-    for (demand, placed) in served.iter().filter(|(_, placed)| !placed.is_empty()) {
-        assign(demand::names(view, announced, demand), placed, &places, &mut placements);
-    }
-    placements.sort_by(|one, other| (&one.pod, &one.place).cmp(&(&other.pod, &other.place)));
     let mut passed_over = solver.menu.passed_over.clone();
     passed_over.sort();
     NodePlan {
         price: add.iter().map(|of| of.price.saturating_mul(i64::from(of.count))).fold(0, i64::saturating_add),
         add,
-        placements,
+        placements: placements(view, demands, journal, announced, &places),
         refused,
         passed_over,
     }
@@ -54,7 +54,7 @@ fn new_nodes(
 ) -> Vec<NewNodes> {
     let mut groups: BTreeMap<(&Name, &crate::cluster::OfferingKey), (NewNodes, Vec<NodeIx>)> =
         BTreeMap::new();
-    for new in &solver.new {
+    for new in solver.new.iter().filter(|new| !new.gone) {
         let family = &solver.menu.families[new.family];
         let offered = &family.alternatives[new.alternative];
         let (group, nodes) = groups.entry((&family.pool, &offered.key)).or_insert_with(|| {
@@ -79,28 +79,31 @@ fn new_nodes(
     add
 }
 
-/// Says of each pod of a class where it goes.
-fn assign(
-    pods: Vec<(Name, u32)>,
-    placed: &Placed,
+/// Says of each pod where it goes. Pods of a class are given places in the order of their names.
+fn placements(
+    view: &View,
+    demands: &[Demand],
+    journal: &Journal,
+    announced: &[(ClassId, Name, u32)],
     places: &BTreeMap<NodeIx, Place>,
-    placements: &mut Vec<Placement>,
-) {
-    let mut pods = pods.into_iter();
-    let mut next = pods.next();
-    for (node, count) in placed {
+) -> Vec<Placement> {
+    let mut names: Vec<Option<std::vec::IntoIter<(Name, u32)>>> = vec![None; demands.len()];
+    let mut open: Vec<Option<(Name, u32)>> = vec![None; demands.len()];
+    let mut placements = Vec::with_capacity(journal.len());
+    for Entry { demand, node, count } in journal {
         let Some(place) = places.get(node) else { continue };
+        let pods = names[*demand]
+            .get_or_insert_with(|| demand::names(view, announced, &demands[*demand]).into_iter());
         let mut count = *count;
-        while count > 0
-            && let Some((pod, waiting)) = &mut next
-        {
-            let step = count.min(*waiting);
+        while count > 0 {
+            let Some((pod, waiting)) = open[*demand].take().or_else(|| pods.next()) else { break };
+            let step = count.min(waiting);
             placements.push(Placement { pod: pod.clone(), count: step, place: place.clone() });
             count -= step;
-            *waiting -= step;
-            if *waiting == 0 {
-                next = pods.next();
+            if step < waiting {
+                open[*demand] = Some((pod, waiting - step));
             }
         }
     }
+    placements
 }

@@ -1,11 +1,13 @@
 //! Finds room for classes: on what is there, on what is ordered, on what this plan orders already, and on more of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::choose::{Offer, Rank, price_per_pod};
 use super::demand::Demand;
 use super::limits::Bounds;
-use super::menu::{Family, Menu};
+use super::menu::{Alternative, Family, Menu};
+use super::{Entry, Journal};
 use crate::cluster::{Balance, Expander};
 use crate::placement::Placed;
 use crate::placement::View;
@@ -13,19 +15,20 @@ use crate::placement::amounts::Amounts;
 use crate::placement::check::Look;
 use crate::placement::class::{Class, ClassId};
 use crate::placement::packing::{NodeIx, Packing};
-use crate::placement::spread;
 
 /// How many nodes of the plan are looked at for the cheapest to enlarge.
 const LOOKS: usize = 8;
 
 /// A node that the plan orders.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct NewNode {
     pub(crate) node: NodeIx,
     pub(crate) family: usize,
     pub(crate) alternative: usize,
     /// Whether it comes whether there are pods for it or not.
     pub(crate) kept: bool,
+    /// Whether it was given back.
+    pub(crate) gone: bool,
     /// Whether it was made fit for pods that are still to be put there.
     reserved: bool,
 }
@@ -44,8 +47,6 @@ pub(crate) struct Solver<'a> {
     cursor: Vec<usize>,
     /// Per family, how its pool chooses.
     ways: Vec<(Expander, Balance)>,
-    /// Nodes with lower numbers are there already.
-    there: NodeIx,
     /// Which of `new` are reserved.
     reserved: Vec<usize>,
 }
@@ -65,13 +66,7 @@ impl AsRef<Packing> for Solver<'_> {
 }
 
 impl<'a> Solver<'a> {
-    pub(crate) fn new(
-        view: &View,
-        packing: &'a mut Packing,
-        mut menu: Menu,
-        bounds: Bounds,
-        there: NodeIx,
-    ) -> Self {
+    pub(crate) fn new(view: &View, packing: &'a mut Packing, mut menu: Menu, bounds: Bounds) -> Self {
         let ways = menu.families.iter().map(|family| {
             let pool = view.pool(&family.pool);
             pool.map_or((Expander::default(), Balance::default()), |pool| (pool.expander, pool.balance))
@@ -93,55 +88,82 @@ impl<'a> Solver<'a> {
             by_family: vec![Vec::new(); families],
             cursor: vec![0; families],
             ways,
-            there,
             reserved: Vec::new(),
         }
     }
 
-    /// Finds room for up to `count` pods of a class; says how many are left.
-    pub(crate) fn serve(&mut self, demand: &Demand, count: u32, placed: &mut Placed) -> u32 {
+    /// Finds room for up to `count` pods of a class on nodes of this plan; says how many are left. `elsewhere` are nodes
+    /// that were tried before, and may do where there are fewer domains than there could be.
+    pub(crate) fn serve(
+        &mut self,
+        demand: &Demand,
+        count: u32,
+        elsewhere: &[NodeIx],
+        placed: &mut Placed,
+    ) -> u32 {
         let class = demand.class;
-        let opened = std::mem::take(&mut self.opened);
-        let mut left = self.packing.place(class, count, &opened, placed);
-        self.opened = opened;
+        let mut left = self.on_opened(class, count, placed);
         if left == 0 || !demand.may_order {
             return left;
         }
-        let usable: Vec<usize> =
-            (0..self.menu.families.len()).filter(|family| self.is_usable(*family, class)).collect();
-        // A domain that only offerings have which are of no use to this class would hold it up for good.
-        let useless: Vec<NodeIx> = (0..self.menu.families.len())
-            .filter(|family| !usable.contains(family))
-            .map(|family| self.menu.families[family].stand_in)
-            .collect();
         let is_spread = !self.packing.class(class).spread.is_empty();
-        if is_spread {
-            useless.iter().for_each(|node| self.packing.remove_node(*node));
-        }
+        let mut useless = Vec::new();
         let mut hosts = Vec::new();
         while left > 0 {
             let before = left;
+            let known = useless.len();
+            let families = 0..self.menu.families.len();
+            let usable: Vec<usize> = families.filter(|family| self.is_usable(*family, class)).collect();
+            if is_spread {
+                // A domain that no node can come to, as far as this class goes, would hold it up for good.
+                self.leave_out(&usable, &mut useless);
+            }
             hosts.clear();
             for (families, share) in self.shares(class, left, &usable) {
                 self.make_room(class, share, &families, &mut hosts);
             }
             left = self.packing.place(class, left, &hosts, placed);
-            if left == before {
+            if left == before && known == useless.len() {
                 break;
             }
         }
-        if is_spread {
+        if !useless.is_empty() {
+            left = self.packing.place(class, left, elsewhere, placed);
+            left = self.on_opened(class, left, placed);
             useless.iter().for_each(|node| self.packing.return_node(*node));
         }
         left
     }
 
-    /// Whether a class could run on a node of a family, were it there and alone on it.
+    /// Finds room on the nodes of this plan as they are; says how many are left.
+    pub(crate) fn on_opened(&mut self, class: ClassId, count: u32, placed: &mut Placed) -> u32 {
+        let opened = std::mem::take(&mut self.opened);
+        let left = self.packing.place(class, count, &opened, placed);
+        self.opened = opened;
+        left
+    }
+
+    /// Takes the stand-ins away of all families but these, and notes which.
+    fn leave_out(&mut self, usable: &[usize], useless: &mut Vec<NodeIx>) {
+        for family in (0..self.menu.families.len()).filter(|family| !usable.contains(family)) {
+            let stand_in = self.menu.families[family].stand_in;
+            if self.packing.nodes[stand_in as usize].present {
+                self.packing.remove_node(stand_in);
+                useless.push(stand_in);
+            }
+        }
+    }
+
+    /// Whether pods of a class can run on nodes of a family, were they alone on it, and there are or may be such nodes.
     fn is_usable(&mut self, family: usize, class: ClassId) -> bool {
         let of = &self.menu.families[family];
         let stand_in = of.stand_in;
         let ask = &self.packing.class(class).ask;
-        of.alternatives.iter().any(|alternative| alternative.left != Some(0) && alternative.room.holds(ask))
+        let may_come = |alternative: &Alternative| {
+            let forbids = || self.bounds.forbids(&of.pool, &of.zone, &alternative.allocatable);
+            alternative.left != Some(0) && alternative.room.holds(ask) && forbids().is_none()
+        };
+        (!self.by_family[family].is_empty() || of.alternatives.iter().any(may_come))
             && self.packing.suits(class, stand_in)
     }
 
@@ -200,7 +222,7 @@ impl<'a> Solver<'a> {
                 (growth, _) => growth.is_some(),
             };
             if grows && let Some(growth) = growth {
-                self.become_larger(growth.new, growth.alternative);
+                self.turn_into(growth.new, growth.alternative);
                 self.reserve(growth.new, hosts);
                 need = need.saturating_sub(growth.pods);
             } else if let Some(offer) = offer {
@@ -363,8 +385,7 @@ impl<'a> Solver<'a> {
         let is = &self.new[new];
         let family = &self.menu.families[is.family];
         let now = &family.alternatives[is.alternative];
-        let mut used = now.room.clone();
-        used.add(&self.packing.nodes[is.node as usize].free, -1);
+        let used = self.used_of(new);
         let mut best: Option<Growth> = None;
         let mut pods = most;
         while pods > 0 {
@@ -397,7 +418,7 @@ impl<'a> Solver<'a> {
         })
     }
 
-    fn become_larger(&mut self, new: usize, alternative: usize) {
+    fn turn_into(&mut self, new: usize, alternative: usize) {
         let NewNode { node, family, alternative: from, .. } = self.new[new];
         if from == alternative {
             return;
@@ -427,76 +448,88 @@ impl<'a> Solver<'a> {
             self.packing.put(node, *class, 1);
         }
         self.by_family[family].push(self.new.len());
-        self.new.push(NewNode { node, family, alternative, kept: false, reserved: false });
+        self.new.push(NewNode { node, family, alternative, kept: false, gone: false, reserved: false });
         self.opened.push(node);
         node
     }
 
-    /// Takes pods away again that the scheduler would refuse once all new nodes are there.
+    /// Goes through the plan once more with the nodes that there will be, and takes away again what the scheduler would
+    /// refuse, in `left` by class.
     ///
     /// A node that was opened for others may have brought a domain in which a class has no pods and cannot have any; then
-    /// its pods are too many in the other domains.
+    /// its pods are too many in the other domains. Entries of the journal before `first` were
+    /// made without new nodes in mind, and will be bound before these come.
     pub(crate) fn take_back_what_would_be_refused(
         &mut self,
         demands: &[Demand],
-        served: &mut [Placed],
+        journal: &mut Journal,
+        first: usize,
         left: &mut [u32],
     ) {
         for family in 0..self.menu.families.len() {
             self.packing.remove_node(self.menu.families[family].stand_in);
         }
-        loop {
-            let mut is_settled = true;
-            for (at, demand) in demands.iter().enumerate() {
-                for placed in 0..served[at].len() {
-                    let (node, pods) = served[at][placed];
-                    let of = self.packing.class(demand.class);
-                    let over = of.spread.iter().map(|of| -spread::slack(self.packing, of, node)).max();
-                    let over = u32::try_from(over.unwrap_or(0).max(0)).unwrap_or(u32::MAX).min(pods);
-                    if over > 0 && !self.was_there(node) {
-                        self.packing.take(node, demand.class, over);
-                        served[at][placed].1 -= over;
-                        left[at] += over;
-                        is_settled = false;
-                    }
-                }
-                served[at].retain(|(_, pods)| *pods > 0);
-            }
-            if is_settled {
-                break;
-            }
+        if demands.iter().all(|demand| self.packing.class(demand.class).spread.is_empty()) {
+            return;
         }
+        for entry in &journal[first..] {
+            self.packing.take(entry.node, demands[entry.demand].class, entry.count);
+        }
+        for entry in &mut journal[first..] {
+            let Entry { demand, node, count } = *entry;
+            let class = demands[demand].class;
+            let mut put = 0;
+            while put < count {
+                let step = self.packing.allowance(class, node, Look::All).min(count - put);
+                if step == 0 {
+                    break;
+                }
+                self.packing.put(node, class, step);
+                put += step;
+            }
+            left[demand] += count - put;
+            entry.count = put;
+        }
+        journal.retain(|entry| entry.count > 0);
     }
 
-    /// Whether a node is there already: what goes there is bound before new ones come.
-    fn was_there(&self, node: NodeIx) -> bool {
-        node < self.there
-    }
-
-    /// Makes of each new node the cheapest that holds what is on it, and gives back those on which nothing is.
-    pub(crate) fn shrink(&mut self, own: impl Fn(NodeIx) -> bool) {
+    /// Makes of each new node the cheapest that holds what is on it, and gives back those that are not `used`.
+    pub(crate) fn shrink(&mut self, used: &BTreeSet<NodeIx>) {
         for new in 0..self.new.len() {
-            let NewNode { node, family: at, alternative: from, kept, .. } = self.new[new].clone();
-            if !kept && !own(node) {
+            let NewNode { node, family: at, alternative: from, kept, gone, .. } = self.new[new];
+            if gone {
+                continue;
+            }
+            if !kept && !used.contains(&node) {
                 let family = &mut self.menu.families[at];
                 give(&mut family.alternatives[from].left);
                 self.bounds.remove(&family.pool, &family.zone, &family.alternatives[from].allocatable);
                 self.packing.remove_node(node);
+                self.new[new].gone = true;
                 continue;
             }
             let family = &self.menu.families[at];
-            let mut used = family.alternatives[from].room.clone();
-            used.add(&self.packing.nodes[node as usize].free, -1);
+            let holds = self.used_of(new);
             let smaller = (0..from).find(|alternative| {
                 let offered = &family.alternatives[*alternative];
-                offered.left != Some(0) && offered.room.holds(&used)
+                offered.left != Some(0) && offered.room.holds(&holds)
             });
             if let Some(alternative) = smaller {
-                self.become_larger(new, alternative);
+                self.turn_into(new, alternative);
             }
         }
+        let new = &self.new;
+        self.by_family.iter_mut().for_each(|family| family.retain(|at| !new[*at].gone));
         let packing = &self.packing;
-        self.new.retain(|new| packing.nodes[new.node as usize].present);
+        self.opened.retain(|node| packing.nodes[*node as usize].present);
+    }
+
+    /// What is on a node of this plan besides daemons.
+    fn used_of(&self, new: usize) -> Amounts {
+        let NewNode { node, family, alternative, .. } = &self.new[new];
+        let mut used = self.menu.families[*family].alternatives[*alternative].room.clone();
+        used.add(&self.packing.nodes[*node as usize].free, -1);
+        used
     }
 }
 
