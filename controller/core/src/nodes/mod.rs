@@ -4,5 +4,6 @@ pub mod add;
 pub mod backoff;
 mod plan;
 pub mod reason;
+mod render;
 
 pub use plan::{NewNodes, NodePlan, Place, Placement, Refused};

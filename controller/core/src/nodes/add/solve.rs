@@ -109,6 +109,7 @@ impl<'a> Solver<'a> {
         let is_spread = !self.packing.class(class).spread.is_empty();
         let mut useless = Vec::new();
         let mut hosts = Vec::new();
+        let mut may_enlarge = true;
         while left > 0 {
             let before = left;
             let known = useless.len();
@@ -119,12 +120,15 @@ impl<'a> Solver<'a> {
                 self.leave_out(&usable, &mut useless);
             }
             hosts.clear();
-            for (families, share) in self.shares(class, left, &usable) {
+            for (families, share) in self.shares(class, left, &usable, may_enlarge) {
                 self.make_room(class, share, &families, &mut hosts);
             }
             left = self.packing.place(class, left, &hosts, placed);
             if left == before && known == useless.len() {
-                break;
+                // The emptiest domain may have nodes that cannot be enlarged, and another may get new ones.
+                if !std::mem::take(&mut may_enlarge) {
+                    break;
+                }
             }
         }
         if !useless.is_empty() {
@@ -168,7 +172,13 @@ impl<'a> Solver<'a> {
     }
 
     /// How many of a class each domain should take, with the families that nodes can come from there.
-    fn shares(&mut self, class: ClassId, count: u32, usable: &[usize]) -> Vec<(Vec<usize>, u32)> {
+    fn shares(
+        &mut self,
+        class: ClassId,
+        count: u32,
+        usable: &[usize],
+        may_enlarge: bool,
+    ) -> Vec<(Vec<usize>, u32)> {
         let of = self.packing.class(class);
         let is_plain = !of.is_social()
             && self.packing.keeping_off(class).next().is_none()
@@ -186,7 +196,8 @@ impl<'a> Solver<'a> {
         ranked.sort();
         // Where nothing more may be ordered there may be nodes of this plan to enlarge.
         let rest = usable.iter().filter(|family| !ranked.iter().any(|(_, of)| of == *family));
-        let rest: Vec<usize> = rest.copied().filter(|family| !self.by_family[*family].is_empty()).collect();
+        let rest: Vec<usize> =
+            rest.copied().filter(|family| may_enlarge && !self.by_family[*family].is_empty()).collect();
         let order: Vec<usize> = ranked.into_iter().map(|(_, family)| family).chain(rest).collect();
         let stand_ins: Vec<NodeIx> =
             order.iter().map(|family| self.menu.families[*family].stand_in).collect();
@@ -300,6 +311,7 @@ impl<'a> Solver<'a> {
         let mut best: Option<Offer> = None;
         for &at in families {
             let family = &self.menu.families[at];
+            let by_price = self.ways[at].0 == Expander::Price;
             let most = self.most_per_node(class, of, family.stand_in).min(need);
             let nodes_in_zone = self.bounds.in_zone(&family.pool, &family.zone);
             for (alternative, offered) in family.alternatives.iter().enumerate() {
@@ -308,17 +320,22 @@ impl<'a> Solver<'a> {
                     continue;
                 }
                 let price = price_per_pod(offered.price, pods);
-                if self.ways[at].0 == Expander::Price
-                    && best.as_ref().is_some_and(|best| best.family == at && best.rank.price_per_pod < price)
-                {
-                    continue;
+                let is_worse = best.as_ref().is_some_and(|best| {
+                    by_price && self.ways[best.family].0 == Expander::Price && best.rank.price_per_pod < price
+                });
+                let forbids = || self.bounds.forbids(&family.pool, &family.zone, &offered.allocatable);
+                let is_allowed = is_worse || forbids().is_none();
+                if is_allowed && !is_worse {
+                    let rank = Rank::of(family, offered, pods, &of.ask, self.ways[at], nodes_in_zone);
+                    if best.as_ref().is_none_or(|best| rank < best.rank) {
+                        best = Some(Offer { family: at, alternative, pods, rank });
+                    }
                 }
-                if self.bounds.forbids(&family.pool, &family.zone, &offered.allocatable).is_some() {
-                    continue;
-                }
-                let rank = Rank::of(family, offered, pods, &of.ask, self.ways[at], nodes_in_zone);
-                if best.as_ref().is_none_or(|best| rank < best.rank) {
-                    best = Some(Offer { family: at, alternative, pods, rank });
+                // What comes now costs no less and takes no more.
+                let next_costs_more =
+                    family.alternatives.get(alternative + 1).is_none_or(|next| next.price > offered.price);
+                if by_price && is_allowed && pods == most && next_costs_more {
+                    break;
                 }
             }
         }
