@@ -13,6 +13,7 @@
 pub mod cluster;
 pub mod nodes;
 mod numeric;
+pub mod orders;
 pub mod placement;
 pub mod quantity;
 pub mod reason;

@@ -12,6 +12,10 @@ use crate::{decisions::Bounds, sources::Wildcard, targets::WRITE_TIME};
 // A flag given twice has its last value, so that the chart's extraArgs can override what the chart sets.
 #[command(name = "plimsoll-operator", version, about, args_override_self = true)]
 pub struct Args {
+    /// What this process does.
+    #[arg(long, env = "PLIMSOLL_ROLE", default_value = "pods")]
+    pub role: Role,
+
     /// Where /healthz, /readyz and /metrics answer.
     #[arg(long, env = "PLIMSOLL_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
@@ -102,6 +106,16 @@ pub struct Args {
     /// Namespace of the operator's pod, where the lease is.
     #[arg(long, env = "POD_NAMESPACE", default_value = "plimsoll-system")]
     pub pod_namespace: String,
+}
+
+/// What a process does. The two run apart, under ServiceAccounts of their own: what scales pods cannot touch nodes, and the
+/// other way round.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Scales pods: PodScalers, and HPAs where asked for.
+    Pods,
+    /// Plans, orders and removes nodes: CapacityPools and NodeOrders.
+    Nodes,
 }
 
 /// What to do with HorizontalPodAutoscaler objects.

@@ -50,13 +50,18 @@ struct Held {
     until: Instant,
     /// Counts how often this process gained it.
     term: u64,
+    /// Counts how often the lease changed hands, as the lease itself says.
+    token: i64,
 }
 
 impl Leadership {
     /// Leadership of a replica that is alone.
     pub fn alone() -> Self {
         let far = Instant::now() + Duration::from_hours(24 * 365 * 10);
-        Self { held: watch::channel(Some(Held { until: far, term: 1 })).1, other: watch::channel(None).1 }
+        Self {
+            held: watch::channel(Some(Held { until: far, term: 1, token: 0 })).1,
+            other: watch::channel(None).1,
+        }
     }
 
     /// True while the lease is ours for certain.
@@ -67,6 +72,12 @@ impl Leadership {
     /// Tells this time of holding the lease from earlier ones of this process. None while we do not hold it.
     pub fn term(&self) -> Option<u64> {
         self.held.borrow().map(|held| held.term)
+    }
+
+    /// How often the lease had changed hands when it became ours: whoever has a lower one was deposed. None while we do not
+    /// hold it.
+    pub fn token(&self) -> Option<i64> {
+        self.held.borrow().map(|held| held.token)
     }
 
     /// The replica that held the lease when it was last read, unless that was us.
@@ -153,7 +164,9 @@ impl Keeper {
                 let was_leader = self.publish.borrow().is_some();
                 self.terms += u64::from(!was_leader);
                 let until = started + self.config.duration;
-                self.publish.send_replace(Some(Held { until, term: self.terms }));
+                let transitions = self.seen.as_ref().and_then(|(lease, _)| lease.lease_transitions);
+                let token = transitions.unwrap_or(0).into();
+                self.publish.send_replace(Some(Held { until, term: self.terms, token }));
                 if !was_leader {
                     tracing::info!(lease = %self.config.name, identity = %self.config.identity, "leading");
                 }
@@ -311,7 +324,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn leadership_ends_when_the_lease_may_have_expired() {
         let until = Instant::now() + Duration::from_secs(15);
-        let (publish, held) = watch::channel(Some(Held { until, term: 1 }));
+        let (publish, held) = watch::channel(Some(Held { until, term: 1, token: 0 }));
         let leadership = Leadership { held, other: watch::channel(None).1 };
         assert!(leadership.is_leader());
         assert!(leadership.outlives(Duration::from_secs(14)));

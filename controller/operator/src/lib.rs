@@ -13,6 +13,7 @@ pub mod labels;
 pub mod leadership;
 pub mod metrics;
 pub mod mirror;
+pub mod nodes;
 pub mod pods;
 pub mod podscaler;
 mod register;

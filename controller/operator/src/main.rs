@@ -2,7 +2,10 @@
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use plimsoll_operator::{args::Args, run::run, telemetry};
+use plimsoll_operator::{
+    args::{Args, Role},
+    nodes, run, telemetry,
+};
 
 /// A look takes a thousand small pieces of memory, and the binary is linked to musl, whose own allocator is slow at that.
 #[global_allocator]
@@ -13,5 +16,8 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     args.check().map_err(anyhow::Error::msg)?;
     telemetry::start(args.log_format, &args.log_filter)?;
-    run(args).await
+    match args.role {
+        Role::Pods => run::run(args).await,
+        Role::Nodes => nodes::run::run(args).await,
+    }
 }

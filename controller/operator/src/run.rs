@@ -155,7 +155,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 /// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there
 /// answers 503, and trying again would take as long as a look may.
-async fn clients() -> anyhow::Result<(Client, Client)> {
+pub(crate) async fn clients() -> anyhow::Result<(Client, Client)> {
     let config = Config::infer()
         .await
         .context("no way to the API server: neither a KUBECONFIG nor a service account was found")?;
@@ -171,7 +171,10 @@ async fn follow_nodes(client: Client, zones: Zones, seen: watch::Sender<bool>) -
 }
 
 /// Runs a task that should never end; answers why it did.
-async fn ended(what: &'static str, task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Error {
+pub(crate) async fn ended(
+    what: &'static str,
+    task: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Error {
     match task.await {
         Ok(()) => anyhow!("{what} ended"),
         Err(error) => error.context(what),
@@ -179,7 +182,7 @@ async fn ended(what: &'static str, task: impl Future<Output = anyhow::Result<()>
 }
 
 /// Turns true at the first SIGTERM or SIGINT.
-fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
+pub(crate) fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stop, stopped) = watch::channel(false);
@@ -195,13 +198,13 @@ fn stop_on_signal() -> anyhow::Result<watch::Receiver<bool>> {
 }
 
 /// Resolves when the process is to stop.
-async fn until(mut stopped: watch::Receiver<bool>) {
+pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
     // A sender that is gone means that the process is ending.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// Whether we lead, and what keeps the lease until `may_let_go`.
-fn lead(
+pub(crate) fn lead(
     args: &Args,
     client: Client,
     may_let_go: oneshot::Receiver<()>,

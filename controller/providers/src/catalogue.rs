@@ -72,7 +72,10 @@ pub struct InstanceType {
     pub operating_system: String,
     /// Per hour, on demand.
     pub price: Price,
-    /// By how many percent it is cheaper as spot; not offered as spot unless said.
+    /// Per hour, as spot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot_price: Option<Price>,
+    /// By how many percent it is cheaper as spot, where `spot_price` is not said; not offered as spot without either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot_discount_percent: Option<u8>,
     /// Zones that have it; those of the catalogue unless said.
@@ -133,6 +136,7 @@ impl InstanceType {
             architecture: amd64(),
             operating_system: linux(),
             price: Price::from_micros(price),
+            spot_price: None,
             spot_discount_percent: Some(30),
             zones: None,
             labels: BTreeMap::new(),
@@ -269,7 +273,10 @@ impl InstanceType {
     fn price_as(&self, capacity_type: CapacityType) -> Option<Price> {
         match capacity_type {
             CapacityType::OnDemand => Some(self.price),
-            CapacityType::Spot => self.spot_discount_percent.map(|percent| self.price.discounted(percent)),
+            CapacityType::Spot => {
+                let discounted = || self.spot_discount_percent.map(|percent| self.price.discounted(percent));
+                self.spot_price.or_else(discounted)
+            }
         }
     }
 }

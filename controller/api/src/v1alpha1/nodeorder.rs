@@ -141,6 +141,9 @@ pub struct NodeOrderStatus {
     /// When the provider was first asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Time>,
+    /// How many nodes the provider took; left out while its answer is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<i32>,
     /// When all its nodes were ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Time>,

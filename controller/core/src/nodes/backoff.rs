@@ -94,6 +94,20 @@ impl Backoff {
         }
     }
 
+    /// What is remembered of a pool's offerings, in the order of their keys.
+    pub fn of_pool(&self, pool: &str) -> impl Iterator<Item = (&OfferingKey, &Failures)> {
+        self.failures.get(pool).into_iter().flatten().map(|(key, failures)| (key, failures))
+    }
+
+    /// Remembers what was remembered elsewhere, in place of what is known of the offering.
+    pub fn remember(&mut self, pool: &Name, offering: &OfferingKey, failures: Failures) {
+        let of = self.failures.entry(pool.clone()).or_default();
+        match of.binary_search_by(|(key, _)| key.cmp(offering)) {
+            Ok(at) => of[at].1 = failures,
+            Err(at) => of.insert(at, (offering.clone(), failures)),
+        }
+    }
+
     /// Takes note of a node that has registered: the offering works.
     pub fn worked(&mut self, pool: &Name, offering: &OfferingKey) {
         if let Some(of) = self.failures.get_mut(pool) {

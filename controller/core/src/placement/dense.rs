@@ -10,6 +10,8 @@ use super::view::View;
 use crate::cluster::{Labels, Name, Node, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Taint};
 use crate::placement::amounts::Amounts;
 
+/// Taints that a node loses when it is ready, a moment later.
+const NOT_READY: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 /// Taints that every node has until it is ready.
 const STARTING: [&str; 4] = [
     "node.kubernetes.io/not-ready",
@@ -257,9 +259,13 @@ fn address(shape: &Arc<PodShape>) -> usize {
     Arc::as_ptr(shape).addr()
 }
 
-/// What a node is planned as: one that is starting will lose the taints that it starts with.
+/// What a node is planned as: one that is starting will lose the taints that it starts with, and one that has just become
+/// ready those that say that it is not.
 fn planned_as(node: &Node, pools: &BTreeMap<Name, Pool>) -> Facts {
     let mut taints = node.taints.clone();
+    if node.readiness == Readiness::Ready {
+        taints.retain(|taint| !NOT_READY.contains(&&*taint.key));
+    }
     if node.readiness == Readiness::Starting
         && let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool))
     {

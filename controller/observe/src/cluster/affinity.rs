@@ -125,7 +125,7 @@ pub(super) fn observe_tolerations(spec: &PodSpec) -> Vec<Toleration> {
 }
 
 /// The effect of a taint or toleration; None for one that nobody knows.
-pub(super) fn observe_effect(effect: &str) -> Option<Effect> {
+pub fn observe_effect(effect: &str) -> Option<Effect> {
     match effect {
         "NoSchedule" => Some(Effect::NoSchedule),
         "PreferNoSchedule" => Some(Effect::PreferNoSchedule),

@@ -5,12 +5,16 @@ mod budget;
 mod eviction;
 mod node;
 mod pod;
+mod pool;
 mod requests;
 mod requirement;
 mod storage;
 
+pub use affinity::observe_effect;
 pub use budget::observe_budget;
-pub use node::{INTERRUPTED, observe_node};
+pub use node::{INTERRUPTED, attach_limits, observe_node};
 pub use pod::{observe_cluster_pod, observe_template};
-pub use requirement::{observe_node_term, observe_selector};
+pub use pool::observe_pool;
+pub use requests::observe_resources;
+pub use requirement::{observe_labels, observe_node_term, observe_selector};
 pub use storage::Storage;

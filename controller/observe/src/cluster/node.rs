@@ -88,7 +88,8 @@ fn readiness(node: &ApiNode) -> Readiness {
     }
 }
 
-fn attach_limits(node: &CSINode) -> BTreeMap<Name, i64> {
+/// The most volumes that each CSI driver may attach to a node.
+pub fn attach_limits(node: &CSINode) -> BTreeMap<Name, i64> {
     let limit = |driver: &k8s_openapi::api::storage::v1::CSINodeDriver| {
         Some((Name::from(driver.name.as_str()), i64::from(driver.allocatable.as_ref()?.count?)))
     };

@@ -22,7 +22,7 @@ type Amounts = BTreeMap<String, i64>;
 
 /// A list of quantities as core values. A quantity that does not parse counts as zero: the API server admits none.
 /// Names that the scheduler does not count (`foo`, without a domain) are left out, as it leaves them out.
-pub(super) fn observe_resources(list: Option<&List>) -> Resources {
+pub fn observe_resources(list: Option<&List>) -> Resources {
     resources(&amounts(list))
 }
 

@@ -9,7 +9,7 @@ use k8s_openapi::{
 use plimsoll_core::cluster::{Labels, Name, NodeTerm, Operator, Requirement, Selector};
 
 /// Labels as the core keeps them.
-pub(super) fn observe_labels(labels: Option<&BTreeMap<String, String>>) -> Labels {
+pub fn observe_labels(labels: Option<&BTreeMap<String, String>>) -> Labels {
     labels.into_iter().flatten().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 

@@ -61,7 +61,7 @@ fn regarding(subject: &Subject<'_>) -> ObjectReference {
 }
 
 /// The API server refuses notes of more than a kibibyte.
-fn truncated(note: &str) -> String {
+pub(crate) fn truncated(note: &str) -> String {
     const MOST: usize = 1000;
     if note.len() <= MOST {
         return note.to_owned();

@@ -3,7 +3,7 @@
 mod act;
 pub mod claims;
 pub mod controller;
-mod events;
+pub(crate) mod events;
 pub(crate) mod gather;
 pub mod memory;
 mod readings;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CapacityType, Offering};
+use crate::{CapacityType, Offering, Price};
 
 /// What differs for some offerings. A field that is not said matches or changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Rule {
     /// Only this capacity type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity_type: Option<CapacityType>,
+    /// What it costs per hour there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
     /// False: it is shown as not available, and orders are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,

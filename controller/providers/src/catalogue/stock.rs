@@ -28,6 +28,7 @@ impl Stock {
         self.offering.available = rule.available.unwrap_or(self.offering.available);
         self.offering.bounds =
             Bounds { min: rule.min_nodes.unwrap_or(min), max: rule.max_nodes.unwrap_or(max) };
+        self.offering.price = rule.price.or(self.offering.price);
         self.capacity = rule.capacity.or(self.capacity);
         self.failure = rule.failure.or(self.failure);
     }

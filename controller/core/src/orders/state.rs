@@ -1,0 +1,126 @@
+//! What is known of an order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::Name;
+use crate::time::{Span, Timestamp};
+
+/// What the record of an order says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderState {
+    /// How many nodes were ordered, 1 or more.
+    pub count: u32,
+    /// Whether somebody has deleted the record: its nodes are to go.
+    pub deleted: bool,
+    /// When the provider was first asked; None while it was not.
+    pub asked: Option<Timestamp>,
+    /// What the provider answered; None while nothing is known of its answer.
+    pub answer: Option<Answer>,
+    /// Its nodes as they were recorded last.
+    pub nodes: Vec<OrderNode>,
+}
+
+/// What the provider answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// So many nodes are coming, at most those ordered.
+    Accepted(u32),
+    /// It refused, in its words.
+    Refused(Name),
+}
+
+/// A node of an order, as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderNode {
+    /// The provider's id of its instance.
+    pub id: Name,
+    /// The name of its Node; None until it has joined.
+    pub name: Option<Name>,
+    /// How far it is.
+    pub phase: NodePhase,
+}
+
+/// How far a node of an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum NodePhase {
+    /// The provider makes it.
+    Creating,
+    /// It has joined, and is not ready.
+    Registered,
+    /// It is ready.
+    Ready,
+    /// It is being emptied.
+    Draining,
+    /// The provider deletes it.
+    Deleting,
+    /// It is gone.
+    GivenBack,
+    /// It never came, or the provider lost it.
+    Failed,
+}
+
+impl NodePhase {
+    /// Whether nothing more will happen to it.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::GivenBack | Self::Failed)
+    }
+}
+
+/// What is seen of an order now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// What the provider has of it, by id; None when it could not be asked, which is no proof of anything.
+    pub instances: Option<Vec<Instance>>,
+    /// The nodes of the cluster that belong to it.
+    pub nodes: Vec<Registered>,
+}
+
+/// An instance at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instance {
+    /// The provider's id, equal to `spec.providerID` of its Node.
+    pub id: Name,
+    /// Whether the provider is deleting it.
+    pub deleting: bool,
+    /// Why it will not come, where it will not.
+    pub fault: Option<InstanceFault>,
+}
+
+/// Why an instance will not come.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum InstanceFault {
+    /// The provider has no more of the offering.
+    OutOfCapacity,
+    /// We may not have more.
+    Quota,
+    /// Anything else, in the provider's words.
+    Other(Name),
+}
+
+/// A Node of the cluster that belongs to an order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// Its name.
+    pub name: Name,
+    /// `spec.providerID`.
+    pub id: Name,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it is being emptied.
+    pub draining: bool,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// From the asking until a node has to have joined.
+    pub provision: Span,
+    /// Between two looks at an order that waits for something.
+    pub look_again: Span,
+}

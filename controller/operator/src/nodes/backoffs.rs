@@ -1,0 +1,137 @@
+//! Which offerings are left alone, and until when.
+//!
+//! Kept in the status of pools, so that a restart does not forget that a zone is out of a machine.
+
+use std::collections::BTreeMap;
+
+use plimsoll_api::v1alpha1::{self as api, AvoidedOffering};
+use plimsoll_core::{
+    cluster::{CapacityType, Name, OfferingKey},
+    nodes::backoff::{Backoff, Failures, OfferingError},
+    time::Timestamp,
+};
+use plimsoll_observe::{from_core_time, observe_time};
+use plimsoll_providers::ProviderError;
+
+use super::world::World;
+
+/// As many as a status may have.
+const MOST_SHOWN: usize = 100;
+
+/// What is remembered of failures, and what was said of them.
+#[derive(Debug, Default)]
+pub(crate) struct Backoffs {
+    backoff: Backoff,
+    messages: BTreeMap<(Name, OfferingKey), String>,
+}
+
+impl Backoffs {
+    /// What the last leader left in the status of pools.
+    pub(crate) fn of(world: &World) -> Self {
+        let mut all = Self::default();
+        for (name, pool) in &world.pools {
+            let name = Name::from(name.as_str());
+            let status = pool.as_ref().as_ref().ok().and_then(|pool| pool.status.as_ref());
+            for avoided in status.iter().flat_map(|status| &status.avoided) {
+                let (key, failures) = (key_of(avoided), failures_of(avoided));
+                all.backoff.remember(&name, &key, failures);
+                all.messages.insert((name.clone(), key), avoided.message.clone());
+            }
+        }
+        all
+    }
+
+    /// Remembers a failure.
+    pub(crate) fn failed(
+        &mut self,
+        pool: &str,
+        offering: &OfferingKey,
+        error: OfferingError,
+        message: String,
+        now: Timestamp,
+    ) {
+        let pool = Name::from(pool);
+        tracing::warn!(%pool, %offering, %error, message, "an offering is avoided for a while");
+        self.backoff.failed(&pool, offering, error, now);
+        self.messages.insert((pool, offering.clone()), message);
+    }
+
+    /// Remembers that a node of an offering has joined.
+    pub(crate) fn worked(&mut self, pool: &str, offering: &OfferingKey) {
+        let pool = Name::from(pool);
+        self.backoff.worked(&pool, offering);
+        self.messages.remove(&(pool, offering.clone()));
+    }
+
+    /// Until when an offering is left alone; None when it is not.
+    pub(crate) fn until(&self, pool: &str, offering: &OfferingKey, now: Timestamp) -> Option<Timestamp> {
+        self.backoff.avoided(&pool.into(), offering, now).map(|(_, until)| until)
+    }
+
+    /// What a status shows of a pool, the latest failures first; forgets what no longer matters.
+    pub(crate) fn shown(&mut self, pool: &str, now: Timestamp) -> Vec<AvoidedOffering> {
+        self.backoff.forget(now);
+        let mut shown: Vec<_> =
+            self.backoff.of_pool(pool).map(|(key, failures)| self.avoided(pool, key, failures)).collect();
+        shown.sort_by(|one, other| other.last_failure.0.cmp(&one.last_failure.0));
+        shown.truncate(MOST_SHOWN);
+        shown
+    }
+
+    fn avoided(&self, pool: &str, key: &OfferingKey, failures: &Failures) -> AvoidedOffering {
+        AvoidedOffering {
+            instance_type: key.instance_type.to_string(),
+            zone: key.zone.to_string(),
+            capacity_type: match key.capacity_type {
+                CapacityType::OnDemand => api::CapacityType::OnDemand,
+                CapacityType::Spot => api::CapacityType::Spot,
+            },
+            reason: word(failures.error).to_owned(),
+            message: self.messages.get(&(pool.into(), key.clone())).cloned().unwrap_or_default(),
+            failures: i32::try_from(failures.count).unwrap_or(i32::MAX),
+            last_failure: from_core_time(failures.last),
+            until: from_core_time(failures.until()),
+        }
+    }
+}
+
+/// How long an offering is left alone for an error; None where nothing is wrong with the offering.
+pub(crate) fn offering_error(error: &ProviderError) -> Option<OfferingError> {
+    match error {
+        ProviderError::OutOfCapacity { .. } => Some(OfferingError::OutOfCapacity),
+        ProviderError::Quota { .. } => Some(OfferingError::Quota),
+        ProviderError::SizeChanged { .. } => None,
+        _ => Some(OfferingError::Other),
+    }
+}
+
+fn key_of(avoided: &AvoidedOffering) -> OfferingKey {
+    OfferingKey {
+        instance_type: avoided.instance_type.as_str().into(),
+        zone: avoided.zone.as_str().into(),
+        capacity_type: match avoided.capacity_type {
+            api::CapacityType::OnDemand => CapacityType::OnDemand,
+            api::CapacityType::Spot => CapacityType::Spot,
+        },
+    }
+}
+
+fn failures_of(avoided: &AvoidedOffering) -> Failures {
+    let error = ERRORS.iter().find(|(_, word)| *word == avoided.reason).map(|(error, _)| *error);
+    Failures {
+        error: error.unwrap_or(OfferingError::Other),
+        last: observe_time(&avoided.last_failure),
+        count: u32::try_from(avoided.failures).unwrap_or(1).max(1),
+    }
+}
+
+const ERRORS: [(OfferingError, &str); 4] = [
+    (OfferingError::OutOfCapacity, "OutOfCapacity"),
+    (OfferingError::Quota, "QuotaReached"),
+    (OfferingError::NeverRegistered, "NeverJoined"),
+    (OfferingError::Other, "ProviderFailed"),
+];
+
+fn word(error: OfferingError) -> &'static str {
+    ERRORS.iter().find(|(each, _)| *each == error).map_or("ProviderFailed", |(_, word)| word)
+}

@@ -1,0 +1,275 @@
+//! What a watch has shown of each kind, and what the world makes of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplateSpec, Toleration},
+    policy::v1::PodDisruptionBudget,
+    storage::v1::{CSINode, StorageClass},
+};
+use kube::{ResourceExt as _, core::DeserializeGuard};
+use plimsoll_api::{CapacityPool, NodeOrder};
+use plimsoll_core::{
+    cluster::{Daemon, Name},
+    placement::Change,
+};
+use plimsoll_observe::cluster::{
+    attach_limits, observe_budget, observe_labels, observe_node, observe_template,
+};
+
+use super::{feed::Shown, world::World};
+
+impl Shown for Pod {
+    fn key(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.set_pod(self);
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.drop_pod(&key.into());
+    }
+}
+
+impl Shown for Node {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        let attached = world.csi_nodes.get(&self.name_any());
+        let node = observe_node(&self, attached.map(Arc::as_ref));
+        let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
+        world.provider_ids.insert(node.name.clone(), id.into());
+        world.view.apply(Change::Node(node));
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.provider_ids.remove(key);
+        world.view.apply(Change::NodeGone(key.into()));
+    }
+}
+
+impl Shown for CSINode {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        let (name, limits) = (self.name_any(), attach_limits(&self));
+        world.csi_nodes.insert(name.clone(), Arc::new(self));
+        set_attach_limits(world, &name, limits);
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.csi_nodes.remove(key);
+        set_attach_limits(world, key, BTreeMap::new());
+    }
+}
+
+fn set_attach_limits(world: &mut World, node: &str, limits: BTreeMap<Name, i64>) {
+    if let Some(node) = world.view.node(node).cloned() {
+        world.view.apply(Change::Node(plimsoll_core::cluster::Node { attach_limits: limits, ..node }));
+    }
+}
+
+impl Shown for PersistentVolumeClaim {
+    fn key(&self) -> String {
+        format!("{}/{}", self.namespace().unwrap_or_default(), self.name_any())
+    }
+
+    fn apply(self, world: &mut World) {
+        world.storage.apply_claim(&self);
+        world.storage_changed();
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        let (namespace, name) = key.split_once('/').unwrap_or_default();
+        world.storage.remove_claim(namespace, name);
+        world.storage_changed();
+    }
+}
+
+impl Shown for PersistentVolume {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.storage.apply_volume(&self);
+        world.storage_changed();
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.storage.remove_volume(key);
+        world.storage_changed();
+    }
+}
+
+impl Shown for StorageClass {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.storage.apply_class(&self);
+        world.storage_changed();
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.storage.remove_class(key);
+        world.storage_changed();
+    }
+}
+
+impl Shown for PodDisruptionBudget {
+    fn key(&self) -> String {
+        format!("{}/{}", self.namespace().unwrap_or_default(), self.name_any())
+    }
+
+    fn apply(self, world: &mut World) {
+        world.view.apply(Change::Budget(observe_budget(&self)));
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        let (namespace, name) = key.split_once('/').unwrap_or_default();
+        world.view.apply(Change::BudgetGone(namespace.into(), name.into()));
+    }
+}
+
+impl Shown for DaemonSet {
+    fn key(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    fn apply(self, world: &mut World) {
+        let namespace = Name::from(self.namespace().unwrap_or_default());
+        let template = with_tolerations_of_daemons(self.spec.template.clone());
+        let seen = observe_template(&namespace, &template, &world.storage, i32::MIN).map(|(shape, _)| shape);
+        let uid = Name::from(self.uid().unwrap_or_default());
+        world.view.apply(match seen {
+            Some(shape) => {
+                Change::Daemon(Daemon { uid, name: self.name_any().into(), shape: Arc::new(shape) })
+            }
+            None => Change::DaemonGone(uid),
+        });
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.view.apply(Change::DaemonGone(key.into()));
+    }
+}
+
+/// What the controller of `DaemonSet`s lets its pods tolerate on top.
+fn with_tolerations_of_daemons(mut template: PodTemplateSpec) -> PodTemplateSpec {
+    const TOLERATED: [(&str, &str); 6] = [
+        ("node.kubernetes.io/not-ready", "NoExecute"),
+        ("node.kubernetes.io/unreachable", "NoExecute"),
+        ("node.kubernetes.io/disk-pressure", "NoSchedule"),
+        ("node.kubernetes.io/memory-pressure", "NoSchedule"),
+        ("node.kubernetes.io/pid-pressure", "NoSchedule"),
+        ("node.kubernetes.io/unschedulable", "NoSchedule"),
+    ];
+    if let Some(spec) = &mut template.spec {
+        let on_host = spec.host_network == Some(true);
+        let network = on_host.then_some(("node.kubernetes.io/network-unavailable", "NoSchedule"));
+        let more = TOLERATED.into_iter().chain(network).map(|(key, effect)| Toleration {
+            key: Some(key.to_owned()),
+            operator: Some("Exists".to_owned()),
+            effect: Some(effect.to_owned()),
+            ..Toleration::default()
+        });
+        spec.tolerations.get_or_insert_default().extend(more);
+    }
+    template
+}
+
+impl Shown for Namespace {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        let labels = observe_labels(self.metadata.labels.as_ref());
+        world.view.apply(Change::Namespace(self.name_any().into(), labels));
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.view.apply(Change::NamespaceGone(key.into()));
+    }
+}
+
+impl Shown for Deployment {
+    fn key(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.workloads.deployment(&self, &world.storage, world.cut_off);
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.workloads.gone(key);
+    }
+}
+
+impl Shown for ReplicaSet {
+    fn key(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.workloads.replica_set(&self, &world.storage, world.cut_off);
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.workloads.gone(key);
+    }
+}
+
+impl Shown for StatefulSet {
+    fn key(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.workloads.stateful_set(&self, &world.storage, world.cut_off);
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.workloads.gone(key);
+    }
+}
+
+impl Shown for DeserializeGuard<CapacityPool> {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        let name = self.name_any();
+        let pool = self.0.map_err(|invalid| invalid.error);
+        world.pools.insert(name, Arc::new(pool));
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.pools.remove(key);
+    }
+}
+
+impl Shown for NodeOrder {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.set_order(self);
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.orders.remove(key);
+    }
+}

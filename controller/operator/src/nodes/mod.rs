@@ -1,0 +1,19 @@
+//! The running planner of nodes: it watches, plans, orders and tells.
+//!
+//! Another process than the one that scales pods, under another ServiceAccount: neither may do what the other does.
+
+mod backoffs;
+mod feed;
+mod fulfil;
+mod kinds;
+mod metrics;
+mod order;
+mod planner;
+mod polls;
+mod provider;
+mod record;
+mod report;
+pub mod run;
+mod shown;
+mod workloads;
+mod world;

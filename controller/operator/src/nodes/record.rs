@@ -1,0 +1,204 @@
+//! A `NodeOrder`, as the core wants to know it, and what the core says of it, as a status.
+
+use kube::ResourceExt as _;
+use plimsoll_api::{
+    NodeOrder,
+    v1alpha1::{self as api, NodeOrderStatus, OrderPhase},
+};
+use plimsoll_core::{
+    cluster::{CapacityType, Name, OfferingKey, Order},
+    orders::{
+        Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered, Seen,
+    },
+    time::Timestamp,
+};
+use plimsoll_observe::{from_core_time, observe_time};
+use plimsoll_providers::{FailureKind, InstanceState, Inventory, OfferingId, OrderKey};
+
+use super::world::World;
+
+/// What the record of an order says.
+pub(crate) fn state(order: &NodeOrder) -> OrderState {
+    let status = order.status.clone().unwrap_or_default();
+    let refused = status.phase == Some(OrderPhase::Failed) && status.accepted.is_none();
+    let answer = match status.accepted {
+        Some(accepted) => Some(Answer::Accepted(u32::try_from(accepted).unwrap_or(0))),
+        None if refused => Some(Answer::Refused(status.message.clone().unwrap_or_default().into())),
+        None => None,
+    };
+    OrderState {
+        count: count(order),
+        deleted: order.metadata.deletion_timestamp.is_some(),
+        asked: status.asked_at.as_ref().map(observe_time),
+        answer,
+        nodes: status.nodes.iter().map(node).collect(),
+    }
+}
+
+/// How many nodes were ordered.
+pub(crate) fn count(order: &NodeOrder) -> u32 {
+    u32::try_from(order.spec.count).unwrap_or(0)
+}
+
+/// What was ordered.
+pub(crate) fn offering(order: &NodeOrder) -> OfferingKey {
+    let ordered = &order.spec.offering;
+    OfferingKey {
+        instance_type: ordered.instance_type.as_str().into(),
+        zone: ordered.zone.as_str().into(),
+        capacity_type: match ordered.capacity_type {
+            api::CapacityType::OnDemand => CapacityType::OnDemand,
+            api::CapacityType::Spot => CapacityType::Spot,
+        },
+    }
+}
+
+/// The nodes of an order that are still to come, as the planner wants to know them; None when there are none.
+pub(crate) fn missing(order: &NodeOrder, nodes_there: u32) -> Option<Order> {
+    let state = state(order);
+    let over = state.nodes.iter().filter(|node| node.name.is_none() && node.phase.is_over()).count();
+    let expected = match state.answer {
+        Some(Answer::Accepted(accepted)) => accepted,
+        Some(Answer::Refused(_)) => 0,
+        None => state.count,
+    };
+    let joined = state.nodes.iter().filter(|node| node.name.is_some()).count();
+    let came = u32::try_from(joined).unwrap_or(u32::MAX).max(nodes_there);
+    let missing = expected.saturating_sub(came).saturating_sub(u32::try_from(over).unwrap_or(u32::MAX));
+    let created = order.creation_timestamp().as_ref().map(observe_time).unwrap_or_default();
+    (missing > 0 && !state.deleted).then(|| Order {
+        name: order.name_any().into(),
+        pool: order.spec.pool.as_str().into(),
+        offering: offering(order),
+        missing,
+        asked: state.asked.unwrap_or(created),
+    })
+}
+
+/// What the provider and the cluster show of an order.
+pub(crate) fn seen(order: &NodeOrder, world: &World) -> Seen {
+    let name = order.name_any();
+    let said = world.said.get(&order.spec.pool).and_then(|said| said.inventory.as_ref());
+    let instances = said.and_then(|said| said.as_ref().ok()).and_then(|all| instances(order, all));
+    let nodes = world.view.nodes().filter(|node| node.order.as_deref() == Some(name.as_str()));
+    let nodes = nodes.map(|node| Registered {
+        name: node.name.clone(),
+        id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
+        ready: node.readiness == plimsoll_core::cluster::Readiness::Ready,
+        draining: node.is_draining(),
+    });
+    Seen { instances, nodes: nodes.collect() }
+}
+
+/// The instances of an order; None when its offering could not be read. Where the provider does not say of which order an
+/// instance is, those that are recorded count.
+fn instances(order: &NodeOrder, all: &Inventory) -> Option<Vec<Instance>> {
+    let offering = OfferingId(order.spec.offering.node_group.clone()?);
+    let Ok(group) = all.groups.get(&offering)? else { return None };
+    let key: Option<OrderKey> = order.name_any().parse().ok();
+    let recorded =
+        order.status.iter().flat_map(|status| &status.nodes).filter_map(|node| node.provider_id.as_ref());
+    let recorded: Vec<&String> = recorded.collect();
+    let is_ours = |instance: &&plimsoll_providers::Instance| match &instance.order {
+        Some(of) => Some(of) == key.as_ref(),
+        None => recorded.contains(&&instance.id),
+    };
+    let ours = group.instances.iter().filter(is_ours).map(|instance| Instance {
+        id: instance.id.as_str().into(),
+        deleting: instance.state == InstanceState::Deleting,
+        fault: instance.failure.as_ref().map(|failure| match failure.kind {
+            FailureKind::OutOfCapacity => InstanceFault::OutOfCapacity,
+            FailureKind::Quota => InstanceFault::Quota,
+            FailureKind::Other => InstanceFault::Other(failure.to_string().into()),
+        }),
+    });
+    Some(ours.collect())
+}
+
+/// The status that says what an order has come to.
+pub(crate) fn status(order: &NodeOrder, step: &OrderStep, now: Timestamp) -> NodeOrderStatus {
+    let old = order.status.clone().unwrap_or_default();
+    let phase = phase(step.phase);
+    let (reason, message) = match &step.why {
+        Some(why) => (Some(why.word().to_owned()), Some(why.to_string())),
+        // What was wrong once stays said until the order is as it should be.
+        None if phase == OrderPhase::Ready => (None, None),
+        None => (old.reason.clone(), old.message.clone()),
+    };
+    let is_ready = phase == OrderPhase::Ready;
+    NodeOrderStatus {
+        phase: Some(phase),
+        reason,
+        message,
+        ready_at: old.ready_at.clone().or_else(|| is_ready.then(|| from_core_time(now))),
+        nodes: step.nodes.iter().map(ordered_node).collect(),
+        ..old
+    }
+}
+
+/// The status with which a provider is about to be asked.
+pub(crate) fn asked(order: &NodeOrder, size_before: u32, now: Timestamp) -> NodeOrderStatus {
+    let old = order.status.clone().unwrap_or_default();
+    NodeOrderStatus {
+        phase: Some(OrderPhase::Asked),
+        size_before: i32::try_from(size_before).ok(),
+        asked_at: Some(from_core_time(now)),
+        ..old
+    }
+}
+
+/// The status once the answer is known.
+pub(crate) fn answered(order: &NodeOrder, answer: Result<u32, (&str, String)>) -> NodeOrderStatus {
+    let old = order.status.clone().unwrap_or_default();
+    match answer {
+        Ok(accepted) => NodeOrderStatus {
+            phase: Some(OrderPhase::Creating),
+            accepted: i32::try_from(accepted).ok(),
+            ..old
+        },
+        Err((reason, message)) => NodeOrderStatus {
+            phase: Some(OrderPhase::Failed),
+            reason: Some(reason.to_owned()),
+            message: Some(message),
+            ..old
+        },
+    }
+}
+
+fn node(node: &api::OrderedNode) -> OrderNode {
+    OrderNode {
+        id: node.provider_id.as_deref().unwrap_or_default().into(),
+        name: node.name.as_deref().map(Name::from),
+        phase: match node.phase {
+            OrderPhase::Recorded | OrderPhase::Asked | OrderPhase::Creating => NodePhase::Creating,
+            OrderPhase::Registered => NodePhase::Registered,
+            OrderPhase::Ready => NodePhase::Ready,
+            OrderPhase::Draining => NodePhase::Draining,
+            OrderPhase::Deleting => NodePhase::Deleting,
+            OrderPhase::GivenBack => NodePhase::GivenBack,
+            OrderPhase::Failed => NodePhase::Failed,
+        },
+    }
+}
+
+fn ordered_node(node: &OrderNode) -> api::OrderedNode {
+    api::OrderedNode {
+        name: node.name.as_deref().map(str::to_owned),
+        provider_id: Some(node.id.to_string()),
+        phase: phase(Phase::Under(node.phase)),
+    }
+}
+
+fn phase(phase: Phase) -> OrderPhase {
+    match phase {
+        Phase::Recorded => OrderPhase::Recorded,
+        Phase::Asked => OrderPhase::Asked,
+        Phase::Under(NodePhase::Creating) => OrderPhase::Creating,
+        Phase::Under(NodePhase::Registered) => OrderPhase::Registered,
+        Phase::Under(NodePhase::Ready) => OrderPhase::Ready,
+        Phase::Under(NodePhase::Draining) => OrderPhase::Draining,
+        Phase::Under(NodePhase::Deleting) => OrderPhase::Deleting,
+        Phase::Under(NodePhase::GivenBack) | Phase::Done => OrderPhase::GivenBack,
+        Phase::Under(NodePhase::Failed) | Phase::Failed => OrderPhase::Failed,
+    }
+}

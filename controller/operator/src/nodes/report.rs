@@ -1,0 +1,332 @@
+//! Report: the status of pools, events, and metrics.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::{
+    api::core::v1::ObjectReference,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Condition},
+};
+use kube::{
+    Api, Resource as _, ResourceExt as _,
+    api::{Patch, PatchParams},
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use plimsoll_api::{
+    CapacityPool, NodeOrder,
+    v1alpha1::{CapacityPoolStatus, NodeCounts, PoolUse, ZoneStatus},
+};
+use plimsoll_core::{
+    cluster::Readiness,
+    nodes::{NodePlan, backoff::OfferingError},
+    orders::{OrderStep, Why},
+    time::Timestamp,
+};
+use plimsoll_observe::from_core_time;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::{backoffs, fulfil::word, order::price, planner::Planner, record};
+use crate::targets::WRITE_TIME;
+
+/// Who says it.
+const CONTROLLER: &str = "plimsoll-nodes";
+
+/// What was told last, so that nothing is told twice.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Why the provider of a pool cannot be used.
+    unusable: BTreeMap<String, String>,
+    /// Why pods got no place, by the first of them.
+    refused: BTreeMap<String, String>,
+}
+
+impl Told {
+    /// Remembers whether the provider of a pool can be used.
+    pub(super) fn provider(&mut self, pool: &str, problem: Option<String>) {
+        match problem {
+            Some(problem) => drop(self.unusable.insert(pool.to_owned(), problem)),
+            None => drop(self.unusable.remove(pool)),
+        }
+    }
+}
+
+impl Planner {
+    pub(super) async fn report(&mut self, plan: &NodePlan, now: Timestamp) {
+        self.failures(now);
+        self.metrics
+            .refused
+            .set(f64::from(plan.refused.iter().map(|refused| refused.count).fold(0, u32::saturating_add)));
+        let pools: Vec<_> = self.world.pools.values().cloned().collect();
+        self.metrics.nodes.reset();
+        self.metrics.price.reset();
+        for pool in pools {
+            if let Ok(pool) = pool.as_ref() {
+                let status = self.status(pool, plan, now);
+                self.show(pool, &status);
+                self.write_status(pool, status).await;
+            }
+        }
+        self.tell_refused(plan).await;
+    }
+
+    /// Remembers what failed since the last pass.
+    fn failures(&mut self, now: Timestamp) {
+        for (pool, offering, error) in std::mem::take(&mut self.world.failures) {
+            self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
+            if let Some(class) = backoffs::offering_error(&error) {
+                self.backoffs.failed(&pool, &offering, class, error.to_string(), now);
+            }
+        }
+    }
+
+    /// Remembers what a step has found out of an order's offering, once.
+    pub(super) fn note_failure(&mut self, order: &NodeOrder, step: &OrderStep, now: Timestamp) {
+        use plimsoll_core::orders::InstanceFault;
+        let Some(why) = &step.why else { return };
+        if order.status.as_ref().and_then(|status| status.reason.as_deref()) == Some(why.word()) {
+            return;
+        }
+        let class = match why {
+            Why::Fault(InstanceFault::OutOfCapacity) => OfferingError::OutOfCapacity,
+            Why::Fault(InstanceFault::Quota) => OfferingError::Quota,
+            Why::Fault(InstanceFault::Other(_)) | Why::NeverJoined { .. } => OfferingError::NeverRegistered,
+            Why::TakenInPart { .. } => OfferingError::OutOfCapacity,
+            Why::Refused(_) | Why::Lost { .. } | Why::Deleted => return,
+        };
+        let pool = &order.spec.pool;
+        self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
+        self.backoffs.failed(pool, &record::offering(order), class, why.to_string(), now);
+    }
+
+    /// Remembers that an offering works once a node of an order has joined.
+    pub(super) fn note_success(&mut self, order: &NodeOrder, step: &OrderStep) {
+        let before =
+            order.status.iter().flat_map(|status| &status.nodes).filter(|node| node.name.is_some()).count();
+        if before == 0 && step.nodes.iter().any(|node| node.name.is_some()) {
+            self.backoffs.worked(&order.spec.pool, &record::offering(order));
+        }
+    }
+
+    fn status(&mut self, pool: &CapacityPool, plan: &NodePlan, now: Timestamp) -> CapacityPoolStatus {
+        let name = pool.name_any();
+        let mut zones: BTreeMap<String, NodeCounts> = BTreeMap::new();
+        let (mut cost, mut used) = (0_i64, plimsoll_core::cluster::Resources::default());
+        let offerings: BTreeMap<_, _> = self
+            .world
+            .view
+            .pool(&name)
+            .into_iter()
+            .flat_map(|pool| &pool.offerings)
+            .map(|offering| (&offering.key, offering))
+            .collect();
+        let mut count_of = 0;
+        for node in self.world.view.nodes().filter(|node| node.pool.as_deref() == Some(name.as_str())) {
+            let zone = zones.entry(node.zone().map(ToString::to_string).unwrap_or_default()).or_default();
+            zone.ready += i32::from(node.readiness == Readiness::Ready);
+            zone.draining += i32::from(node.is_draining());
+            zone.wanted += i32::from(!node.is_draining());
+            count_of += 1;
+            used.add(&node.allocatable);
+            let offering = node.offering().and_then(|key| offerings.get(&key).copied());
+            cost = cost.saturating_add(offering.map_or(0, |offering| offering.price));
+        }
+        for order in self.world.view.orders().filter(|order| *order.pool == *name) {
+            let zone = zones.entry(order.offering.zone.to_string()).or_default();
+            let missing = i32::try_from(order.missing).unwrap_or(i32::MAX);
+            zone.ordered = zone.ordered.saturating_add(missing);
+            zone.wanted = zone.wanted.saturating_add(missing);
+            if let Some(offering) = offerings.get(&order.offering) {
+                cost = cost.saturating_add(offering.price.saturating_mul(order.missing.into()));
+            }
+        }
+        for zone in offerings.keys().map(|key| key.zone.to_string()) {
+            zones.entry(zone).or_default();
+        }
+        let total = zones.values().fold(NodeCounts::default(), |sum, zone| NodeCounts {
+            wanted: sum.wanted + zone.wanted,
+            ordered: sum.ordered + zone.ordered,
+            ready: sum.ready + zone.ready,
+            draining: sum.draining + zone.draining,
+        });
+        let balance: Vec<String> =
+            zones.iter().map(|(zone, counts)| format!("{zone}:{}", counts.ready)).collect();
+        let limited = self.limits(&name, plan);
+        CapacityPoolStatus {
+            observed_generation: pool.metadata.generation,
+            nodes: Some(format!("{}/{}", total.ready, total.wanted)),
+            balance: Some(balance.join(" ")).filter(|balance| !balance.is_empty()),
+            price_per_hour: Some(price(cost)),
+            total: Some(total),
+            zones: zones
+                .into_iter()
+                .map(|(zone, counts)| ZoneStatus {
+                    zone,
+                    wanted: counts.wanted,
+                    ordered: counts.ordered,
+                    ready: counts.ready,
+                    draining: counts.draining,
+                    limited_by: None,
+                })
+                .collect(),
+            in_use: Some(PoolUse {
+                nodes: count_of,
+                cpu: Quantity(format!("{}m", used.cpu)),
+                memory: Quantity(used.memory.to_string()),
+            }),
+            avoided: self.backoffs.shown(&name, now),
+            conditions: self.conditions(pool, limited, now),
+        }
+    }
+
+    /// The limits of a pool for which pods got no place, in words.
+    fn limits(&self, pool: &str, plan: &NodePlan) -> Option<String> {
+        use plimsoll_core::nodes::reason::Cause;
+        let causes = plan.refused.iter().flat_map(|refused| &refused.why);
+        let limits: BTreeSet<String> = causes
+            .filter_map(|why| match &why.cause {
+                Cause::Limit(of, limit) if **of == *pool => Some(limit.to_string()),
+                _ => None,
+            })
+            .collect();
+        (!limits.is_empty()).then(|| limits.into_iter().collect::<Vec<_>>().join("; "))
+    }
+
+    fn conditions(&self, pool: &CapacityPool, limited: Option<String>, now: Timestamp) -> Vec<Condition> {
+        let name = pool.name_any();
+        let said = self.world.said.get(&name);
+        let offered = self.world.view.pool(&name).map_or(0, |pool| pool.offerings.len());
+        let ready = match (self.told.unusable.get(&name), said.and_then(|said| said.offerings.as_ref())) {
+            (Some(problem), _) => (false, "InvalidProvider", problem.clone()),
+            (None, Some(Err(error))) => (false, "ProviderUnavailable", error.to_string()),
+            (None, None) if offered == 0 => (false, "Asking", "the provider was not heard yet".to_owned()),
+            (None, _) if offered == 0 => (
+                false,
+                "NoOfferings",
+                "the provider offers nothing that spec.requirements allow: widen them, or add instance types"
+                    .to_owned(),
+            ),
+            (None, _) => (true, "Offered", format!("{offered} offerings can be ordered")),
+        };
+        let limited = match limited {
+            Some(limits) => (true, "LimitReached", limits),
+            None => (false, "WithinLimits", "no pod waits for a limit of this pool".to_owned()),
+        };
+        let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        [("Ready", ready), ("LimitReached", limited)]
+            .into_iter()
+            .map(|(kind, (holds, reason, message))| {
+                let status = if holds { "True" } else { "False" };
+                let same = old.iter().find(|condition| condition.type_ == kind && condition.status == status);
+                Condition {
+                    type_: kind.to_owned(),
+                    status: status.to_owned(),
+                    reason: reason.to_owned(),
+                    message,
+                    observed_generation: pool.metadata.generation,
+                    last_transition_time: same.map_or_else(
+                        || from_core_time(now),
+                        |condition| condition.last_transition_time.clone(),
+                    ),
+                }
+            })
+            .collect()
+    }
+
+    fn show(&self, pool: &CapacityPool, status: &CapacityPoolStatus) {
+        let name = pool.name_any();
+        for zone in &status.zones {
+            let states = [
+                ("wanted", zone.wanted),
+                ("ordered", zone.ordered),
+                ("ready", zone.ready),
+                ("draining", zone.draining),
+            ];
+            for (state, count) in states {
+                self.metrics
+                    .nodes
+                    .with_label_values(&[name.as_str(), zone.zone.as_str(), state])
+                    .set(f64::from(count));
+            }
+        }
+        let cost = status.price_per_hour.as_ref().and_then(|price| price.0.parse().ok()).unwrap_or(0.0);
+        self.metrics.price.with_label_values(&[name.as_str()]).set(cost);
+    }
+
+    /// Writes a status if it says something new. What it shows changes with the cluster, so it is applied whole.
+    async fn write_status(&mut self, pool: &CapacityPool, status: CapacityPoolStatus) {
+        if pool.status.as_ref() == Some(&status) || !self.leadership.outlives(WRITE_TIME) {
+            return;
+        }
+        let api: Api<CapacityPool> = Api::all(self.client.clone());
+        let patch = json!({
+            "apiVersion": CapacityPool::api_version(&()),
+            "kind": CapacityPool::kind(&()),
+            "status": status,
+        });
+        let params = PatchParams::apply(CONTROLLER).force();
+        let name = pool.name_any();
+        match timeout(WRITE_TIME, api.patch_status(&name, &params, &Patch::Apply(&patch))).await {
+            Ok(Ok(written)) => drop(self.world.pools.insert(name, Arc::new(Ok(written)))),
+            Ok(Err(error)) => tracing::warn!(pool = %name, %error, "the status of a pool was not written"),
+            Err(_) => {
+                tracing::warn!(pool = %name, "the API server did not take the status of a pool in time")
+            }
+        }
+    }
+
+    /// One event for the first pod of each class that gets no place, as long as the reason is the same.
+    async fn tell_refused(&mut self, plan: &NodePlan) {
+        let mut still = BTreeMap::new();
+        for refused in &plan.refused {
+            let Some(pod) = refused.pods.iter().find_map(|uid| self.world.view.pod(uid)) else { continue };
+            let why: Vec<String> = refused.why.iter().map(ToString::to_string).collect();
+            let note = format!(
+                "{} pods of {}/{} get no node: {}",
+                refused.count,
+                refused.namespace,
+                refused.owner,
+                why.join("; ")
+            );
+            let key = format!("{}/{}", refused.namespace, refused.owner);
+            let is_news = self.told.refused.get(&key) != Some(&note);
+            still.insert(key, note.clone());
+            if is_news {
+                let regarding = ObjectReference {
+                    api_version: Some("v1".to_owned()),
+                    kind: Some("Pod".to_owned()),
+                    namespace: Some(pod.shape.namespace.to_string()),
+                    name: Some(pod.name.to_string()),
+                    uid: Some(pod.uid.to_string()),
+                    ..ObjectReference::default()
+                };
+                self.publish(EventType::Warning, "NoNodeForPod", note, regarding).await;
+            }
+        }
+        self.told.refused = still;
+    }
+
+    /// Publishes one event; a fresh recorder, since kube's folds events that differ only in their note.
+    pub(super) async fn publish(
+        &self,
+        type_: EventType,
+        reason: &str,
+        note: String,
+        regarding: ObjectReference,
+    ) {
+        if !self.leadership.outlives(WRITE_TIME) {
+            return;
+        }
+        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(self.pod_name.clone()) };
+        let recorder = Recorder::new(self.client.clone(), reporter);
+        let note = Some(crate::podscaler::events::truncated(&note));
+        let event =
+            Event { type_, reason: reason.to_owned(), note, action: "PlanNodes".to_owned(), secondary: None };
+        match timeout(WRITE_TIME, recorder.publish(&event, &regarding)).await {
+            Ok(Err(error)) => tracing::debug!(%error, "an event was not published"),
+            Ok(Ok(())) | Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Pods that workloads are about to get: announced to the planner before they exist.
+//!
+//! For each workload `max(0, wanted − pods that it has)`, computed anew at each look and never counted down by hand. What a
+//! Deployment wants is announced by the Deployment, and not by its `ReplicaSet`s again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::{
+    api::{
+        apps::v1::{Deployment, DeploymentCondition, ReplicaSet, StatefulSet},
+        core::v1::PodTemplateSpec,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use plimsoll_core::{
+    cluster::{Announced, Name, Pod, PodShape, PodState},
+    placement::{Change, View},
+};
+use plimsoll_observe::{
+    OwnerKind,
+    cluster::{Storage, observe_template},
+    observe_owner,
+};
+
+/// Workloads by uid, and the pods that each has.
+#[derive(Default)]
+pub(crate) struct Workloads {
+    workloads: BTreeMap<Name, Workload>,
+    /// Uids of pods that are not going, by the uid of their controller.
+    pods: BTreeMap<Name, BTreeSet<Name>>,
+    /// Uids of `ReplicaSet`s, by the uid of their Deployment.
+    sets: BTreeMap<Name, BTreeSet<Name>>,
+    /// The controller of each pod that is counted.
+    counted: BTreeMap<Name, Name>,
+    /// Those whose announcement may have changed.
+    dirty: BTreeSet<Name>,
+}
+
+struct Workload {
+    name: Name,
+    /// The Deployment that a `ReplicaSet` belongs to.
+    owner: Option<Name>,
+    wanted: u32,
+    /// What its next pod will ask for; None where nothing can be said of it.
+    shape: Option<Arc<PodShape>>,
+}
+
+impl Workloads {
+    pub(crate) fn deployment(&mut self, deployment: &Deployment, storage: &Storage, cut_off: i32) {
+        let spec = &deployment.spec;
+        let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref());
+        // A quota or an admission policy forbids its pods: they will not come, however long we wait.
+        let is_forbidden = |condition: &DeploymentCondition| {
+            condition.type_.as_deref() == Some("ReplicaFailure")
+                && condition.status.as_deref() == Some("True")
+        };
+        let waits = spec.paused == Some(true) || conditions.unwrap_or_default().iter().any(is_forbidden);
+        let wanted = if waits { Some(0) } else { spec.replicas };
+        self.set(&deployment.metadata, wanted, &spec.template, storage, cut_off);
+    }
+
+    pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage, cut_off: i32) {
+        let Some(template) = &set.spec.template else { return };
+        self.set(&set.metadata, set.spec.replicas, template, storage, cut_off);
+    }
+
+    pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage, cut_off: i32) {
+        self.set(&set.metadata, set.spec.replicas, &set.spec.template, storage, cut_off);
+    }
+
+    fn set(
+        &mut self,
+        metadata: &ObjectMeta,
+        replicas: Option<i32>,
+        template: &PodTemplateSpec,
+        storage: &Storage,
+        cut_off: i32,
+    ) {
+        let text = |text: &Option<String>| Name::from(text.as_deref().unwrap_or_default());
+        let uid = text(&metadata.uid);
+        let seen = observe_template(&text(&metadata.namespace), template, storage, cut_off);
+        let shape = seen.and_then(|(shape, unplannable)| unplannable.is_none().then_some(Arc::new(shape)));
+        let owner = observe_owner(metadata).filter(|owner| owner.kind == OwnerKind::Deployment);
+        let going = metadata.deletion_timestamp.is_some();
+        let wanted = if going { 0 } else { u32::try_from(replicas.unwrap_or(1)).unwrap_or(0) };
+        let owner = owner.map(|owner| Name::from(&*owner.uid));
+        if let Some(owner) = &owner {
+            self.sets.entry(owner.clone()).or_default().insert(uid.clone());
+            self.dirty.insert(owner.clone());
+        }
+        self.dirty.insert(uid.clone());
+        self.workloads.insert(uid, Workload { name: text(&metadata.name), owner, wanted, shape });
+    }
+
+    /// A workload is gone.
+    pub(crate) fn gone(&mut self, uid: &str) {
+        if let Some(owner) = self.workloads.remove(uid).and_then(|gone| gone.owner) {
+            if let Some(sets) = self.sets.get_mut(&owner) {
+                sets.remove(uid);
+            }
+            self.dirty.insert(owner);
+        }
+        self.sets.remove(uid);
+        self.dirty.insert(uid.into());
+    }
+
+    /// A pod is there, or is different. One that is going does not count.
+    pub(crate) fn pod_came(&mut self, pod: &Pod) {
+        let owner = pod.owner.as_ref().filter(|_| !matches!(pod.state, PodState::Terminating { .. }));
+        let Some(owner) = owner else { return self.pod_went(&pod.uid) };
+        if self.counted.insert(pod.uid.clone(), owner.uid.clone()).is_none() {
+            self.pods.entry(owner.uid.clone()).or_default().insert(pod.uid.clone());
+            self.touch(&owner.uid.clone());
+        }
+    }
+
+    /// A pod is gone.
+    pub(crate) fn pod_went(&mut self, uid: &Name) {
+        let Some(owner) = self.counted.remove(uid) else { return };
+        if let Some(pods) = self.pods.get_mut(&owner) {
+            pods.remove(uid);
+            if pods.is_empty() {
+                self.pods.remove(&owner);
+            }
+        }
+        self.touch(&owner);
+    }
+
+    fn touch(&mut self, owner: &Name) {
+        self.dirty.extend(self.workloads.get(owner).and_then(|workload| workload.owner.clone()));
+        self.dirty.insert(owner.clone());
+    }
+
+    /// Announces what has changed since the last call.
+    pub(crate) fn announce(&mut self, view: &mut View) {
+        for uid in std::mem::take(&mut self.dirty) {
+            let announced = self.workloads.get(&uid).and_then(|workload| self.announced(&uid, workload));
+            let nothing =
+                || Announced { key: uid.clone(), name: Name::from(""), shape: Arc::default(), count: 0 };
+            view.apply(Change::Announced(announced.unwrap_or_else(nothing)));
+        }
+    }
+
+    fn announced(&self, uid: &Name, workload: &Workload) -> Option<Announced> {
+        if workload.owner.is_some() {
+            return None;
+        }
+        let shape = workload.shape.clone()?;
+        let has = self.pods_of(uid);
+        let count = workload.wanted.saturating_sub(has);
+        Some(Announced { key: uid.clone(), name: workload.name.clone(), shape, count })
+    }
+
+    /// Its own pods, and those of the `ReplicaSet`s that belong to it.
+    fn pods_of(&self, uid: &Name) -> u32 {
+        let own = |uid: &Name| self.pods.get(uid).map_or(0, BTreeSet::len);
+        let sets = self.sets.get(uid).into_iter().flatten();
+        u32::try_from(own(uid) + sets.map(own).sum::<usize>()).unwrap_or(u32::MAX)
+    }
+}

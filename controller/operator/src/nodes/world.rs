@@ -1,0 +1,136 @@
+//! What is seen of the cluster, kept up to date change by change, by one task alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::api::{core::v1::Pod, storage::v1::CSINode};
+use kube::ResourceExt as _;
+use plimsoll_api::{CapacityPool, NodeOrder};
+use plimsoll_core::{
+    cluster::{Name, OfferingKey, Pod as CorePod},
+    placement::{Change, View},
+};
+use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
+use plimsoll_providers::ProviderError;
+
+use super::{polls::Said, workloads::Workloads};
+
+/// Kinds that must have been listed before anything is planned.
+pub(crate) const KINDS: [&str; 14] = [
+    "pods",
+    "nodes",
+    "csinodes",
+    "claims",
+    "volumes",
+    "classes",
+    "budgets",
+    "daemonsets",
+    "namespaces",
+    "deployments",
+    "replicasets",
+    "statefulsets",
+    "pools",
+    "orders",
+];
+
+/// What is seen of the cluster.
+#[derive(Default)]
+pub(crate) struct World {
+    /// What the planner looks at.
+    pub(crate) view: View,
+    /// Pools by name; one that does not decode is an error.
+    pub(crate) pools: BTreeMap<String, Arc<Result<CapacityPool, String>>>,
+    /// Orders by name.
+    pub(crate) orders: BTreeMap<String, Arc<NodeOrder>>,
+    /// `spec.providerID` of nodes, by their name.
+    pub(crate) provider_ids: BTreeMap<Name, Name>,
+    /// Orders about which a call to their provider is under way.
+    pub(crate) calls: BTreeSet<String>,
+    /// What providers refused since the last pass: the pool, what was asked for, and why.
+    pub(crate) failures: Vec<(String, OfferingKey, ProviderError)>,
+    /// What providers said last, by pool.
+    pub(crate) said: BTreeMap<String, Said>,
+    /// What owns pods.
+    pub(crate) workloads: Workloads,
+    pub(super) storage: Storage,
+    pub(super) csi_nodes: BTreeMap<String, Arc<CSINode>>,
+    /// Pods that wait and name claims: what is said of them changes with the claims.
+    claimants: BTreeMap<String, Arc<Pod>>,
+    /// The lowest priority that is planned for.
+    pub(super) cut_off: i32,
+    listed: BTreeSet<&'static str>,
+}
+
+impl World {
+    /// Remembers that all objects of a kind were shown.
+    pub(crate) fn listed(&mut self, kind: &'static str) {
+        if self.listed.insert(kind) && self.is_whole() {
+            tracing::info!("every node, pod, pool and order was seen");
+        }
+    }
+
+    /// Whether everything was seen.
+    pub(crate) fn is_whole(&self) -> bool {
+        KINDS.iter().all(|kind| self.listed.contains(kind))
+    }
+
+    /// Sets the lowest priority that is planned for; pods that wait are looked at anew.
+    pub(crate) fn set_cut_off(&mut self, cut_off: i32) {
+        self.cut_off = cut_off;
+    }
+
+    /// Takes an order in, as a watch or our own write has shown it. What is older than what is known is left out: a watch
+    /// may be behind our writes.
+    pub(crate) fn set_order(&mut self, order: NodeOrder) {
+        let version =
+            |order: &NodeOrder| order.resource_version().and_then(|version| version.parse::<u64>().ok());
+        let name = order.name_any();
+        let same = self.orders.get(&name).filter(|known| known.uid() == order.uid());
+        if same.is_some_and(|known| version(known) > version(&order)) {
+            return;
+        }
+        self.orders.insert(name, Arc::new(order));
+    }
+
+    pub(super) fn set_pod(&mut self, pod: Pod) {
+        let uid = Name::from(pod.uid().unwrap_or_default());
+        match observe_cluster_pod(&pod, &self.storage, self.cut_off) {
+            Some(seen) => {
+                self.workloads.pod_came(&seen);
+                self.note_claims(&uid, pod, &seen);
+                self.view.apply(Change::Pod(seen));
+            }
+            None => self.drop_pod(&uid),
+        }
+    }
+
+    pub(super) fn drop_pod(&mut self, uid: &Name) {
+        self.claimants.remove(&**uid);
+        self.workloads.pod_went(uid);
+        self.view.apply(Change::PodGone(uid.clone()));
+    }
+
+    fn note_claims(&mut self, uid: &Name, pod: Pod, seen: &CorePod) {
+        let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
+        let names_claims = volumes
+            .into_iter()
+            .flatten()
+            .any(|volume| volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some());
+        if names_claims && seen.state.node().is_none() {
+            self.claimants.insert(uid.to_string(), Arc::new(pod));
+        } else {
+            self.claimants.remove(&**uid);
+        }
+    }
+
+    /// Claims, volumes or classes have changed: what is said of pods that wait for them may have too.
+    pub(super) fn storage_changed(&mut self) {
+        for pod in self.claimants.values() {
+            if let Some(seen) = observe_cluster_pod(pod, &self.storage, self.cut_off) {
+                self.view.apply(Change::Pod(seen));
+            }
+        }
+    }
+}
