@@ -4,7 +4,7 @@
 //! `two_classes` the input of the cluster-autoscaler's estimator benchmark; `large` a cluster of 5,000 nodes and 150,000 pods.
 
 #![allow(missing_docs, reason = "criterion's macros declare undocumented items")]
-#![allow(clippy::unwrap_used, reason = "a benchmark")]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark")]
 
 #[path = "../tests/fleet/mod.rs"]
 mod fleet;

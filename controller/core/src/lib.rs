@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod cluster;
 pub mod nodes;
 mod numeric;

@@ -198,7 +198,9 @@ fn each_cause_is_said_once() {
     let offering = offering("m.large", ZONES[0], resources(2000, 8192, 110), 100_000);
     let mut all = changes(pods("store-get", 3, shape(9000, 1024, &[])));
     let mut gated = pods("gated", 2, shape(100, 100, &[]));
-    gated.iter_mut().for_each(|pod| pod.unplannable = Some(Unplannable::Gated("quota".into())));
+    for pod in &mut gated {
+        pod.unplannable = Some(Unplannable::Gated("quota".into()));
+    }
     all.extend(changes(gated));
     all.extend((0..12).map(|index| Change::Node(node(&format!("node-{index:02}"), "other", &offering))));
     all.push(Change::Pool(general));

@@ -2,8 +2,18 @@
 
 pub mod add;
 pub mod backoff;
+pub mod breaker;
+pub mod budget;
+pub mod drain;
+pub mod drainability;
+pub mod drift;
+#[cfg(test)]
+mod fixtures;
+pub mod pdb;
 mod plan;
 pub mod reason;
+pub mod remove;
 mod render;
+mod words;
 
 pub use plan::{NewNodes, NodePlan, Place, Placement, Refused};

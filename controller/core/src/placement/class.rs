@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::amounts::Amounts;
 use super::tally::TallyId;
-use crate::cluster::{Affinity, Labels, Name, NodeTerm, PodShape, Toleration, WhenUnsatisfiable};
+use crate::cluster::{Affinity, Labels, Name, NodeTerm, PodShape, Selector, Toleration, WhenUnsatisfiable};
 
 /// The number of a class.
 pub type ClassId = u32;
@@ -139,7 +139,7 @@ pub(crate) fn reads(shape: &PodShape) -> impl Iterator<Item = &Name> {
     let affinity = &shape.affinity;
     let terms = affinity.pods.iter().chain(&affinity.anti_pods);
     let spread = shape.spread.iter().filter_map(|spread| spread.selector.as_ref());
-    terms.filter_map(|term| term.selector.as_ref()).chain(spread).flat_map(|selector| selector.keys())
+    terms.filter_map(|term| term.selector.as_ref()).chain(spread).flat_map(Selector::keys)
 }
 
 /// The constraints among the spread of a shape.

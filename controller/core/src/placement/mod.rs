@@ -1,13 +1,14 @@
 //! Which pods fit where, by the rules of kube-scheduler 1.37.
 //!
 //! - [`View`] is the cluster, kept up to date change by change; [`View::packing`] gives a copy of its counts to try on.
-//! - [`fits`] answers for one pod and one node as the scheduler's PreFilter and Filter would.
+//! - [`fits`] answers for one pod and one node as the scheduler's `PreFilter` and `Filter` would.
 //! - [`Packing::place`] places many pods of one class by counting; what it does can be undone.
 //!
 //! Preferences never constrain. A rule is a file: [`unschedulable`], [`taints`], [`node_affinity`], [`host_ports`],
 //! [`amounts`] (resources), [`volumes`], [`spread`], [`pod_affinity`]. All work on counts: nodes of a kind answer alike what
 //! does not depend on their pods, equal pods are one class, and a spread or an affinity is a tally per domain.
 
+mod adopt;
 pub(crate) mod amounts;
 pub(crate) mod check;
 pub(crate) mod class;

@@ -132,7 +132,9 @@ impl Packing {
             self.put(node, class, step);
             note(placed, node, step);
             left -= step;
-            groups.iter_mut().for_each(|group| group.blocked = false);
+            for group in groups.iter_mut() {
+                group.blocked = false;
+            }
         }
         left
     }
@@ -158,7 +160,7 @@ impl Packing {
 
     /// The labels with domains of several nodes that matter to a class, and whether its pods are placed one by one so
     /// that the domains stay even.
-    fn wide_keys(&self, class: ClassId, balance: &[TallyId]) -> (Vec<KeyId>, bool) {
+    pub(crate) fn wide_keys(&self, class: ClassId, balance: &[TallyId]) -> (Vec<KeyId>, bool) {
         let of = self.class(class);
         let own = of.affinity.iter().chain(&of.anti).chain(balance).copied();
         let wide = own.chain(self.keeping_off(class)).filter(|tally| !self.is_by_host(*tally));

@@ -17,7 +17,7 @@ pub const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 pub const MIB: i64 = 1 << 20;
 pub const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 
-/// Numbers that look like chance and are the same everywhere (SplitMix64).
+/// Numbers that look like chance and are the same everywhere (`SplitMix64`).
 pub struct Draw(pub u64);
 
 impl Draw {

@@ -4,10 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{Announced, Name, PodShape};
+use crate::cluster::{Name, Pod, PodShape, PodState};
+use crate::nodes::drainability::{Question, Verdict, of_pod};
+use crate::nodes::pdb::Ledger;
 use crate::placement::View;
 use crate::placement::class::ClassId;
 use crate::placement::packing::Packing;
+use crate::time::Timestamp;
 
 /// Equal pods that look for room.
 #[derive(Clone, Debug)]
@@ -31,16 +34,18 @@ struct Turn {
     shape: Arc<PodShape>,
 }
 
+/// Pods that look for room otherwise than by waiting: their class, uid or key of announcement, and how many.
+pub(crate) type Others = [(ClassId, Name, u32)];
+
 /// All pods that look for room, the first to be served first.
-pub(crate) fn demands(view: &View, packing: &mut Packing) -> Vec<Demand> {
+pub(crate) fn demands(view: &View, packing: &mut Packing, others: &Others) -> Vec<Demand> {
     let mut found: BTreeMap<(ClassId, bool), u32> = BTreeMap::new();
     for (key, pods) in &view.dense().waiting {
         found.insert(*key, u32::try_from(pods.len()).unwrap_or(u32::MAX));
     }
-    for announced in view.announced() {
-        let class = view.dense().seeking_in(packing, &announced.shape);
-        let count = found.entry((class, false)).or_default();
-        *count = count.saturating_add(announced.count);
+    for (class, _, more) in others {
+        let count = found.entry((*class, false)).or_default();
+        *count = count.saturating_add(*more);
     }
     let demands =
         found.into_iter().map(|((class, is_daemons), count)| Demand { class, count, may_order: !is_daemons });
@@ -50,32 +55,56 @@ pub(crate) fn demands(view: &View, packing: &mut Packing) -> Vec<Demand> {
 }
 
 /// Uids of the pods of a class and keys of its announcements, with how many pods each is, in the order of these.
-pub(crate) fn names(view: &View, announced: &[(ClassId, Name, u32)], demand: &Demand) -> Vec<(Name, u32)> {
+pub(crate) fn names(view: &View, others: &Others, demand: &Demand) -> Vec<(Name, u32)> {
     let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
     let pods = pods.into_iter().flat_map(BTreeMap::keys).map(|uid| (uid.clone(), 1));
-    let announced = announced.iter().filter(|(class, ..)| demand.may_order && *class == demand.class);
-    let mut names: Vec<_> = pods.chain(announced.map(|(_, key, count)| (key.clone(), *count))).collect();
+    let others = others.iter().filter(|(class, ..)| demand.may_order && *class == demand.class);
+    let mut names: Vec<_> = pods.chain(others.map(|(_, key, count)| (key.clone(), *count))).collect();
     names.sort();
     names
 }
 
-/// The classes of all announcements.
-pub(crate) fn announced(view: &View, packing: &mut Packing) -> Vec<(ClassId, Name, u32)> {
-    let of = |announced: &Announced| {
-        let class = view.dense().seeking_in(packing, &announced.shape);
-        (class, announced.key.clone(), announced.count)
+/// All announcements, and pods that will be evicted from nodes that are being drained or taken away: they look for room
+/// before they are evicted.
+pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp) -> Vec<(ClassId, Name, u32)> {
+    let announced = view.announced().map(|of| (&of.shape, &of.key, of.count));
+    let uprooted = uprooted(view, now);
+    let all = announced.chain(uprooted.into_iter().map(|pod| (&pod.shape, &pod.uid, 1)));
+    let mut last: Option<(*const PodShape, ClassId)> = None;
+    all.map(|(shape, key, count)| {
+        let class = match last {
+            Some((known, class)) if known == Arc::as_ptr(shape) => class,
+            _ => view.dense().seeking_in(packing, shape),
+        };
+        last = Some((Arc::as_ptr(shape), class));
+        (class, key.clone(), count)
+    })
+    .collect()
+}
+
+fn uprooted(view: &View, now: Timestamp) -> Vec<&Pod> {
+    let going = view.nodes().filter(|node| node.interrupted || node.is_draining());
+    let ledger = Ledger::new(view.budgets());
+    let moves = |pod: &&Pod| {
+        let is_bound = matches!(pod.state, PodState::Bound { .. });
+        is_bound && of_pod(&Question { pod, covered: ledger.covers(pod), now }) == Verdict::Moves
     };
-    view.announced().map(of).collect()
+    going.flat_map(|node| view.pods_on(&node.name)).filter(moves).collect()
 }
 
 /// Whose the pods of a class are. Several owners may have equal pods; the first by name stands for all.
-pub(crate) fn owner(view: &View, announced: &[(ClassId, Name, u32)], demand: &Demand) -> Name {
+pub(crate) fn owner(view: &View, others: &Others, demand: &Demand) -> Name {
     let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
     let pods = pods.into_iter().flat_map(BTreeMap::values);
-    let owners = pods.map(|pod| pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name));
-    let keys = announced.iter().filter(|(class, ..)| *class == demand.class).map(|(_, key, _)| key);
-    let workloads = keys.filter_map(|key| view.announced.get(key)).map(|announced| &announced.name);
-    owners.chain(workloads).min().cloned().unwrap_or_else(|| "".into())
+    let owner =
+        |pod: &'_ Pod| pod.owner.as_ref().map_or_else(|| pod.name.clone(), |owner| owner.name.clone());
+    let owners = pods.map(|pod| owner(pod));
+    let keys = others.iter().filter(|(class, ..)| *class == demand.class).map(|(_, key, _)| key);
+    let workloads = keys.filter_map(|key| {
+        let announced = view.announced.get(key).map(|announced| announced.name.clone());
+        announced.or_else(|| view.pod(key).map(&owner))
+    });
+    owners.chain(workloads).min().unwrap_or_else(|| "".into())
 }
 
 fn turn(packing: &Packing, demand: &Demand) -> Turn {

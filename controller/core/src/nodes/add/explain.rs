@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::demand::{self, Demand};
+use super::demand::{self, Demand, Others};
 use super::solve::Solver;
 use crate::cluster::{Name, Resource};
 use crate::nodes::Refused;
@@ -18,7 +18,7 @@ pub(crate) fn refused(
     demands: &[Demand],
     left: &[u32],
     on_order: &[NodeIx],
-    announced: &[(ClassId, Name, u32)],
+    others: &Others,
 ) -> Vec<Refused> {
     let mut refused = left_alone(view);
     for (demand, left) in demands.iter().zip(left).filter(|(_, left)| **left > 0) {
@@ -35,8 +35,8 @@ pub(crate) fn refused(
         let shape = &solver.packing.class(demand.class).shape;
         refused.push(Refused {
             namespace: shape.namespace.clone(),
-            owner: demand::owner(view, announced, demand),
-            pods: without_place(&demand::names(view, announced, demand), *left),
+            owner: demand::owner(view, others, demand),
+            pods: without_place(&demand::names(view, others, demand), *left),
             count: *left,
             why: causes.into_iter().map(|(cause, count)| WhyRefused { cause, count }).collect(),
         });

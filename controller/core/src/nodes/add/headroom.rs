@@ -49,22 +49,29 @@ pub(crate) fn serve(
     now: Timestamp,
 ) -> Vec<Placed> {
     let mut served = Vec::new();
+    for (_, shape, count) in wanted(view, now) {
+        let class = view.dense().seeking_in(solver.packing, &shape);
+        let demand = Demand { class, count, may_order: true };
+        let mut placed = Placed::new();
+        let left = solver.packing.place(class, count, elsewhere, &mut placed);
+        solver.serve(&demand, left, elsewhere, &mut placed);
+        served.push(placed);
+    }
+    served
+}
+
+/// The headroom of all pools at `now`: its name, and pods of which shape and how many.
+pub(crate) fn wanted(view: &View, now: Timestamp) -> Vec<(Name, Arc<PodShape>, u32)> {
+    let mut wanted = Vec::new();
     for pool in view.pools() {
         for headroom in pool.headroom.iter().filter(|headroom| is_open(headroom, now)) {
             let (requests, count) = pieces(view, pool, &headroom.size);
-            if count == 0 {
-                continue;
+            if count > 0 {
+                wanted.push((headroom.name.clone(), Arc::new(shape(pool, requests)), count));
             }
-            let shape = Arc::new(shape(pool, requests));
-            let class = view.dense().seeking_in(solver.packing, &shape);
-            let demand = Demand { class, count, may_order: true };
-            let mut placed = Placed::new();
-            let left = solver.packing.place(class, count, elsewhere, &mut placed);
-            solver.serve(&demand, left, elsewhere, &mut placed);
-            served.push(placed);
         }
     }
-    served
+    wanted
 }
 
 /// A schedule that is not understood keeps room: the pool's own conditions say what is wrong with it.

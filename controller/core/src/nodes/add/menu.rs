@@ -44,6 +44,10 @@ pub(crate) struct Family {
     pub(crate) stand_in: NodeIx,
 }
 
+/// What offerings of a pool have in common that are one family: the zone, the kind of node with its domains and daemons, and
+/// attach limits.
+type Alike = (Name, Vec<u32>, Vec<(Name, i64)>);
+
 /// Everything that can be ordered, and what cannot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Menu {
@@ -115,7 +119,7 @@ impl Menu {
     }
 
     fn add_pool(&mut self, pool: &Pool, packing: &mut Packing, daemons: &[ClassId], now: Timestamp) {
-        let mut families: BTreeMap<(Name, Vec<u32>, Vec<(Name, i64)>), usize> = BTreeMap::new();
+        let mut families: BTreeMap<Alike, usize> = BTreeMap::new();
         let mut offerings: Vec<&Offering> = pool.offerings.iter().collect();
         offerings.sort_by(|one, other| one.key.cmp(&other.key));
         offerings.dedup_by(|one, other| one.key == other.key);
@@ -128,13 +132,12 @@ impl Menu {
                 });
             };
             let left = match offering.capacity {
-                Capacity::Unknown => None,
                 Capacity::Left(left) => Some(left),
                 Capacity::AvoidedUntil(until) if until > now => {
                     pass_over(WhyPassedOver::AvoidedUntil(until));
                     continue;
                 }
-                Capacity::AvoidedUntil(_) => None,
+                Capacity::Unknown | Capacity::AvoidedUntil(_) => None,
             };
             if left == Some(0) {
                 pass_over(WhyPassedOver::NoneLeft);

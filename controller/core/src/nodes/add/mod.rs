@@ -9,13 +9,16 @@
 //! enlarge a node or open one, whichever costs less per pod. This is first-fit decreasing on bins of variable size.
 
 mod choose;
-mod demand;
+pub(crate) mod demand;
+mod enlarge;
 mod explain;
-mod headroom;
+pub(crate) mod headroom;
 pub(crate) mod limits;
 pub(crate) mod menu;
+mod offer;
 mod outcome;
-mod solve;
+mod replay;
+pub(crate) mod solve;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,7 +63,8 @@ pub(crate) type Journal = Vec<Entry>;
 pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     let mut packing = view.dense().packing.clone();
     close_what_goes(view, &mut packing);
-    let demands = demand::demands(view, &mut packing);
+    let others = demand::others(view, &mut packing, now);
+    let demands = demand::demands(view, &mut packing, &others);
     packing.watch(demands.iter().map(|demand| demand.class));
     let existing = existing(view, &packing);
     let mut journal = Journal::new();
@@ -109,9 +113,8 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
         left
     });
     solver.shrink(&used(&journal, &spare));
-    let announced = demand::announced(view, solver.packing);
-    let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &announced);
-    outcome::plan(view, &solver, &demands, &journal, &spare, &coming, &announced, refused)
+    let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &others);
+    outcome::plan(view, &solver, &demands, &journal, &spare, &coming, &others, refused)
 }
 
 fn used(journal: &Journal, spare: &[Placed]) -> BTreeSet<NodeIx> {
@@ -148,11 +151,11 @@ fn again_while_it_helps<T: AsRef<Packing>>(
     }
 }
 
-/// Nodes that are being drained or will be taken away get no more pods.
+/// Nodes that are being drained or will be taken away get no more pods, and their own look for room elsewhere.
 fn close_what_goes(view: &View, packing: &mut Packing) {
     for node in view.nodes().filter(|node| node.interrupted || node.is_draining()) {
         if let Some(at) = view.dense().node(&node.name) {
-            packing.set_open(at, false);
+            packing.remove_node(at);
         }
     }
 }
@@ -162,7 +165,7 @@ fn existing(view: &View, packing: &Packing) -> Vec<NodeIx> {
     let nodes = view.dense().nodes().map(|(_, node)| node);
     let with_room = nodes.filter(|node| {
         let state = &packing.nodes[*node as usize];
-        state.open && state.free.base[3] > 0
+        state.open && state.present && state.free.base[3] > 0
     });
     let mut nodes: Vec<NodeIx> = with_room.collect();
     // The order by name is kept where room is equal.

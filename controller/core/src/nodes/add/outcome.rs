@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::demand::{self, Demand};
+use super::demand::{self, Demand, Others};
 use super::solve::Solver;
 use super::{Coming, Entry, Journal};
 use crate::cluster::Name;
 use crate::nodes::{NewNodes, NodePlan, Place, Placement, Refused};
 use crate::placement::packing::NodeIx;
-use crate::placement::{ClassId, Placed, View};
+use crate::placement::{Placed, View};
 
 /// The plan in its own words.
 #[allow(clippy::too_many_arguments, reason = "all that a plan is made of, and nothing else")]
@@ -19,7 +19,7 @@ pub(crate) fn plan(
     journal: &Journal,
     spare: &[Placed],
     coming: &[Coming],
-    announced: &[(ClassId, Name, u32)],
+    others: &Others,
     refused: Vec<Refused>,
 ) -> NodePlan {
     let mut pods: BTreeMap<NodeIx, u32> = BTreeMap::new();
@@ -27,20 +27,20 @@ pub(crate) fn plan(
     for (node, count) in placed.chain(spare.iter().flatten().copied()) {
         *pods.entry(node).or_default() += count;
     }
-    let mut places: BTreeMap<NodeIx, Place> = BTreeMap::new();
+    let mut called: BTreeMap<NodeIx, Place> = BTreeMap::new();
     for (name, node) in view.dense().nodes().filter(|(_, node)| pods.contains_key(node)) {
-        places.insert(node, Place::Node(name.clone()));
+        called.insert(node, Place::Node(name.clone()));
     }
     for of in coming {
-        places.insert(of.node, Place::Order(of.order.clone(), of.number));
+        called.insert(of.node, Place::Order(of.order.clone(), of.number));
     }
-    let add = new_nodes(solver, &pods, &mut places);
+    let add = new_nodes(solver, &pods, &mut called);
     let mut passed_over = solver.menu.passed_over.clone();
     passed_over.sort();
     NodePlan {
         price: add.iter().map(|of| of.price.saturating_mul(i64::from(of.count))).fold(0, i64::saturating_add),
         add,
-        placements: placements(view, demands, journal, announced, &places),
+        placements: placements(view, demands, journal, others, &called),
         refused,
         passed_over,
     }
@@ -50,7 +50,7 @@ pub(crate) fn plan(
 fn new_nodes(
     solver: &Solver<'_>,
     pods: &BTreeMap<NodeIx, u32>,
-    places: &mut BTreeMap<NodeIx, Place>,
+    called: &mut BTreeMap<NodeIx, Place>,
 ) -> Vec<NewNodes> {
     let mut groups: BTreeMap<(&Name, &crate::cluster::OfferingKey), (NewNodes, Vec<NodeIx>)> =
         BTreeMap::new();
@@ -73,7 +73,7 @@ fn new_nodes(
     }
     let mut add = Vec::with_capacity(groups.len());
     for (entry, (group, nodes)) in (0..).zip(groups.into_values()) {
-        places.extend((0..).zip(nodes).map(|(number, node)| (node, Place::New(entry, number))));
+        called.extend((0..).zip(nodes).map(|(number, node)| (node, Place::New(entry, number))));
         add.push(group);
     }
     add
@@ -84,16 +84,16 @@ fn placements(
     view: &View,
     demands: &[Demand],
     journal: &Journal,
-    announced: &[(ClassId, Name, u32)],
-    places: &BTreeMap<NodeIx, Place>,
+    others: &Others,
+    called: &BTreeMap<NodeIx, Place>,
 ) -> Vec<Placement> {
     let mut names: Vec<Option<std::vec::IntoIter<(Name, u32)>>> = vec![None; demands.len()];
     let mut open: Vec<Option<(Name, u32)>> = vec![None; demands.len()];
     let mut placements = Vec::with_capacity(journal.len());
     for Entry { demand, node, count } in journal {
-        let Some(place) = places.get(node) else { continue };
-        let pods = names[*demand]
-            .get_or_insert_with(|| demand::names(view, announced, &demands[*demand]).into_iter());
+        let Some(place) = called.get(node) else { continue };
+        let pods =
+            names[*demand].get_or_insert_with(|| demand::names(view, others, &demands[*demand]).into_iter());
         let mut count = *count;
         while count > 0 {
             let Some((pod, waiting)) = open[*demand].take().or_else(|| pods.next()) else { break };

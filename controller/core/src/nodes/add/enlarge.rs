@@ -1,0 +1,158 @@
+//! Nodes of a plan become larger, and in the end as small as they can be.
+
+use std::collections::BTreeSet;
+
+use super::choose::price_per_pod;
+use super::menu::Family;
+use super::solve::{NewNode, Solver};
+use crate::placement::ClassId;
+use crate::placement::amounts::Amounts;
+use crate::placement::check::Look;
+use crate::placement::packing::NodeIx;
+
+/// How many nodes of the plan are looked at for the cheapest to enlarge.
+const LOOKS: usize = 8;
+
+/// A node of the plan that becomes a larger one.
+pub(super) struct Growth {
+    pub(super) new: usize,
+    pub(super) alternative: usize,
+    pub(super) pods: u32,
+    pub(super) price_per_pod: i64,
+}
+
+impl Solver<'_> {
+    /// The cheapest of some nodes of this plan to enlarge for up to `need` pods of a class.
+    pub(super) fn best_growth(&mut self, class: ClassId, need: u32, families: &[usize]) -> Option<Growth> {
+        let mut best: Option<Growth> = None;
+        let of = self.packing.tables.classes[class as usize].clone();
+        for &family in families {
+            let nodes = self.by_family[family].len();
+            let mut looks = 0;
+            for step in 0..nodes {
+                let at = (self.cursor[family] + step) % nodes;
+                let new = self.by_family[family][at];
+                let node = self.new[new].node;
+                if self.new[new].reserved {
+                    continue;
+                }
+                let allowed = self.packing.allowance(class, node, Look::Host).min(need);
+                if allowed == 0 || !self.packing.nodes[node as usize].open {
+                    continue;
+                }
+                if let Some(growth) = self.growth(new, &of.ask, allowed)
+                    && best.as_ref().is_none_or(|best| growth.price_per_pod < best.price_per_pod)
+                {
+                    best = Some(growth);
+                }
+                looks += 1;
+                if looks == LOOKS {
+                    self.cursor[family] = at + 1;
+                    break;
+                }
+            }
+        }
+        best
+    }
+
+    /// What it costs per pod to enlarge a node for as many pods as pays best, up to `most`.
+    pub(super) fn growth(&self, new: usize, ask: &Amounts, most: u32) -> Option<Growth> {
+        let is = &self.new[new];
+        let family = &self.menu.families[is.family];
+        let now = &family.alternatives[is.alternative];
+        let used = self.used_of(new);
+        let mut best: Option<Growth> = None;
+        let mut pods = most;
+        while pods > 0 {
+            let mut wanted = used.clone();
+            wanted.add(ask, i64::from(pods));
+            if let Some(alternative) = self.cheapest(family, is.alternative, &wanted) {
+                let price = family.alternatives[alternative].price - now.price;
+                let price_per_pod = price_per_pod(price, pods);
+                if best.as_ref().is_none_or(|best| price_per_pod < best.price_per_pod) {
+                    best = Some(Growth { new, alternative, pods, price_per_pod });
+                }
+            }
+            pods /= 2;
+        }
+        best
+    }
+
+    /// The cheapest alternative that holds this, from one that does not on.
+    pub(super) fn cheapest(&self, family: &Family, from: usize, wanted: &Amounts) -> Option<usize> {
+        let now = &family.alternatives[from];
+        (from..family.alternatives.len()).find(|at| {
+            let offered = &family.alternatives[*at];
+            offered.room.holds(wanted)
+                && (*at == from || offered.left != Some(0))
+                && (*at == from
+                    || self
+                        .bounds
+                        .forbids_resources(&family.pool, &offered.allocatable, Some(&now.allocatable))
+                        .is_none())
+        })
+    }
+
+    pub(super) fn turn_into(&mut self, new: usize, alternative: usize) {
+        let NewNode { node, family, alternative: from, .. } = self.new[new];
+        if from == alternative {
+            return;
+        }
+        let family = &mut self.menu.families[family];
+        let mut by = family.alternatives[alternative].gross.clone();
+        by.add(&family.alternatives[from].gross, -1);
+        self.packing.resize(node, by);
+        let (to, was) = (&family.alternatives[alternative], &family.alternatives[from]);
+        self.bounds.change(&family.pool, &to.allocatable, &was.allocatable);
+        give(&mut family.alternatives[from].left);
+        take(&mut family.alternatives[alternative].left);
+        self.new[new].alternative = alternative;
+    }
+
+    /// Makes of each new node the cheapest that holds what is on it, and gives back those that are not `used`.
+    pub(crate) fn shrink(&mut self, used: &BTreeSet<NodeIx>) {
+        for new in 0..self.new.len() {
+            let NewNode { node, family: at, alternative: from, kept, gone, .. } = self.new[new];
+            if gone {
+                continue;
+            }
+            if !kept && !used.contains(&node) {
+                let family = &mut self.menu.families[at];
+                give(&mut family.alternatives[from].left);
+                self.bounds.remove(&family.pool, &family.zone, &family.alternatives[from].allocatable);
+                self.packing.remove_node(node);
+                self.new[new].gone = true;
+                continue;
+            }
+            let family = &self.menu.families[at];
+            let holds = self.used_of(new);
+            let smaller = (0..from).find(|alternative| {
+                let offered = &family.alternatives[*alternative];
+                offered.left != Some(0) && offered.room.holds(&holds)
+            });
+            if let Some(alternative) = smaller {
+                self.turn_into(new, alternative);
+            }
+        }
+        let new = &self.new;
+        self.by_family.iter_mut().for_each(|family| family.retain(|at| !new[*at].gone));
+        let packing = &self.packing;
+        self.opened.retain(|node| packing.nodes[*node as usize].present);
+    }
+
+    /// What is on a node of this plan besides daemons.
+    pub(super) fn used_of(&self, new: usize) -> Amounts {
+        let NewNode { node, family, alternative, .. } = &self.new[new];
+        let mut used = self.menu.families[*family].alternatives[*alternative].room.clone();
+        used.add(&self.packing.nodes[*node as usize].free, -1);
+        used
+    }
+}
+
+pub(super) fn take(left: &mut Option<u32>) {
+    *left = left.map(|left| left.saturating_sub(1));
+}
+
+pub(super) fn give(left: &mut Option<u32>) {
+    *left = left.map(|left| left.saturating_add(1));
+}

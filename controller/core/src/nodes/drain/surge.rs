@@ -1,0 +1,156 @@
+//! One replica more before one goes.
+//!
+//! A Deployment gets one replica more, and when all of them are available one less again, while the pod on the node has
+//! the lowest deletion cost: so the `ReplicaSet` takes that one, and at no time fewer run than were asked for. It is not done
+//! during a rollout, in which the Deployment decides which pods go, nor for pods with volumes, which cannot be in two
+//! places. At most as many Deployments do it at a time as the pool allows.
+
+use serde::{Deserialize, Serialize};
+
+use super::act::{Action, WaitsFor};
+use super::{Drain, Seen};
+use crate::cluster::{Name, Pod, Workload};
+use crate::nodes::pdb::{Forbidden, Ledger};
+
+/// A replica more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Surge {
+    /// The Deployment's namespace.
+    pub namespace: Name,
+    /// The Deployment's name.
+    pub deployment: Name,
+    /// How many replicas it had.
+    pub from: i32,
+    /// The uid of the pod that is to go.
+    pub pod: Name,
+    /// Whether the replica was given back.
+    pub given_back: bool,
+}
+
+/// What to do in place of an eviction.
+pub(super) enum Instead {
+    /// Nothing: evict it.
+    Evict,
+    /// This.
+    Do(Action),
+    /// Wait.
+    Wait(WaitsFor),
+}
+
+/// What to do with a pod whose turn it is.
+pub(super) fn instead_of_eviction(
+    drain: &mut Drain,
+    seen: &Seen<'_>,
+    ledger: &Ledger<'_>,
+    pod: &Pod,
+) -> Instead {
+    let owner = pod.owner.as_ref().map(|owner| &owner.uid);
+    let workload = owner.and_then(|owner| Some((owner, seen.workloads.get(owner)?)));
+    let Some((owner, workload)) = workload.filter(|_| pod.shape.volumes.is_empty()) else {
+        return Instead::Evict;
+    };
+    let Some(deployment) = &workload.deployment else { return Instead::Evict };
+    let full_name = format!("{}/{deployment}", workload.namespace);
+    if let Some(surge) = drain.surges.get_mut(owner) {
+        return go_on(surge, workload, pod, full_name);
+    }
+    let is_forbidden = matches!(ledger.check(pod), Err(Forbidden::Exhausted { .. }));
+    let is_alone = workload.replicas == 1;
+    let used = drain.surges.len() + seen.surging as usize;
+    if !(is_forbidden || is_alone) || used >= seen.settings.max_surge as usize {
+        return Instead::Evict;
+    }
+    if workload.in_rollout {
+        return Instead::Wait(WaitsFor::Rollout { deployment: full_name });
+    }
+    let surge = Surge {
+        namespace: workload.namespace.clone(),
+        deployment: deployment.clone(),
+        from: workload.replicas,
+        pod: pod.uid.clone(),
+        given_back: false,
+    };
+    let action = Action::Surge {
+        namespace: surge.namespace.clone(),
+        deployment: surge.deployment.clone(),
+        replicas: surge.from.saturating_add(1),
+    };
+    drain.surges.insert(owner.clone(), surge);
+    Instead::Do(action)
+}
+
+fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) -> Instead {
+    // Of several pods of one Deployment one goes after the other.
+    if surge.pod != pod.uid {
+        return Instead::Wait(WaitsFor::Surge { deployment });
+    }
+    if workload.in_rollout {
+        return Instead::Wait(WaitsFor::Rollout { deployment });
+    }
+    let wanted = surge.from.saturating_add(1);
+    if surge.given_back {
+        // Asked again until the pod ends: the first time may not have come through.
+        return Instead::Do(give_back(surge, surge.from, vec![pod.uid.clone()]));
+    }
+    if workload.replicas < wanted {
+        return Instead::Do(Action::Surge {
+            namespace: surge.namespace.clone(),
+            deployment: surge.deployment.clone(),
+            replicas: wanted,
+        });
+    }
+    if workload.available < workload.replicas {
+        return Instead::Wait(WaitsFor::Surge { deployment });
+    }
+    // Whoever scaled it meanwhile is not overruled: one less than there are now.
+    surge.from = workload.replicas - 1;
+    surge.given_back = true;
+    Instead::Do(give_back(surge, surge.from, vec![pod.uid.clone()]))
+}
+
+fn give_back(surge: &Surge, replicas: i32, pods: Vec<Name>) -> Action {
+    Action::GiveBack {
+        namespace: surge.namespace.clone(),
+        deployment: surge.deployment.clone(),
+        replicas,
+        pods,
+    }
+}
+
+/// Surges whose pod is gone, or is ending, are done with; one that was not given back before its pod went is now.
+pub(super) fn forget_those_that_went(drain: &mut Drain, seen: &Seen<'_>) {
+    let is_there = |uid: &Name| {
+        seen.pods
+            .iter()
+            .any(|pod| pod.uid == *uid && matches!(pod.state, crate::cluster::PodState::Bound { .. }))
+    };
+    drain.surges.retain(|_, surge| is_there(&surge.pod) || !surge.given_back);
+    for surge in drain.surges.values_mut() {
+        // Its pod went by itself: the replica goes back with the next pod, or at the end.
+        if !is_there(&surge.pod) {
+            let same = seen.pods.iter().find(|pod| {
+                let owner = pod.owner.as_ref().and_then(|owner| seen.workloads.get(&owner.uid));
+                owner.is_some_and(|owner| {
+                    owner.deployment.as_ref() == Some(&surge.deployment) && owner.namespace == surge.namespace
+                })
+            });
+            if let Some(pod) = same {
+                surge.pod = pod.uid.clone();
+            }
+        }
+    }
+}
+
+/// What a drain that is over gives back.
+pub(super) fn give_all_back(drain: &Drain, seen: &Seen<'_>) -> Vec<Action> {
+    let open = drain.surges.iter().filter(|(_, surge)| !surge.given_back);
+    let back = open.map(|(owner, surge)| {
+        let replicas = seen.workloads.get(owner).map_or(surge.from, |workload| {
+            // Not more than was added, and nothing where the addition did not come through.
+            if workload.replicas > surge.from { workload.replicas - 1 } else { workload.replicas }
+        });
+        give_back(surge, replicas, Vec::new())
+    });
+    back.collect()
+}

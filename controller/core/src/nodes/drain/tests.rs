@@ -1,0 +1,303 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::cluster::{DRAINING, DisruptionBudget, Effect, Selector, Taint, UnhealthyPods};
+use crate::nodes::fixtures::{node, pod};
+
+const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+/// A node that is drained, and what is around it.
+struct World {
+    node: Option<Node>,
+    pods: Vec<Pod>,
+    workloads: BTreeMap<Name, Workload>,
+    budgets: Vec<DisruptionBudget>,
+    coming: BTreeSet<Name>,
+    failed: BTreeSet<Name>,
+    held: Option<Tripped>,
+    settings: cluster::Drain,
+    drain: Drain,
+    now: Timestamp,
+}
+
+impl World {
+    fn new(pods: &[(&str, i32)]) -> Self {
+        let with_priority = |(name, priority): &(&str, i32)| {
+            let mut pod = pod(name, "n");
+            Arc::make_mut(&mut pod.shape).priority = *priority;
+            pod
+        };
+        let mut node = node("n", "a");
+        node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
+        Self {
+            node: Some(node),
+            pods: pods.iter().map(with_priority).collect(),
+            workloads: BTreeMap::new(),
+            budgets: Vec::new(),
+            coming: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            held: None,
+            settings: cluster::Drain::default(),
+            drain: Drain { tainted: true, ..Drain::new(NOW, false, BTreeSet::new()) },
+            now: NOW + Span::from_secs(10),
+        }
+    }
+
+    fn budget(mut self, allowed: i32) -> Self {
+        self.budgets.push(DisruptionBudget {
+            namespace: "shop".into(),
+            name: "web".into(),
+            selector: Some(Selector::default()),
+            allowed,
+            healthy: 1,
+            desired: 2,
+            unhealthy: UnhealthyPods::IfHealthyBudget,
+            disrupted: BTreeSet::new(),
+        });
+        self
+    }
+
+    /// The Deployment of all pods, which may surge.
+    fn workload(mut self, replicas: i32) -> Self {
+        self.settings.max_surge = 1;
+        self.deployed(replicas, replicas);
+        self
+    }
+
+    fn deployed(&mut self, replicas: i32, available: i32) {
+        let workload = Workload {
+            owner: "uid-web".into(),
+            namespace: "shop".into(),
+            deployment: Some("web".into()),
+            replicas,
+            available,
+            in_rollout: false,
+        };
+        self.workloads.insert("uid-web".into(), workload);
+    }
+
+    fn step(&mut self) -> Step {
+        let pods: Vec<&Pod> = self.pods.iter().collect();
+        let seen = Seen {
+            node: self.node.as_ref(),
+            pods: &pods,
+            workloads: &self.workloads,
+            coming: &self.coming,
+            failed: &self.failed,
+            surging: 0,
+            held: self.held.as_ref(),
+            settings: &self.settings,
+            now: self.now,
+        };
+        let step = step(&self.drain, &seen, &mut Ledger::new(&self.budgets));
+        if let Some(drain) = &step.drain {
+            self.drain = drain.clone();
+        }
+        step
+    }
+
+    fn waits(&mut self) -> String {
+        self.step().waits.map_or_else(String::new, |waits| waits.to_string())
+    }
+
+    fn evicted(&mut self) -> Vec<String> {
+        let evicted = |action: &Action| match action {
+            Action::Evict { name, .. } => Some(name.to_string()),
+            _ => None,
+        };
+        self.step().actions.iter().filter_map(evicted).collect()
+    }
+
+    fn ends(&mut self, name: &str) {
+        for pod in self.pods.iter_mut().filter(|pod| &*pod.name == name) {
+            let until = self.now + Span::from_secs(30);
+            pod.state = PodState::Terminating { node: "n".into(), until };
+        }
+    }
+
+    fn is_gone(&mut self, name: &str) {
+        self.pods.retain(|pod| &*pod.name != name);
+    }
+}
+
+#[test]
+fn the_taint_comes_first_and_nothing_else_with_it() {
+    let mut world = World::new(&[("web", 0)]);
+    world.drain.tainted = false;
+    world.node.iter_mut().for_each(|node| node.taints.clear());
+    assert_eq!(world.step().actions, [Action::Taint]);
+    assert_eq!(world.step().actions, [Action::Taint], "until it is seen");
+}
+
+#[test]
+fn less_important_pods_go_first_and_the_others_when_they_are_gone() {
+    let mut world = World::new(&[("high", 10), ("low-0", 0), ("low-1", 0)]);
+    assert_eq!(world.evicted(), ["low-0", "low-1"]);
+    world.ends("low-0");
+    world.is_gone("low-1");
+    assert_eq!(world.waits(), "waits for 1 pods to end");
+    world.is_gone("low-0");
+    assert_eq!(world.evicted(), ["high"]);
+    world.is_gone("high");
+    assert_eq!(world.step().actions, [Action::Delete]);
+    assert_eq!(world.waits(), "waits for the provider to take it");
+    world.node = None;
+    let last = world.step();
+    assert_eq!((last.actions, last.drain), (vec![Action::Done], None));
+}
+
+#[test]
+fn only_as_many_are_evicted_at_once_as_budgets_allow() {
+    let mut world = World::new(&[("web-0", 0), ("web-1", 0), ("web-2", 0)]).budget(2);
+    assert_eq!(world.evicted(), ["web-0", "web-1"]);
+    let mut world = World::new(&[("web-0", 0)]).budget(0);
+    assert_eq!(
+        world.waits(),
+        "pod shop/web-0 may not be evicted: PodDisruptionBudget web allows no disruption"
+    );
+}
+
+#[test]
+fn a_long_grace_period_is_cut() {
+    let mut world = World::new(&[("web", 0)]);
+    world.pods[0].eviction.grace = Span::from_secs(3600);
+    let Some(Action::Evict { grace, .. }) = world.step().actions.pop() else { panic!("evicts nothing") };
+    assert_eq!(grace, Some(Span::from_secs(600)));
+}
+
+#[test]
+fn the_nodes_that_its_pods_go_to_have_to_be_ready_first() {
+    let mut world = World::new(&[("web", 0)]);
+    world.drain.needs.insert("order-1".into());
+    world.coming.insert("order-1".into());
+    assert_eq!(world.waits(), "waits for the nodes of order-1");
+    world.failed.insert("order-1".into());
+    let last = world.step();
+    assert_eq!(last.actions, [Action::Untaint(GivenUp::OrderFailed("order-1".into()))]);
+    world.coming.clear();
+    world.failed.clear();
+    assert_eq!(world.evicted(), ["web"]);
+}
+
+#[test]
+fn a_drain_that_takes_too_long_is_undone() {
+    let mut world = World::new(&[("web", 0)]).budget(0);
+    let ends = NOW + Span::from_secs(1800);
+    assert_eq!(world.step().next_look, Some(ends));
+    world.now = ends;
+    let last = world.step();
+    assert_eq!(last.actions, [Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)))]);
+    assert_eq!(last.drain, None);
+    world.drain.interrupted = true;
+    assert!(world.step().drain.is_some(), "one that goes anyway is never given up");
+}
+
+#[test]
+fn a_taint_that_somebody_took_away_is_a_veto() {
+    let mut world = World::new(&[("web", 0)]);
+    world.node.iter_mut().for_each(|node| node.taints.clear());
+    assert_eq!(world.step().actions, [Action::Untaint(GivenUp::TaintRemoved)]);
+}
+
+#[test]
+fn a_pod_that_may_not_be_evicted_any_more_ends_the_drain_unless_the_node_goes_anyway() {
+    let mut world = World::new(&[("job", 0), ("web", 0)]);
+    world.pods[0].eviction.safe = Some(false);
+    let last = world.step();
+    assert!(matches!(last.actions[..], [Action::Untaint(GivenUp::Pod { .. })]), "{last:?}");
+    world.drain.interrupted = true;
+    assert_eq!(world.evicted(), ["web"]);
+    world.is_gone("web");
+    assert_eq!(world.waits(), "pod shop/job has cluster-autoscaler.kubernetes.io/safe-to-evict: \"false\"");
+}
+
+#[test]
+fn nothing_is_evicted_or_deleted_while_the_breaker_is_open() {
+    let mut world = World::new(&[("web", 0)]);
+    world.held = Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: 200 });
+    assert!(world.step().actions.is_empty());
+    world.pods.clear();
+    assert!(world.step().actions.is_empty());
+    world.drain.interrupted = true;
+    assert_eq!(world.step().actions, [Action::Delete]);
+}
+
+#[test]
+fn the_scheduler_has_time_to_see_the_taint() {
+    let mut world = World::new(&[]);
+    world.now = NOW + Span::from_secs(4);
+    assert_eq!(world.waits(), "waits until the taint is seen everywhere");
+    world.now = NOW + Span::from_secs(5);
+    assert_eq!(world.step().actions, [Action::Delete]);
+}
+
+fn surge(replicas: i32) -> Action {
+    Action::Surge { namespace: "shop".into(), deployment: "web".into(), replicas }
+}
+
+fn back(replicas: i32, pods: &[&str]) -> Action {
+    let pods = pods.iter().map(|pod| Name::from(*pod)).collect();
+    Action::GiveBack { namespace: "shop".into(), deployment: "web".into(), replicas, pods }
+}
+
+#[test]
+fn a_deployment_gets_one_replica_more_before_its_only_pod_goes() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    assert_eq!(world.step().actions, [surge(2)]);
+    assert_eq!(world.step().actions, [surge(2)], "again until it is seen");
+    world.deployed(2, 1);
+    assert_eq!(world.waits(), "waits for one replica more of shop/web");
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+    world.ends("web");
+    world.deployed(1, 1);
+    assert_eq!(world.waits(), "waits for 1 pods to end");
+    world.is_gone("web");
+    assert_eq!(world.step().actions, [Action::Delete]);
+    assert!(world.drain.surges.is_empty());
+}
+
+#[test]
+fn a_budget_that_allows_nothing_is_kept_by_a_surge() {
+    let mut world = World::new(&[("web-0", 0), ("web-1", 0)]).budget(0).workload(2);
+    assert_eq!(world.step().actions, [surge(3)], "one after the other");
+    world.deployed(3, 3);
+    assert_eq!(world.step().actions, [back(2, &["uid-web-0"])]);
+    world.is_gone("web-0");
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [surge(3)]);
+}
+
+#[test]
+fn what_was_added_is_given_back_when_the_drain_is_given_up() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(2, 1);
+    world.now = NOW + Span::from_secs(1800);
+    let last = world.step();
+    assert_eq!(last.actions, [back(1, &[]), Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)))]);
+}
+
+#[test]
+fn nothing_surges_beyond_what_is_allowed_in_a_rollout_or_with_volumes() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.settings.max_surge = 0;
+    assert_eq!(world.evicted(), ["web"]);
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.workloads.values_mut().for_each(|workload| workload.in_rollout = true);
+    assert_eq!(world.waits(), "waits for the rollout of shop/web");
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    Arc::make_mut(&mut world.pods[0].shape).volumes.push(cluster::VolumeNeed::default());
+    assert_eq!(world.evicted(), ["web"]);
+}
+
+/// Whatever was done before the crash, the stored drain leads on.
+#[test]
+fn a_stored_drain_goes_on_where_it_was() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    let stored = serde_json::to_string(&world.drain).expect("can be stored");
+    world.drain = serde_json::from_str(&stored).expect("can be read");
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+}

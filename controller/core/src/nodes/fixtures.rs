@@ -1,0 +1,118 @@
+//! Small clusters for tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::cluster::{
+    Balance, Capacity, CapacityType, Expander, Labels, Limits, Name, Node, NodeTemplate, Offering,
+    OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Requirement,
+    Resources, ScaleDown, Selector,
+};
+use crate::time::Timestamp;
+
+/// What a node of type `m` has.
+pub(crate) fn four_cores() -> Resources {
+    Resources { cpu: 4000, memory: 16 << 30, pods: 110, ..Resources::default() }
+}
+
+/// What an offering is called.
+pub(crate) fn key(instance_type: &str, zone: &str) -> OfferingKey {
+    OfferingKey {
+        instance_type: instance_type.into(),
+        zone: zone.into(),
+        capacity_type: CapacityType::OnDemand,
+    }
+}
+
+/// The labels of a node of an offering.
+pub(crate) fn labels(key: &OfferingKey) -> Labels {
+    let label = |name: &str, value: String| (Name::from(name), Name::from(value.as_str()));
+    Labels::from([
+        label(crate::cluster::ZONE, key.zone.to_string()),
+        label(crate::cluster::INSTANCE_TYPE, key.instance_type.to_string()),
+        label(crate::cluster::CAPACITY_TYPE, key.capacity_type.to_string()),
+        label(crate::cluster::CAPACITY_POOL, "p".to_owned()),
+    ])
+}
+
+/// A ready node of type `m` of pool `p`, old enough for everything.
+pub(crate) fn node(name: &str, zone: &str) -> Node {
+    let mut labels = labels(&key("m", zone));
+    labels.insert(crate::cluster::HOSTNAME.into(), name.into());
+    Node {
+        name: name.into(),
+        uid: format!("uid-{name}").into(),
+        labels,
+        allocatable: four_cores(),
+        taints: Vec::new(),
+        unschedulable: false,
+        readiness: Readiness::Ready,
+        created: Timestamp::default(),
+        attach_limits: BTreeMap::new(),
+        pool: Some("p".into()),
+        order: Some(format!("order-{name}").into()),
+        scale_down_disabled: false,
+        do_not_disrupt: None,
+        interrupted: false,
+    }
+}
+
+/// An offering of pool `p`.
+pub(crate) fn offering(instance_type: &str, zone: &str, cores: i64, price: i64) -> Offering {
+    let key = key(instance_type, zone);
+    Offering {
+        labels: labels(&key),
+        key,
+        price,
+        allocatable: Resources { cpu: cores * 1000, memory: cores << 32, pods: 110, ..Resources::default() },
+        taints: Vec::new(),
+        attach_limits: BTreeMap::new(),
+        capacity: Capacity::Unknown,
+    }
+}
+
+/// Pool `p`: type `m` with four cores at 0.2 in zones a, b and c.
+pub(crate) fn pool() -> Pool {
+    Pool {
+        name: "p".into(),
+        weight: 0,
+        offerings: ["a", "b", "c"].map(|zone| offering("m", zone, 4, 200_000)).to_vec(),
+        template: NodeTemplate::default(),
+        limits: Limits::default(),
+        expander: Expander::default(),
+        balance: Balance::default(),
+        scale_down: ScaleDown::default(),
+        headroom: Vec::new(),
+    }
+}
+
+/// A ready pod of namespace `shop` with a tenth of a core, of the `ReplicaSet` web.
+pub(crate) fn pod(name: &str, node: &str) -> Pod {
+    Pod {
+        uid: format!("uid-{name}").into(),
+        name: name.into(),
+        shape: Arc::new(PodShape {
+            namespace: "shop".into(),
+            requests: Resources { cpu: 100, memory: 1 << 27, pods: 1, ..Resources::default() },
+            ..PodShape::default()
+        }),
+        state: PodState::Bound { node: node.into(), ready: true },
+        owner: Some(owner(OwnerKind::ReplicaSet, "web")),
+        created: Timestamp::default(),
+        unplannable: None,
+        eviction: crate::cluster::Eviction::default(),
+    }
+}
+
+/// A controller of this name.
+pub(crate) fn owner(kind: OwnerKind, name: &str) -> Owner {
+    Owner { kind, name: name.into(), uid: format!("uid-{name}").into() }
+}
+
+/// A selector of one label.
+pub(crate) fn labelled(key: &str, value: &str) -> Selector {
+    Selector(vec![Requirement {
+        key: key.into(),
+        operator: Operator::In(BTreeSet::from([Name::from(value)])),
+    }])
+}

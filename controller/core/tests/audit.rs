@@ -1,0 +1,378 @@
+//! The audit refuses each kind of broken plan, and says which invariant it breaks.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the number of cases comes from outside; the core reads nothing"
+)]
+
+mod cluster;
+
+use std::sync::Arc;
+
+use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, selector, shape};
+use plimsoll_core::audit::Invariant;
+use plimsoll_core::cluster::{
+    Affinity, Effect, HOSTNAME, HostPort, Node, NodeBudget, Pod, PodShape, PodTerm, Policy, Pool, Readiness,
+    Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
+};
+use plimsoll_core::nodes::NewNodes;
+use plimsoll_core::nodes::Place;
+use plimsoll_core::nodes::remove::WhyRemoved;
+use plimsoll_core::placement::Change;
+use plimsoll_core::time::{Span, Timestamp};
+
+/// n1 in zone a with one small pod of `web`; n2 in b and n3 in c with a pod of `web` and much of `api`.
+fn base() -> (Cluster, Plans) {
+    let offerings = ["a", "b", "c"].map(|zone| offering("m", zone, 4, 200_000));
+    let pool = pool("p", offerings.to_vec());
+    let (web, api) = (Arc::new(shape("web", 300)), Arc::new(shape("api", 2500)));
+    let mut cluster = Cluster::default();
+    for (name, offering) in ["n1", "n2", "n3"].iter().zip(&offerings) {
+        cluster.changes.push(Change::Node(node(name, &pool, offering)));
+        cluster.changes.push(Change::Pod(pod(&format!("web-{name}"), "web", &web, name)));
+    }
+    cluster.changes.push(Change::Pod(pod("api-n2", "api", &api, "n2")));
+    cluster.changes.push(Change::Pod(pod("api-n3", "api", &api, "n3")));
+    cluster.changes.push(Change::Pool(pool));
+    let plans = cluster.plan(NOW);
+    let gone: Vec<_> = plans.removing.remove.iter().map(|removal| &*removal.node).collect();
+    assert_eq!(gone, ["n1"]);
+    assert_eq!(cluster.audit(&plans, NOW), Ok(()));
+    (cluster, plans)
+}
+
+fn on_node(name: &'static str, change: impl Fn(&mut Node) + 'static) -> Break {
+    Box::new(move |cluster, _| {
+        for of in &mut cluster.changes {
+            if let Change::Node(node) = of
+                && &*node.name == name
+            {
+                change(node);
+            }
+        }
+    })
+}
+
+fn on_pod(name: &'static str, change: impl Fn(&mut Pod) + 'static) -> Break {
+    Box::new(move |cluster, _| {
+        for of in &mut cluster.changes {
+            if let Change::Pod(pod) = of
+                && &*pod.name == name
+            {
+                change(pod);
+            }
+        }
+    })
+}
+
+fn on_shape(name: &'static str, change: impl Fn(&mut PodShape) + 'static) -> Break {
+    on_pod(name, move |pod| change(Arc::make_mut(&mut pod.shape)))
+}
+
+fn on_pool(change: impl Fn(&mut Pool) + 'static) -> Break {
+    Box::new(move |cluster, _| {
+        for of in &mut cluster.changes {
+            if let Change::Pool(pool) = of {
+                change(pool);
+            }
+        }
+    })
+}
+
+fn on_plans(change: impl Fn(&mut Plans) + 'static) -> Break {
+    Box::new(move |_, plans| change(plans))
+}
+
+fn with(change: impl Fn(&mut Cluster) + 'static) -> Break {
+    Box::new(move |cluster, _| change(cluster))
+}
+
+type Break = Box<dyn Fn(&mut Cluster, &mut Plans)>;
+
+fn new_nodes(count: u32, price: i64) -> NewNodes {
+    NewNodes { pool: "p".into(), offering: offering("m", "b", 4, price).key, count, price, pods: 0 }
+}
+
+/// To which every pod that moves goes.
+fn to(node: &'static str) -> Break {
+    on_plans(move |plans| {
+        for one in plans.removing.remove.iter_mut().flat_map(|removal| &mut removal.moves) {
+            one.to = Place::Node(node.into());
+        }
+    })
+}
+
+fn refuses(invariant: Invariant, breaks: Vec<Break>) {
+    for (index, broken) in breaks.into_iter().enumerate() {
+        let (mut cluster, mut plans) = base();
+        broken(&mut cluster, &mut plans);
+        let verdict = cluster.audit(&plans, NOW).map_err(|breach| breach.invariant);
+        assert_eq!(verdict, Err(invariant), "case {index}");
+    }
+}
+
+#[test]
+fn nodes_that_are_not_ours_to_remove() {
+    refuses(
+        Invariant::OnlyOurs,
+        vec![
+            on_node("n1", |node| node.order = None),
+            on_node("n1", |node| node.pool = None),
+            on_node("n1", |node| node.scale_down_disabled = true),
+            on_node("n1", |node| node.do_not_disrupt = Some(Span::from_millis(i64::MAX))),
+            on_node("n1", |node| node.readiness = Readiness::Starting),
+            on_pool(|pool| pool.scale_down.mode = plimsoll_core::cluster::ScaleDownMode::Never),
+            on_plans(|plans| plans.removing.remove.push(plans.removing.remove[0].clone())),
+            on_plans(|plans| plans.removing.remove[0].node = "n9".into()),
+            on_plans(|plans| plans.removing.remove[0].why = WhyRemoved::Interrupted),
+        ],
+    );
+}
+
+#[test]
+fn removals_in_a_partition() {
+    let silent = |zone: &'static str| {
+        on_node(zone, |node| node.readiness = Readiness::Unknown { since: Timestamp::from_secs(1) })
+    };
+    let both: Break = Box::new(move |cluster, plans| {
+        silent("n2")(cluster, plans);
+        silent("n3")(cluster, plans);
+        on_pool(|pool| pool.scale_down.breaker = 1000)(cluster, plans);
+    });
+    let one = on_node("n3", |node| node.readiness = Readiness::NotReady { since: NOW });
+    refuses(Invariant::NoPartition, vec![both, one]);
+}
+
+#[test]
+fn more_nodes_than_zones_and_budgets_can_spare() {
+    refuses(
+        Invariant::LeastSize,
+        vec![on_pool(|pool| {
+            pool.limits.min_per_zone.insert("a".into(), 1);
+        })],
+    );
+    let budget = |change: fn(&mut NodeBudget)| {
+        on_pool(move |pool| {
+            let mut budget = NodeBudget { share: Some(0), ..NodeBudget::default() };
+            change(&mut budget);
+            pool.scale_down.budgets = vec![budget];
+        })
+    };
+    refuses(
+        Invariant::NodeBudget,
+        vec![
+            budget(|_| ()),
+            budget(|budget| budget.schedule = Some("never".to_owned())),
+            budget(|budget| (budget.nodes, budget.share) = (Some(0), None)),
+        ],
+    );
+}
+
+#[test]
+fn evictions_that_pods_forbid() {
+    refuses(
+        Invariant::Evictable,
+        vec![
+            on_pod("web-n1", |pod| pod.eviction.safe = Some(false)),
+            on_pod("web-n1", |pod| pod.eviction.do_not_disrupt = Some(Span::from_millis(i64::MAX))),
+            on_pod("web-n1", |pod| {
+                pod.eviction.local_volumes.insert("data".into());
+            }),
+            on_pod("web-n1", |pod| pod.owner = None),
+            on_pod("web-n1", |pod| pod.unplannable = Some(plimsoll_core::cluster::Unplannable::Gang)),
+            on_pod("web-n1", |pod| {
+                pod.created = NOW;
+                Arc::make_mut(&mut pod.shape).namespace = "kube-system".into();
+            }),
+        ],
+    );
+    let with_budget =
+        |allowed| with(move |cluster| cluster.changes.push(Change::Budget(budget("web", allowed))));
+    let two = with(|cluster| {
+        cluster.changes.push(Change::Budget(budget("web", 5)));
+        let mut other = budget("web", 5);
+        other.name = "other".into();
+        cluster.changes.push(Change::Budget(other));
+    });
+    refuses(Invariant::PodBudget, vec![with_budget(0), two]);
+}
+
+#[test]
+fn orders_that_cannot_be_had() {
+    refuses(
+        Invariant::Offered,
+        vec![
+            on_plans(|plans| plans.adding.add.push(new_nodes(1, 199_999))),
+            on_plans(|plans| {
+                let mut new = new_nodes(1, 200_000);
+                new.offering.instance_type = "x".into();
+                plans.adding.add.push(new);
+            }),
+            Box::new(|cluster, plans| {
+                plans.adding.add.push(new_nodes(2, 200_000));
+                on_pool(|pool| pool.offerings[1].capacity = plimsoll_core::cluster::Capacity::Left(1))(
+                    cluster, plans,
+                );
+            }),
+        ],
+    );
+    let limited = |change: fn(&mut Pool)| -> Break {
+        Box::new(move |cluster, plans| {
+            plans.adding.add.push(new_nodes(1, 200_000));
+            on_pool(change)(cluster, plans);
+        })
+    };
+    refuses(
+        Invariant::Limits,
+        vec![
+            limited(|pool| pool.limits.nodes = Some(3)),
+            limited(|pool| {
+                pool.limits.nodes_per_zone.insert("b".into(), 1);
+            }),
+            limited(|pool| {
+                pool.limits.resources.insert("cpu".into(), 15_999);
+            }),
+        ],
+    );
+}
+
+#[test]
+fn replacements_that_save_too_little() {
+    refuses(
+        Invariant::Savings,
+        vec![
+            on_plans(|plans| {
+                plans.removing.add.push(new_nodes(1, 200_000));
+                plans.removing.remove[0].why = WhyRemoved::Replaced { nodes: 1, by: 1, saving: 100 };
+                plans.removing.remove[0].needs = vec![0];
+            }),
+            on_plans(|plans| plans.removing.add.push(new_nodes(1, 200_000))),
+            on_plans(|plans| {
+                plans.removing.remove[0].why = WhyRemoved::Replaced { nodes: 1, by: 1, saving: 100 };
+                plans.removing.remove[0].needs = vec![3];
+            }),
+        ],
+    );
+}
+
+#[test]
+fn pods_without_a_place_or_with_two() {
+    refuses(
+        Invariant::Placed,
+        vec![
+            on_plans(|plans| plans.removing.remove[0].moves.clear()),
+            to("n1"),
+            to("n9"),
+            on_plans(|plans| plans.removing.remove[0].moves[0].to = Place::New(0, 0)),
+            on_plans(|plans| {
+                let moves = &mut plans.removing.remove[0].moves;
+                moves.push(moves[0].clone());
+            }),
+            on_plans(|plans| plans.removing.remove[0].moves[0].pod = "uid-api-n2".into()),
+        ],
+    );
+}
+
+#[test]
+fn more_pods_than_fit() {
+    refuses(
+        Invariant::Overcommitted,
+        vec![
+            on_shape("web-n1", |shape| shape.requests.cpu = 1201),
+            on_node("n2", |node| node.allocatable = Resources::default()).then(to("n2")),
+        ],
+    );
+}
+
+#[test]
+fn pods_where_their_node_forbids_them() {
+    let taint = || Taint { key: "gpu".into(), value: "".into(), effect: Effect::NoSchedule };
+    let port = || HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 };
+    let attached = |id: &str| VolumeNeed {
+        id: id.into(),
+        driver: Some("disk".into()),
+        bound: true,
+        ..VolumeNeed::default()
+    };
+    refuses(
+        Invariant::NodeRules,
+        vec![
+            on_node("n2", move |node| node.taints.push(taint())).then(to("n2")),
+            on_node("n2", |node| node.unschedulable = true).then(to("n2")),
+            on_shape("web-n1", |shape| {
+                shape.node_selector.insert("disk".into(), "fast".into());
+            }),
+            on_shape("web-n1", |shape| shape.affinity.nodes = Some(Vec::new())),
+            on_shape("web-n1", move |shape| {
+                shape.host_ports.insert(port());
+            })
+            .then(on_shape("web-n2", move |shape| {
+                shape.host_ports.insert(port());
+            }))
+            .then(to("n2")),
+            on_shape("web-n1", move |shape| shape.volumes.push(attached("one")))
+                .then(on_shape("web-n2", move |shape| shape.volumes.push(attached("two"))))
+                .then(on_node("n2", |node| {
+                    node.attach_limits.insert("disk".into(), 1);
+                }))
+                .then(to("n2")),
+            on_shape("web-n1", |shape| {
+                shape.volumes.push(VolumeNeed { reachable: Some(Vec::new()), ..VolumeNeed::default() });
+            }),
+        ],
+    );
+}
+
+#[test]
+fn pods_where_others_forbid_them() {
+    let spread = |shape: &mut PodShape| {
+        shape.spread.push(Spread {
+            max_skew: 1,
+            topology_key: ZONE.into(),
+            selector: Some(selector("web")),
+            min_domains: Some(3),
+            node_affinity: Policy::Honor,
+            node_taints: Policy::Ignore,
+            when: WhenUnsatisfiable::DoNotSchedule,
+        });
+    };
+    refuses(Invariant::Spread, vec![on_shape("web-n1", spread)]);
+    let term = || PodTerm {
+        selector: Some(selector("web")),
+        namespaces: ["shop".into()].into(),
+        namespace_selector: None,
+        topology_key: HOSTNAME.into(),
+    };
+    let anti = move |shape: &mut PodShape| {
+        shape.affinity = Affinity { anti_pods: vec![term()], ..Affinity::default() };
+    };
+    let alone = |shape: &mut PodShape| {
+        let selector = Some(selector("nobody"));
+        let term = PodTerm {
+            selector,
+            namespaces: ["shop".into()].into(),
+            topology_key: ZONE.into(),
+            ..PodTerm::default()
+        };
+        shape.affinity = Affinity { pods: vec![term], ..Affinity::default() };
+    };
+    refuses(
+        Invariant::PodAffinity,
+        vec![on_shape("web-n1", anti), on_shape("web-n2", anti).then(to("n2")), on_shape("web-n1", alone)],
+    );
+}
+
+/// One break after the other.
+trait Then {
+    fn then(self, next: Break) -> Break;
+}
+
+impl Then for Break {
+    fn then(self, next: Break) -> Break {
+        Box::new(move |cluster, plans| {
+            self(cluster, plans);
+            next(cluster, plans);
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! What holds for every plan that removes nodes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the number of cases comes from outside; the core reads nothing"
+)]
+
+mod cluster;
+
+use cluster::{NOW, clusters, plain_clusters};
+use plimsoll_core::nodes::remove::WhyRemoved;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+/// The same cases on every machine; see `properties.rs`.
+fn config() -> ProptestConfig {
+    let given = ProptestConfig::default();
+    ProptestConfig {
+        cases: given.cases.max(512),
+        rng_seed: match given.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            fixed @ RngSeed::Fixed(_) => fixed,
+        },
+        failure_persistence: None,
+        ..given
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Budgets of pools and pods, evictability, room, spread, limits, savings: all that `audit` checks with code of its own.
+    #[test]
+    fn the_audit_accepts_every_plan(cluster in clusters(false)) {
+        let plans = cluster.plan(NOW);
+        let verdict = cluster.audit(&plans, NOW);
+        prop_assert!(verdict.is_ok(), "{}\n{:#?}", verdict.unwrap_err(), plans.removing.remove);
+    }
+
+    #[test]
+    fn the_order_of_input_is_irrelevant(cluster in clusters(false), turn in 0..1000_usize) {
+        let mut turned = cluster.clone();
+        let by = turn % turned.changes.len().max(1);
+        turned.changes.rotate_left(by);
+        if turn % 2 == 0 {
+            turned.changes.reverse();
+        }
+        let bytes = |cluster: &cluster::Cluster| {
+            let plans = cluster.plan(NOW);
+            serde_json::to_string(&(plans.removing, plans.memory)).unwrap()
+        };
+        prop_assert_eq!(bytes(&cluster), bytes(&turned));
+    }
+
+    /// Where nothing new is ordered, and no pod's place depends on others, one plan is all: nothing is moved twice.
+    #[test]
+    fn a_plan_that_only_moves_leads_to_no_further_plan(cluster in plain_clusters()) {
+        let plans = cluster.plan(NOW);
+        if !plans.removing.add.is_empty() {
+            return Ok(());
+        }
+        let again = cluster.after(&plans).plan(NOW);
+        prop_assert!(again.adding.add.is_empty() && again.removing.remove.is_empty(), "{:?}", again.removing.remove);
+    }
+
+    /// Each node is told of once: it goes, or stays for a reason.
+    #[test]
+    fn every_node_has_a_fate(cluster in clusters(false)) {
+        let plans = cluster.plan(NOW);
+        let goes = plans.removing.remove.iter().map(|removal| removal.node.clone());
+        let stays = plans.removing.stays.iter().map(|stays| stays.node.clone());
+        let mut told: Vec<_> = goes.chain(stays).collect();
+        told.sort();
+        let nodes: Vec<_> = cluster.nodes().into_iter().map(|node| node.name).collect();
+        prop_assert_eq!(told, nodes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: config().cases / 4, ..config() })]
+
+    /// Removing does not make the next plan add for pods, nor the other way round: every plan costs less than the one before,
+    /// and soon there is none. Nodes that one plan orders are first looked at by the next, so it may take more than one.
+    #[test]
+    fn plans_carried_out_come_to_an_end(cluster in clusters(true)) {
+        let mut cluster = cluster;
+        let mut rounds = 0;
+        loop {
+            let plans = cluster.plan(NOW);
+            prop_assert!(plans.adding.add.is_empty(), "{:?}", plans.adding.add);
+            if plans.removing.remove.is_empty() {
+                break;
+            }
+            let after = cluster.after(&plans);
+            let saves = plans.removing.remove.iter().any(|removal| !matches!(removal.why, WhyRemoved::Unbalanced { .. }));
+            prop_assert!(after.price() < cluster.price() || !saves);
+            rounds += 1;
+            prop_assert!(rounds < 5, "{:?}", plans.removing.remove);
+            cluster = after;
+        }
+    }
+}
