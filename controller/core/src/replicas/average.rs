@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Context;
 use super::decision::{MetricStatus, PodCounts};
 use super::failure::Failure;
-use super::grouping::{Groups, group, is_stale};
+use super::grouping::{Groups, group, is_negative, is_stale};
 use super::proposal::{Basis, Proposal};
 use super::requests::{Requests, requests};
 use super::usage::Samples;
@@ -37,7 +37,7 @@ pub(super) fn propose(ctx: &Context<'_>, samples: &Samples, target: Target<'_>) 
     let groups = group(ctx, samples, resource);
     let mut load = believed(ctx, samples, &groups);
     if load.is_empty() {
-        return Err(Failure::NoUsableSamples { stale: groups.stale });
+        return Err(Failure::NoUsableSamples { stale: groups.stale, negative: groups.negative });
     }
     let measure = Measure::new(ctx, target)?;
     let usage = measure.usage(&load)?;
@@ -81,7 +81,7 @@ fn believed<'a>(ctx: &Context<'a>, samples: &'a Samples, groups: &Groups<'_>) ->
         .iter()
         .map(|(name, sample)| (name.as_str(), sample))
         .filter(|(name, _)| !groups.ignored.contains(name) && !groups.unready.contains(name))
-        .filter(|(_, sample)| !is_stale(ctx, sample))
+        .filter(|(_, sample)| !is_stale(ctx, sample) && !is_negative(ctx, sample.value))
         .filter(|(name, _)| !ctx.rules.unknown_pods_are_dropped() || known.contains(name))
         .map(|(name, sample)| (name, sample.value))
         .collect()

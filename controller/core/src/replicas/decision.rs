@@ -85,10 +85,7 @@ impl Decision {
         message: impl Into<String>,
     ) {
         let update = ConditionUpdate { kind, status: holds.into(), reason, message: message.into() };
-        match self.conditions.iter_mut().find(|condition| condition.kind == kind) {
-            Some(condition) => *condition = update,
-            None => self.conditions.push(update),
-        }
+        update.set_in(&mut self.conditions);
     }
 
     /// Adds a warning.
@@ -228,6 +225,16 @@ pub struct ConditionUpdate {
     pub reason: ConditionReason,
     /// Its message.
     pub message: String,
+}
+
+impl ConditionUpdate {
+    /// Sets the condition among others: in place if its kind was set before, else at the end.
+    pub fn set_in(self, conditions: &mut Vec<Self>) {
+        match conditions.iter_mut().find(|condition| condition.kind == self.kind) {
+            Some(condition) => *condition = self,
+            None => conditions.push(self),
+        }
+    }
 }
 
 /// An event to publish on the scaling object.

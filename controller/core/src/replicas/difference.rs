@@ -33,6 +33,8 @@ pub enum Difference {
     UnknownPodsAreDropped,
     /// `terminating_pods_are_not_ready`.
     TerminatingPodsAreNotReady,
+    /// `negative_is_no_load`.
+    NegativeIsNoLoad,
     /// `arithmetic_saturates`.
     ArithmeticSaturates,
     /// `no_metrics_hold`.
@@ -45,7 +47,7 @@ pub enum Difference {
 
 impl Difference {
     /// All of them, those that matter most first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PerPodTargetsHoldAtSpec,
         Self::PercentPoliciesLeaveZero,
         Self::LoadWithoutReadyPodsHolds,
@@ -58,6 +60,7 @@ impl Difference {
         Self::FinishedPodsAreIgnored,
         Self::UnknownPodsAreDropped,
         Self::TerminatingPodsAreNotReady,
+        Self::NegativeIsNoLoad,
         Self::ArithmeticSaturates,
         Self::NoMetricsHold,
         Self::WindowIsAReason,
@@ -75,12 +78,11 @@ impl Difference {
             }
             Self::PercentPoliciesLeaveZero => policy.min_replicas == 0 && grows_by_percent_only(policy),
             Self::ForeignPodsAreDropped => any(is_of_pods) || any(is_total),
+            Self::NegativeIsNoLoad => any(is_of_pods) || any(is_total) || any(is_total_per_pod),
             Self::SampleIsStale | Self::FinishedPodsAreIgnored => any(is_of_pods),
             Self::UnknownPodsAreDropped => any(is_average_of_pods),
             Self::TerminatingPodsAreNotReady => any(is_total),
-            Self::ArithmeticSaturates => {
-                any(is_external_per_pod) || rates(policy).any(|rate| is_huge(rate, policy))
-            }
+            Self::ArithmeticSaturates => rates(policy).any(|rate| is_huge(rate, policy)),
             Self::NoMetricsHold => policy.metrics.is_empty(),
             Self::WindowIsAReason => has_window(policy),
             Self::MemorySurvives => has_window(policy) || policy.behavior.is_some(),
@@ -133,9 +135,12 @@ impl fmt::Display for Difference {
             Self::TerminatingPodsAreNotReady => {
                 "leaves out ready pods that are being deleted where a value is scaled by ready pods. The HPA counts them"
             }
+            Self::NegativeIsNoLoad => {
+                "refuses a negative value, since a load cannot be negative. The HPA shrinks on it, or, where a negative \
+                 series is divided by pods, takes it for the largest load"
+            }
             Self::ArithmeticSaturates => {
-                "stops sums at the largest number. The HPA's wrap around: a policy of 2147483647 pods keeps it from \
-                 growing, and a negative series counts as the largest load"
+                "stops sums at the largest number. The HPA's wrap around: a policy of 2147483647 pods keeps it from growing"
             }
             Self::NoMetricsHold => "holds the size without metrics. The HPA shrinks to the minimum",
             Self::WindowIsAReason => {
@@ -177,10 +182,6 @@ fn is_total(metric: &MetricSpec) -> bool {
 
 fn is_total_per_pod(metric: &MetricSpec) -> bool {
     matches!(total_target(metric), Some(ValueTarget::AverageValue(_)))
-}
-
-fn is_external_per_pod(metric: &MetricSpec) -> bool {
-    matches!(metric, MetricSpec::External { .. }) && is_total_per_pod(metric)
 }
 
 fn total_target(metric: &MetricSpec) -> Option<ValueTarget> {
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn only_what_can_matter_is_told() {
         use Difference::{
-            ArithmeticSaturates, IgnoredPodsNeedNoRequest, PerPodTargetsHoldAtSpec, PercentPoliciesLeaveZero,
+            IgnoredPodsNeedNoRequest, NegativeIsNoLoad, PerPodTargetsHoldAtSpec, PercentPoliciesLeaveZero,
             UnknownPodsAreDropped, UtilizationIsExact,
         };
         let of = |metric: MetricSpec| differences(vec![metric], |_| {});
@@ -282,7 +283,7 @@ mod tests {
         assert!(!has(&told, UtilizationIsExact) && has(&told, UnknownPodsAreDropped));
 
         let told = of(external(ValueTarget::AverageValue(1)));
-        assert!(has(&told, PerPodTargetsHoldAtSpec) && has(&told, ArithmeticSaturates));
+        assert!(has(&told, PerPodTargetsHoldAtSpec) && has(&told, NegativeIsNoLoad));
         assert!(!has(&told, Difference::DirectionIsGuardedEverywhere));
 
         let told = of(object(ValueTarget::Value(1)));

@@ -8,12 +8,13 @@ use crate::time::Span;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     NoPods,
-    NoUsableSamples { stale: usize },
+    NoUsableSamples { stale: usize, negative: usize },
     MissingRequest { resource: String, container: String, pod: String },
     MissingPodRequest { resource: String, pod: String },
     ContainerNotFound { container: String, pod: String },
     NoSampleOfKnownPods,
     StaleValue { age: Span },
+    NegativeValue,
     WrongReading,
 }
 
@@ -21,13 +22,16 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPods => f.write_str("no pods returned by selector while calculating replica count"),
-            Self::NoUsableSamples { stale } => {
+            Self::NoUsableSamples { stale, negative } => {
                 f.write_str("did not receive metrics for targeted pods (pods might be unready)")?;
                 if *stale > 0 {
                     write!(
                         f,
                         "; the samples of {stale} pods are too old: check that the metrics server still scrapes"
                     )?;
+                }
+                if *negative > 0 {
+                    write!(f, "; the samples of {negative} pods are negative, and a load cannot be")?;
                 }
                 Ok(())
             }
@@ -48,6 +52,7 @@ impl fmt::Display for Failure {
                     "the value is {age} old, too old to be believed: check that its source still measures"
                 )
             }
+            Self::NegativeValue => f.write_str("the value is negative, and a load cannot be"),
             Self::WrongReading => f.write_str("the reading does not fit the type of the metric"),
         }
     }

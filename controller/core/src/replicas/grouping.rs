@@ -20,6 +20,8 @@ pub(super) struct Groups<'a> {
     pub(super) ignored: BTreeSet<&'a str>,
     /// The number of missing pods whose sample is too old.
     pub(super) stale: usize,
+    /// The number of missing pods whose sample is negative.
+    pub(super) negative: usize,
 }
 
 impl Groups<'_> {
@@ -47,6 +49,9 @@ pub(super) fn group<'a>(ctx: &Context<'a>, samples: &Samples, resource: Option<&
             if is_stale(ctx, sample) {
                 groups.stale += 1;
                 groups.missing.insert(name);
+            } else if is_negative(ctx, sample.value) {
+                groups.negative += 1;
+                groups.missing.insert(name);
             } else if resource == Some("cpu") && is_unready(ctx, pod, sample) {
                 groups.unready.insert(name);
             } else {
@@ -68,6 +73,11 @@ pub(super) fn is_ignored(ctx: &Context<'_>, pod: &PodView) -> bool {
 
 pub(super) fn is_stale(ctx: &Context<'_>, sample: &Sample) -> bool {
     ctx.rules.sample_is_stale(ctx.input.now.since(sample.timestamp), sample.window)
+}
+
+/// Whether the value is refused as one that no load has.
+pub(super) fn is_negative(ctx: &Context<'_>, value: i64) -> bool {
+    value < 0 && ctx.rules.negative_is_no_load()
 }
 
 /// Whether the CPU sample says more about the start of the pod than about its load.

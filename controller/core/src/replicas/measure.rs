@@ -5,7 +5,7 @@ use super::average::{self, Target};
 use super::decision::MetricOutcome;
 use super::direct::shown;
 use super::failure::Failure;
-use super::grouping::is_stale;
+use super::grouping::{is_negative, is_stale};
 use super::input::{Reading, ReadingError};
 use super::policy::{MetricSpec, PodTarget, ValueTarget};
 use super::proposal::{MetricError, Proposal};
@@ -13,7 +13,6 @@ use super::selector::in_go_words;
 use super::total::{propose_for_value, propose_for_value_per_pod, sum_for_average, sum_for_value};
 use super::usage::{Sample, Samples};
 use crate::reason::{ConditionReason, EventReason};
-use crate::time::Span;
 
 /// A failure in three rings: the event says `cause`, the total failure says `outer` + `middle` + `cause`.
 struct Trouble {
@@ -187,8 +186,8 @@ fn object(
         return Err(Trouble::plain(error.to_string()));
     }
     let value = || match reading {
-        Reading::Value(value) => Ok(*value),
-        Reading::Timed(series) if series.len() == 1 && stale(ctx, series).is_none() => Ok(series[0].value),
+        Reading::Value(value) if !is_negative(ctx, *value) => Ok(*value),
+        Reading::Timed(series) if series.len() == 1 && doubt(ctx, series).is_none() => Ok(series[0].value),
         other => {
             let namespace = &ctx.input.namespace;
             let cause = unread(ctx, other, "custom");
@@ -220,9 +219,9 @@ fn external(
         return Err(Trouble::plain(Failure::WrongReading.to_string()));
     };
     let series = || match reading {
-        Reading::Value(value) => Ok(vec![*value]),
-        Reading::Series(series) => Ok(series.clone()),
-        Reading::Timed(series) if stale(ctx, series).is_none() => {
+        Reading::Value(value) if !is_negative(ctx, *value) => Ok(vec![*value]),
+        Reading::Series(series) if !series.iter().any(|value| is_negative(ctx, *value)) => Ok(series.clone()),
+        Reading::Timed(series) if doubt(ctx, series).is_none() => {
             Ok(series.iter().map(|sample| sample.value).collect())
         }
         Reading::Failed(error @ ReadingError::InvalidSelector(_)) => Err(error.to_string()),
@@ -265,10 +264,12 @@ fn per_pod<'a>(
     }
 }
 
-/// The age of the oldest series that is too old to be believed.
-fn stale(ctx: &Context<'_>, series: &[Sample]) -> Option<Span> {
+/// Why the series are not believed: the age of the oldest one that is too old, or that one is negative.
+fn doubt(ctx: &Context<'_>, series: &[Sample]) -> Option<Failure> {
     let old = series.iter().filter(|sample| is_stale(ctx, sample));
-    old.map(|sample| ctx.input.now.since(sample.timestamp)).max()
+    let oldest = old.map(|sample| ctx.input.now.since(sample.timestamp)).max();
+    let is_negative = series.iter().any(|sample| is_negative(ctx, sample.value));
+    oldest.map(|age| Failure::StaleValue { age }).or(is_negative.then_some(Failure::NegativeValue))
 }
 
 /// Why there is no value, as HPA's client for the named metrics API words it.
@@ -279,9 +280,10 @@ fn unread(ctx: &Context<'_>, reading: &Reading, api: &str) -> String {
         }
         Reading::Failed(ReadingError::Empty) => format!("no metrics returned from {api} metrics API"),
         Reading::Failed(error) => error.to_string(),
-        Reading::Timed(series) => {
-            let stale = stale(ctx, series).map(|age| Failure::StaleValue { age });
-            stale.unwrap_or(Failure::WrongReading).to_string()
+        Reading::Timed(series) => doubt(ctx, series).unwrap_or(Failure::WrongReading).to_string(),
+        Reading::Value(value) if is_negative(ctx, *value) => Failure::NegativeValue.to_string(),
+        Reading::Series(series) if series.iter().any(|value| is_negative(ctx, *value)) => {
+            Failure::NegativeValue.to_string()
         }
         Reading::Pods(_) | Reading::Value(_) | Reading::Series(_) => Failure::WrongReading.to_string(),
     }

@@ -107,9 +107,18 @@ impl Rules {
 
     /// Whether sums and products stop at the largest number.
     ///
-    /// HPA's wrap around: a Pods policy of 2147483647 makes it impossible to grow, and a negative series of an External
-    /// metric with an average target counts as the largest load there is.
+    /// HPA's wrap around: a Pods policy of 2147483647 makes it impossible to grow.
     pub(super) fn arithmetic_saturates(self) -> bool {
+        self.corrected()
+    }
+
+    /// Whether a negative value is refused, since a load cannot be negative: a total fails, and a pod counts as one without
+    /// a sample.
+    ///
+    /// HPA calculates with it. A value of an Object metric below zero shrinks the workload to its minimum, one pod at -100 %
+    /// hides another at 200 %, and any negative series of an External metric with an average target is taken for an
+    /// overflow, and so for the largest load there is.
+    pub(super) fn negative_is_no_load(self) -> bool {
         self.corrected()
     }
 

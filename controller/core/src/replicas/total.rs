@@ -207,6 +207,30 @@ mod tests {
         assert!(failure(&two).contains("does not fit"), "an object has one value");
     }
 
+    /// Without `negative_is_no_load` a queue of -1 shrinks a workload to its minimum, or doubles it.
+    #[test]
+    fn a_negative_total_fails_unless_hpa_asks() {
+        let metrics = [
+            (object(ValueTarget::Value(100)), 0),
+            (object(ValueTarget::AverageValue(100)), 0),
+            (external(ValueTarget::Value(100)), 0),
+            (external(ValueTarget::AverageValue(100)), i32::MAX),
+        ];
+        for (metric, of_hpa) in metrics {
+            let sample = Sample { value: -1, timestamp: ago(0), window: Span::from_secs(60) };
+            for reading in [Reading::Value(-1), Reading::Timed(vec![sample])] {
+                let asked =
+                    |algorithm| input(algorithm, 3).pods(web(3)).metric(metric.clone(), reading.clone());
+                assert_eq!(proposal(&asked(Hpa137)).0, of_hpa);
+                let words = failure(&asked(Plimsoll1));
+                assert!(words.ends_with("the value is negative, and a load cannot be"), "{words}");
+            }
+        }
+        let one_of_two = Reading::Series(vec![500, -1]);
+        let asked = input(Plimsoll1, 3).metric(external(ValueTarget::AverageValue(100)), one_of_two);
+        assert!(failure(&asked).contains("the value is negative"), "{}", failure(&asked));
+    }
+
     #[test]
     fn only_running_pods_can_be_ready() {
         for algorithm in BOTH {

@@ -219,6 +219,18 @@ fn an_old_sample_is_not_low_load() {
     }
 }
 
+/// Without `negative_is_no_load` one pod at -100 % hides another at 200 %.
+#[test]
+fn a_negative_sample_is_no_sample() {
+    assert_eq!(proposal(&rps(Hpa137, 2, 2, 100, &[200, -200])), (0, Ratio));
+    assert_eq!(proposal(&rps(Plimsoll1, 2, 2, 100, &[200, -200])), (2, WithinTolerance));
+    assert_eq!(
+        failure(&rps(Plimsoll1, 2, 2, 100, &[-1, -200])),
+        "did not receive metrics for targeted pods (pods might be unready); the samples of 2 pods are negative, and a \
+         load cannot be"
+    );
+}
+
 #[test]
 fn only_old_samples_are_no_samples() {
     let mut input = cpu(Plimsoll1, 1, 1, 50, &[1]);

@@ -8,7 +8,7 @@ use super::super::input::Reading;
 use super::super::policy::ValueTarget;
 use super::super::proposal::Proposal;
 use super::super::total::{propose_for_value, propose_for_value_per_pod};
-use super::{Trouble, count_failure, stale};
+use super::{Trouble, count_failure, doubt};
 
 pub(super) fn prometheus(
     ctx: &Context<'_>,
@@ -33,8 +33,8 @@ pub(super) fn prometheus(
 fn value(ctx: &Context<'_>, reading: &Reading) -> Result<i64, String> {
     match reading {
         Reading::Value(value) => Ok(*value),
-        Reading::Timed(series) => match (stale(ctx, series), series.as_slice()) {
-            (Some(age), _) => Err(Failure::StaleValue { age }.to_string()),
+        Reading::Timed(series) => match (doubt(ctx, series), series.as_slice()) {
+            (Some(doubt), _) => Err(doubt.to_string()),
             (None, [sample]) => Ok(sample.value),
             (None, _) => Err(Failure::WrongReading.to_string()),
         },
