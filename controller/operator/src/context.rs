@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use crate::{
     args::HpaMode,
-    checkpoint::Checkpoint,
     decisions::Decisions,
     hpa::shadow::Shadows,
     leadership::Leadership,
@@ -54,8 +53,6 @@ pub struct Context {
     pub shadows: Shadows,
     /// What is remembered of each PodScaler.
     pub memories: Memories,
-    /// Where it is kept for the next leader.
-    pub checkpoint: Checkpoint,
     /// The recent decisions, for `plimsoll explain` and `plimsoll replay`.
     pub decisions: Decisions,
     /// What `/metrics` shows.
@@ -81,13 +78,21 @@ impl Options {
 }
 
 impl Context {
-    /// Yields once, when everything was seen: what was waved through before is to be looked at then.
-    pub fn once_ready(&self) -> impl Stream<Item = ()> + Send + use<> {
+    /// Never decide on what we have not seen, never beside another replica, and never before we know what it left us.
+    pub fn may_decide(&self) -> bool {
+        let remembers = || self.leadership.term().is_some_and(|term| self.memories.are_of(term));
+        *self.ready.borrow() && self.leadership.is_leader() && remembers()
+    }
+
+    /// When to look at everything that was waved through: once everything was seen, and once we lead and know what the
+    /// last leader remembered.
+    pub fn resumptions(&self) -> impl Stream<Item = ()> + Send + use<> {
         let mut ready = self.ready.clone();
-        futures::stream::once(async move {
+        let once_ready = futures::stream::once(async move {
             // A sender that is gone means that the process is ending.
             let _ = ready.wait_for(|ready| *ready).await;
-        })
+        });
+        futures::stream::select(once_ready, self.memories.beginnings())
     }
 }
 

@@ -83,7 +83,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         hpa_claims: Claims::default(),
         shadows: shadows.clone(),
         memories,
-        checkpoint: checkpoint.clone(),
         metrics: metrics.clone(),
         options: Options {
             settings: args.settings(),
@@ -121,6 +120,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let endpoints = Endpoints { ready, metrics, shadows, decisions, leadership };
     background.spawn(ended("the HTTP server", http::serve(args.http_address, endpoints)));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
+    let restoring = checkpoint.clone();
+    background.spawn(ended("reading what is remembered", async move {
+        restoring.restore_when_leading().await;
+        Ok(())
+    }));
     let saving = checkpoint.clone();
     background.spawn(ended("saving what is remembered", async move {
         saving.run().await;

@@ -9,6 +9,7 @@ mod store;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::StreamExt as _;
 use jiff::Timestamp as Clock;
 use kube::Client;
 use plimsoll_core::{
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    leadership::Leadership,
+    leadership::{self, Leadership},
     metrics::Metrics,
     podscaler::memory::{Memories, Unsaved},
     targets::WRITE_TIME,
@@ -88,6 +89,13 @@ impl Checkpoint {
     ) -> Self {
         let store = Store::new(client, config);
         Self { store, every: config.every, memories, leadership, metrics, shards: Arc::default() }
+    }
+
+    /// Reads what the last leader saved each time the lead is gained: another replica may have led meanwhile. Never ends.
+    pub async fn restore_when_leading(&self) {
+        leadership::gains(self.leadership.clone()).for_each(|()| self.restore()).await;
+        // Who leads alone gains it once.
+        std::future::pending().await
     }
 
     /// Reads what the last leader saved; only then does a look begin. Goes on without it when it cannot be read for

@@ -20,7 +20,6 @@ use super::{ALGORITHM, Hpa, after_error, reconcile};
 use crate::{
     args::HpaMode,
     context::Context,
-    leadership,
     register::{self, Key},
 };
 
@@ -46,16 +45,11 @@ pub async fn run(
         .predicate_filter(move |hpa: &Hpa| Some(of_interest(hpa)), PredicateConfig::default());
     Controller::for_stream(changed, store)
         .with_config(controller::Config::default().concurrency(concurrency))
-        .reconcile_all_on(resumptions(&context))
+        .reconcile_all_on(context.resumptions())
         .graceful_shutdown_on(stopped)
         .run(reconcile, after_error, context)
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-/// When to look at everything that was waved through: once we are ready, and once we lead.
-fn resumptions(context: &Context) -> impl futures::Stream<Item = ()> + Send + 'static {
-    futures::stream::select(context.once_ready(), leadership::gains(context.leadership.clone()))
 }
 
 /// In the shadow each write of the built-in controller is a reason to look: only looks of the same moment can be

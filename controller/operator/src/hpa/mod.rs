@@ -6,7 +6,7 @@ pub mod shadow;
 pub(crate) mod status;
 mod takeover;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec};
 use kube::{
@@ -92,13 +92,8 @@ impl Hpa {
 /// # Errors
 /// [`Error`] when what was decided could not be told.
 pub async fn reconcile(hpa: Arc<Hpa>, context: Arc<Context>) -> Result<Action, Error> {
-    // As for a PodScaler: never decide on what we have not seen, and never beside another replica.
-    if !*context.ready.borrow() || !context.leadership.is_leader() {
+    if !context.may_decide() {
         return Ok(Action::await_change());
-    }
-    if !context.leadership.term().is_some_and(|term| context.memories.are_of(term)) {
-        // What the last leader left is about to be read.
-        return Ok(Action::requeue(Duration::from_secs(1)));
     }
     let started = Instant::now();
     let result = match context.options.hpa {

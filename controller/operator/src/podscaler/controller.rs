@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{FutureExt as _, Stream, StreamExt as _};
+use futures::StreamExt as _;
 use kube::{
     Api, ResourceExt as _,
     runtime::{
@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use super::{Scaler, after_error, reconcile};
 use crate::{
     context::Context,
-    leadership,
     register::{self, Key},
 };
 
@@ -37,22 +36,11 @@ pub async fn run(
         .predicate_filter(predicates::generation, PredicateConfig::default());
     Controller::for_stream(changed, store)
         .with_config(controller::Config::default().concurrency(concurrency))
-        .reconcile_all_on(resumptions(&context))
+        .reconcile_all_on(context.resumptions())
         .graceful_shutdown_on(stopped)
         .run(reconcile, after_error, context)
         .for_each(|_| std::future::ready(()))
         .await;
-}
-
-/// When to look at everything that was waved through: once we are ready, and once we lead.
-fn resumptions(context: &Context) -> impl Stream<Item = ()> + Send + 'static {
-    let checkpoint = context.checkpoint.clone();
-    // Another replica may have led meanwhile: what it remembered is right.
-    let once_leading = leadership::gains(context.leadership.clone()).then(move |()| {
-        let checkpoint = checkpoint.clone();
-        async move { checkpoint.restore().await }.boxed()
-    });
-    futures::stream::select(context.once_ready(), once_leading)
 }
 
 fn claim(context: &Context, scaler: &Scaler) {

@@ -6,13 +6,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::Stream;
 use plimsoll_api::v1alpha1::PodScalerStatus;
 use plimsoll_core::{
     reason::EventReason,
     replicas::{Input, Memory, News},
     time::Timestamp,
 };
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// What is remembered of one PodScaler. Only the core's part outlives the process: the next leader reads the status
 /// from the API server, and tells warnings that persist once more.
@@ -67,12 +68,12 @@ impl Unsaved {
 #[derive(Clone, Default)]
 pub struct Memories {
     inner: Arc<Mutex<Inner>>,
+    /// The term of leadership in which this was read and is right.
+    term: watch::Sender<Option<u64>>,
 }
 
 #[derive(Default)]
 struct Inner {
-    /// The term of leadership in which this was read and is right.
-    term: Option<u64>,
     by_uid: HashMap<String, Remembered>,
     unsaved: BTreeMap<String, Unsaved>,
 }
@@ -82,12 +83,21 @@ impl Memories {
     pub fn begin(&self, term: u64, saved: BTreeMap<String, Memory>) {
         let remembered = |core| Remembered { core, resumes: true, survives: true, ..Remembered::default() };
         let by_uid = saved.into_iter().map(|(uid, core)| (uid, remembered(core))).collect();
-        *self.lock() = Inner { term: Some(term), by_uid, unsaved: BTreeMap::new() };
+        *self.lock() = Inner { by_uid, unsaved: BTreeMap::new() };
+        self.term.send_replace(Some(term));
+    }
+
+    /// Yields each time a term has begun: what was waved through before is to be looked at then.
+    pub fn beginnings(&self) -> impl Stream<Item = ()> + Send + use<> {
+        futures::stream::unfold((self.term.subscribe(), None), |(mut term, last)| async move {
+            let begun = *term.wait_for(|term| term.is_some() && *term != last).await.ok()?;
+            Some(((), (term, begun)))
+        })
     }
 
     /// Whether this is the memory of the leader of this term.
     pub fn are_of(&self, term: u64) -> bool {
-        self.lock().term == Some(term)
+        *self.term.borrow() == Some(term)
     }
 
     /// What is remembered of `uid`; nothing for one that was never looked at.

@@ -94,9 +94,7 @@ impl Error {
 /// # Errors
 /// [`Error`] when what was decided could not be told.
 pub async fn reconcile(scaler: Arc<Scaler>, context: Arc<Context>) -> Result<Action, Error> {
-    // Never decide on what we have not seen, never beside another replica, and never before we know what it left us.
-    let remembers = context.leadership.term().is_some_and(|term| context.memories.are_of(term));
-    if !*context.ready.borrow() || !context.leadership.is_leader() || !remembers {
+    if !context.may_decide() {
         return Ok(Action::await_change());
     }
     let started = Instant::now();
@@ -226,12 +224,7 @@ async fn tell(
     let mut events = decision.events.clone();
     if let Some(result) = result {
         let (further_conditions, further_events) = acted(decision, result);
-        for further in further_conditions {
-            match conditions.iter_mut().find(|condition| condition.kind == further.kind) {
-                Some(condition) => *condition = further,
-                None => conditions.push(further),
-            }
-        }
+        further_conditions.into_iter().for_each(|further| further.set_in(&mut conditions));
         events.extend(further_events);
     }
     events.extend(warning);

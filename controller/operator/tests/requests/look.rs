@@ -8,7 +8,6 @@ use plimsoll_api::PodScaler;
 use plimsoll_core::replicas::{Decision, Outcome, Record, Settings};
 use plimsoll_operator::{
     args::HpaMode,
-    checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
     decisions::{Bounds, Decisions},
     hpa::shadow::Shadows,
@@ -152,19 +151,7 @@ async fn context_in(
     let memories = Memories::default();
     memories.begin(leadership.term().unwrap_or_default(), BTreeMap::new());
     let metrics = Metrics::new().unwrap();
-    let checkpoint = CheckpointConfig {
-        namespace: "plimsoll-system".into(),
-        name: "plimsoll-memory".into(),
-        every: Duration::from_secs(30),
-    };
     Arc::new(Context {
-        checkpoint: Checkpoint::new(
-            client.clone(),
-            &checkpoint,
-            memories.clone(),
-            leadership.clone(),
-            metrics.clone(),
-        ),
         pods,
         zones: Zones::default(),
         claims,
