@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
     End,
@@ -47,13 +48,13 @@ pub(crate) async fn run(args: &Diff, connection: &Connection, output: &mut impl 
 
 fn show(args: &Diff, namespace: Option<&str>, text: &str, output: &mut impl Output) -> Result<End> {
     let shadows: Shadows = serde_json::from_str(text).context("the operator's answer")?;
+    let wanted = |shadow: &&Shadow| namespace.is_none_or(|namespace| shadow.namespace == namespace);
     if !shadows.leader {
         bail!("this replica of the operator does not lead, so it compares nothing: ask the leader");
     }
     if args.output == Format::Json {
-        output.print(text)?;
+        output.print(&of_namespace(text, namespace)?)?;
     }
-    let wanted = |shadow: &&Shadow| namespace.is_none_or(|namespace| shadow.namespace == namespace);
     let shadows: Vec<&Shadow> = shadows.hpas.iter().filter(wanted).collect();
     let differ = shadows.iter().filter(|shadow| shadow.different_since.is_some()).count();
     if shadows.is_empty() {
@@ -63,6 +64,15 @@ fn show(args: &Diff, namespace: Option<&str>, text: &str, output: &mut impl Outp
         output.note(&format!("{differ} of {} differ", shadows.len()));
     }
     Ok(if args.exit_code && differ > 0 { End::Amiss } else { End::Well })
+}
+
+/// The operator's answer with all that it knows, but without the HPAs of other namespaces.
+fn of_namespace(text: &str, namespace: Option<&str>) -> Result<String> {
+    let mut answer: Value = serde_json::from_str(text).context("the operator's answer")?;
+    if let (Some(namespace), Some(hpas)) = (namespace, answer.get_mut("hpas").and_then(Value::as_array_mut)) {
+        hpas.retain(|hpa| hpa["namespace"] == json!(namespace));
+    }
+    Ok(format!("{}\n", serde_json::to_string_pretty(&answer)?))
 }
 
 fn table(shadows: &[&Shadow], paint: Paint) -> Table {
@@ -126,6 +136,16 @@ mod tests {
         assert_eq!(shown(Some("shop"), true).0, End::Amiss);
         let (end, output) = shown(Some("till"), true);
         assert_eq!((end, output.stderr.as_str()), (End::Well, "0 of 1 differ\n"));
+    }
+
+    #[test]
+    fn programs_get_the_same_hpas_with_all_that_is_known_of_them() {
+        let mut output = Written::default();
+        let args = Diff { exit_code: false, output: Format::Json };
+        show(&args, Some("till"), ANSWER, &mut output).unwrap();
+        let shown: Value = serde_json::from_str(&output.stdout).unwrap();
+        let all: Value = serde_json::from_str(ANSWER).unwrap();
+        assert_eq!(shown, json!({ "leader": true, "hpas": [all["hpas"][2]] }));
     }
 
     #[test]
