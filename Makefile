@@ -22,8 +22,8 @@ cli: preflight ## `plimsoll` and `kubectl-plimsoll`, each one static binary
 	echo "$$bin (kubectl-plimsoll lies beside it: both may go into a folder of your PATH)"
 
 test: preflight tools ## All tests, on real clusters
-	@bin=$$(hack/build-operator.sh); \
-	export PLIMSOLL_OPERATOR_BIN=$$bin; \
+	@bin=$$(hack/build-operator.sh); cli=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
+	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$$cli; \
 	hack/image.sh; \
 	cargo test --workspace --locked
 

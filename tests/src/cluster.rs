@@ -5,6 +5,7 @@ mod config;
 mod hpa_controller;
 mod kept;
 mod nodes;
+mod pod_network;
 mod revive;
 mod simulation;
 mod spec;
@@ -24,6 +25,7 @@ use kube::{
 };
 use tokio::{process::Command as AsyncCommand, sync::OnceCell, task::spawn_blocking};
 
+pub(crate) use self::pod_network::PodNetwork;
 pub use self::{command::Output, hpa_controller::HpaController, spec::ClusterSpec};
 use crate::{
     audit::Audit, eventually, guardian, guardian::Guardian, namespace::Namespace, ports::Port, say,
@@ -41,6 +43,7 @@ pub struct Cluster {
     tools: Tools,
     guardian: Guardian,
     started_in: Duration,
+    pod_network: Option<PodNetwork>,
     _ports: Vec<Port>,
 }
 
@@ -52,8 +55,10 @@ impl Cluster {
         let state = tempfile::Builder::new().prefix("plimsoll-").tempdir()?.keep();
         let guardian = Guardian::watch(&state)?;
         let ports = config::claim_ports()?;
-        let config = config::write(&state, &tools, &ports, &spec)?;
-        let mut cluster = Self { state, tools, guardian, started_in: Duration::ZERO, _ports: ports };
+        let pod_network = spec.pod_network.then(|| PodNetwork::start(&state)).transpose()?;
+        let config = config::write(&state, &tools, &ports, &spec, pod_network.as_ref())?;
+        let mut cluster =
+            Self { state, tools, guardian, started_in: Duration::ZERO, pod_network, _ports: ports };
         cluster.kwokctl_create(&config).await?;
         let client = cluster.client().await?;
         simulation::install(&client, &cluster.tools).await?;
@@ -104,6 +109,11 @@ impl Cluster {
         &self.tools
     }
 
+    /// The network of its pods, if it has one.
+    pub(crate) fn pod_network(&self) -> Option<&PodNetwork> {
+        self.pod_network.as_ref()
+    }
+
     /// A new namespace whose name starts with `prefix`.
     pub async fn namespace(&self, prefix: &str) -> Result<Namespace> {
         Namespace::create(self, prefix).await
@@ -122,6 +132,12 @@ impl Cluster {
     /// The folder with the process id of each part of the cluster.
     pub fn pids(&self) -> PathBuf {
         self.state.join("kwok/clusters").join(NAME).join("pids")
+    }
+
+    /// The folder with its authority (`ca.crt`) and with a certificate for this machine and for the administrator
+    /// (`admin.crt`, `admin.key`).
+    pub fn pki(&self) -> PathBuf {
+        self.state.join("kwok/clusters").join(NAME).join("pki")
     }
 
     /// Ends the cluster and waits until it is gone.

@@ -11,6 +11,8 @@
 pub mod adapter;
 pub mod audit;
 pub mod bench;
+mod binaries;
+pub mod cli;
 pub mod cluster;
 pub mod compare;
 pub mod demo;
@@ -29,6 +31,7 @@ pub mod usage;
 pub(crate) use self::say::say;
 pub use self::{
     adapter::Adapter,
+    cli::Cli,
     cluster::{Cluster, ClusterSpec},
     eventually::eventually,
     load::{Load, Total},

@@ -11,7 +11,7 @@ mod process;
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{Api, ResourceExt, api::ListParams};
 
@@ -44,7 +44,8 @@ impl<'c> Operator<'c> {
         self.follow_pods().await
     }
 
-    /// Starts a process for each new pod and ends those whose pod is gone, then waits until all are ready.
+    /// Starts a process for each pod that has none, or whose process has ended, ends those whose pod is gone, and waits
+    /// until all are ready.
     pub async fn follow_pods(&mut self) -> Result<()> {
         let pods = running_pods(self.cluster).await?;
         for process in &mut self.processes {
@@ -52,7 +53,8 @@ impl<'c> Operator<'c> {
                 process.terminate().await?;
             }
         }
-        self.processes.retain(|process| pods.iter().any(|pod| pod.name_any() == process.pod()));
+        let is_wanted = |process: &OperatorProcess| pods.iter().any(|pod| pod.name_any() == process.pod());
+        self.processes.retain_mut(|process| is_wanted(process) && process.is_running());
         for pod in &pods {
             if !self.processes.iter().any(|process| process.pod() == pod.name_any()) {
                 self.processes.push(OperatorProcess::start(self.cluster, pod).await?);
@@ -150,24 +152,4 @@ async fn running_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
 fn is_running(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
-}
-
-/// The operator's binary: named by `PLIMSOLL_OPERATOR_BIN`, or built in the work tree.
-fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("PLIMSOLL_OPERATOR_BIN") {
-        let path = PathBuf::from(path);
-        return if path.is_file() {
-            Ok(path)
-        } else {
-            bail!("PLIMSOLL_OPERATOR_BIN: no file {}", path.display())
-        };
-    }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let release = format!("{}-unknown-linux-musl/release", std::env::consts::ARCH);
-    let built = [release.as_str(), "debug"].map(|folder| target.join(folder).join("plimsoll-operator"));
-    built.iter().find(|path| path.is_file()).cloned().with_context(|| {
-        let [release, debug] = built.each_ref().map(|path| path.display());
-        format!("the operator is not built: neither {release} nor {debug} is there; run `make test`, or `cargo build -p plimsoll-operator`")
-    })
 }

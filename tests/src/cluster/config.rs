@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use serde_json::json;
 
-use super::spec::ClusterSpec;
+use super::{pod_network::PodNetwork, spec::ClusterSpec};
 use crate::{ports::Port, tools::Tools};
 
 const PORTS: [&str; 7] = [
@@ -27,7 +27,13 @@ pub(super) fn claim_ports() -> Result<Vec<Port>> {
 }
 
 /// Writes the configuration into the state directory.
-pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port], spec: &ClusterSpec) -> Result<PathBuf> {
+pub(super) fn write(
+    state: &Path,
+    tools: &Tools,
+    ports: &[Port],
+    spec: &ClusterSpec,
+    pod_network: Option<&PodNetwork>,
+) -> Result<PathBuf> {
     let audit_policy = state.join("audit-policy.json");
     fs::write(
         &audit_policy,
@@ -70,13 +76,16 @@ pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port], spec: &ClusterS
             ],
         }],
     });
-    if !spec.hpa_controller
-        && let Some(patches) = config["componentsPatches"].as_array_mut()
-    {
-        patches.push(json!({
-            "name": "kube-controller-manager",
-            "extraArgs": [{"key": "controllers", "value": "*,-horizontal-pod-autoscaler-controller"}],
-        }));
+    let mut patch = |part: &str, flag: &str, value: &str| {
+        if let Some(patches) = config["componentsPatches"].as_array_mut() {
+            patches.push(json!({"name": part, "extraArgs": [{"key": flag, "value": value}]}));
+        }
+    };
+    if !spec.hpa_controller {
+        patch("kube-controller-manager", "controllers", "*,-horizontal-pod-autoscaler-controller");
+    }
+    if let Some(network) = pod_network {
+        patch("kube-apiserver", "egress-selector-config-file", &network.config().display().to_string());
     }
     for (option, port) in PORTS.iter().zip(ports) {
         config["options"][option] = port.number().into();

@@ -23,6 +23,8 @@ pub struct ClusterSpec {
     pub labels: BTreeMap<String, String>,
     /// Whether kube-controller-manager runs its controller of HPAs.
     pub hpa_controller: bool,
+    /// Whether the API server reaches the operator's pods, as `pods/proxy` needs. It does while this process lives.
+    pub pod_network: bool,
 }
 
 impl Default for ClusterSpec {
@@ -36,6 +38,7 @@ impl Default for ClusterSpec {
             taints: Vec::new(),
             labels: BTreeMap::new(),
             hpa_controller: true,
+            pod_network: false,
         }
     }
 }

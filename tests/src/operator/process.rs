@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{credentials, log_tail::last_lines, pod::Process};
-use crate::{cluster::Cluster, eventually, guardian, http, http::Response, ports::Port};
+use crate::{binaries, cluster::Cluster, eventually, guardian, http, http::Response, ports::Port};
 
 /// A running operator. It ends when this value is dropped.
 #[derive(Debug)]
@@ -32,9 +32,14 @@ impl OperatorProcess {
         fs::create_dir_all(&folder)?;
         let port = Port::claim()?;
         let process = Process::of(pod, &format!("127.0.0.1:{}", port.number()))?;
+        let ip = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref());
+        if let (Some(network), Some(ip)) = (cluster.pod_network(), ip) {
+            network.lead_to(ip.parse()?, format!("127.0.0.1:{}", port.number()));
+        }
         let log = folder.join("log");
         let (mark_name, mark_value) = guardian::mark(cluster.state());
-        let mut command = Command::new(super::binary()?);
+        let mut command =
+            Command::new(binaries::find("plimsoll-operator", "plimsoll-operator", "PLIMSOLL_OPERATOR_BIN")?);
         command
             .args(&process.args)
             .env_clear()
@@ -42,7 +47,8 @@ impl OperatorProcess {
             .env("KUBECONFIG", credentials::write(cluster, pod, &folder).await?)
             .env(mark_name, mark_value)
             .stdin(Stdio::null())
-            .stdout(File::create(&log)?)
+            // After what the process before this one wrote.
+            .stdout(File::options().create(true).append(true).open(&log)?)
             .stderr(File::options().append(true).open(&log)?);
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         Ok(Self { pod: name, child, process, port, log })
