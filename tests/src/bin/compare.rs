@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Parser;
 
 /// Puts the same load on twin workloads, one scaled by kube-controller-manager's HPA and one by Plimsoll under
-/// HPA-1.37, and fails when the two differ by more than the phase of their looks. Takes about five minutes.
+/// HPA-1.37, and fails when the two differ by more than the phase of their looks. Takes about seven minutes.
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Args {

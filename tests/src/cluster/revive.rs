@@ -1,9 +1,10 @@
-//! Parts of the control plane give up when the API server is slow to start, as it is on a busy machine.
-//! In a real cluster a kubelet starts them again.
+//! Parts of the control plane that end are started again, as a kubelet does in a real cluster: those that gave up because
+//! the API server was slow to start, as it is on a busy machine, and those that a test has ended.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     process::Command,
     time::{MissedTickBehavior, interval},
@@ -27,14 +28,34 @@ impl Cluster {
                     let dead = self.dead_parts()?;
                     if !dead.is_empty() {
                         say(&format!("starting again, because the API server was slow: {}", dead.join(", ")));
-                        // It leaves alone what runs.
-                        let mut start = self.kwokctl();
-                        start.args(["start", "cluster", "--name", NAME]);
-                        Command::from(start).output().await.context("kwokctl")?;
+                        self.start_dead_parts(&dead).await?;
                     }
                 }
             }
         }
+    }
+
+    /// Ends a part of the control plane as a dying node does, by SIGKILL, and starts it again; for example
+    /// `kube-controller-manager`.
+    pub async fn restart(&self, part: &str) -> Result<()> {
+        let pid: u32 = fs::read_to_string(self.pid_file(part))?.trim().parse()?;
+        ensure!(guardian::processes(&self.state)?.contains(&pid), "{part} has ended by itself");
+        let pid = Pid::from_raw(pid.try_into()?).context("a process id of 0")?;
+        kill_process(pid, Signal::KILL)?;
+        self.start_dead_parts(&[part.to_owned()]).await
+    }
+
+    /// kwokctl starts what does not run. It takes a process for running that has ended and was not yet waited for by its
+    /// parent, which is the first process of the machine and may take its time; without a file it has no such doubt.
+    async fn start_dead_parts(&self, parts: &[String]) -> Result<()> {
+        for part in parts {
+            fs::remove_file(self.pid_file(part))?;
+        }
+        let mut start = self.kwokctl();
+        start.args(["start", "cluster", "--name", NAME]);
+        let started = Command::from(start).output().await.context("kwokctl")?;
+        ensure!(started.status.success(), "kwokctl: {}", String::from_utf8_lossy(&started.stderr));
+        Ok(())
     }
 
     /// The parts whose process ended.
@@ -49,5 +70,9 @@ impl Cluster {
             }
         }
         Ok(dead)
+    }
+
+    fn pid_file(&self, part: &str) -> PathBuf {
+        self.pids().join(format!("{part}.pid"))
     }
 }

@@ -1,5 +1,5 @@
 //! The live comparison: the same load on twin workloads, one scaled by kube-controller-manager's HPA, the other
-//! by Plimsoll under `HPA-1.37`, through a story of ramp, surge rollout and metrics outage.
+//! by Plimsoll under `HPA-1.37`, through a story of ramp, surge rollout, metrics outage and restart of both.
 //!
 //! ```text
 //! story ──► twins ◄── record (replicas over time) ──► verdict ──► figures (JSON), table (text), plot (SVG)
@@ -31,7 +31,7 @@ pub async fn run(svg: &Path) -> Result<bool> {
     let commit = commit();
     let cluster = Cluster::start(ClusterSpec::default()).await?;
     say(&format!(
-        "cluster ready in {:.1} s; the story takes about five minutes",
+        "cluster ready in {:.1} s; the story takes about seven minutes",
         cluster.started_in().as_secs_f64()
     ));
     let told = story::tell(&cluster).await;

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,6 +19,10 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const SETTLED: Duration = Duration::from_secs(55);
 /// Seconds in which what was needed lately still counts, in place of five minutes.
 const WINDOW: u32 = 60;
+/// Long enough for both to see a new load, and well within the window.
+const SEEN: Duration = Duration::from_secs(25);
+/// The part of the control plane that has the HPA, which is also the name of its Lease.
+const THEIRS: &str = "kube-controller-manager";
 
 /// What was done, and when.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,7 +42,7 @@ pub(super) struct Told {
 
 /// Tells the story.
 pub(super) async fn tell(cluster: &Cluster) -> Result<Told> {
-    let _operator = Operator::install(cluster, &["--set=replicas=1"]).await?;
+    let operator = Operator::install(cluster, &["--set=replicas=1"]).await?;
     let namespace = cluster.namespace("twins").await?;
     let loads = set_up(cluster, &namespace).await?;
     let begun = Instant::now();
@@ -44,6 +50,7 @@ pub(super) async fn tell(cluster: &Cluster) -> Result<Told> {
     let record = |name| Recorder::start(client.clone(), &namespace, name, begun);
     let mut story = Story {
         cluster,
+        operator,
         namespace: &namespace,
         loads,
         begun,
@@ -113,6 +120,7 @@ fn total(cpu_milli: u64) -> Total {
 
 struct Story<'c> {
     cluster: &'c Cluster,
+    operator: Operator<'c>,
     namespace: &'c Namespace,
     loads: [Load; 2],
     begun: Instant,
@@ -136,6 +144,11 @@ impl Story<'_> {
         self.act("metrics are back");
         self.cluster.kubectl_with(["create", "-f", "-"], &service.to_string()).await?;
         self.both_reach(4).await?;
+
+        self.begin(90, "load for 2 pods");
+        tokio::time::sleep(SEEN).await;
+        self.restart().await?;
+        self.both_reach(2).await?;
         // What one does too much, it does within a period.
         tokio::time::sleep(super::PERIOD + super::RESOLUTION).await;
         Ok(())
@@ -147,9 +160,13 @@ impl Story<'_> {
         self.acts.push(Act { at, what: what.to_owned() });
     }
 
-    async fn load(&mut self, cpu_milli: u64, what: &str) {
+    fn begin(&mut self, cpu_milli: u64, what: &str) {
         self.act(what);
         self.loads.iter().for_each(|load| load.set(total(cpu_milli)));
+    }
+
+    async fn load(&mut self, cpu_milli: u64, what: &str) {
+        self.begin(cpu_milli, what);
         // The story goes on by the clock, as load does, whatever the controllers make of it.
         tokio::time::sleep(SETTLED).await;
     }
@@ -161,6 +178,27 @@ impl Story<'_> {
             Ok(())
         })
         .await
+    }
+
+    /// Both controllers die, and are away until the lease of the one has run out; what both remembered is lost.
+    async fn restart(&mut self) -> Result<()> {
+        let leases: Api<Lease> = Api::namespaced(self.cluster.client().await?, "kube-system");
+        let holder =
+            async || anyhow::Ok(leases.get(THEIRS).await?.spec.and_then(|spec| spec.holder_identity));
+        let before = holder().await?;
+        self.act("both controllers are killed");
+        self.operator.leader().await?.kill()?;
+        self.cluster.restart(THEIRS).await?;
+        eventually("another holder of the lease of kube-controller-manager", PATIENCE, async || {
+            let now = holder().await?;
+            ensure!(now != before, "{now:?}");
+            Ok(())
+        })
+        .await?;
+        self.operator.follow_pods().await?;
+        self.operator.leader().await?;
+        self.act("both lead again");
+        Ok(())
     }
 
     /// Returns what brings them back.
