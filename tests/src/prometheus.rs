@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use crate::{
@@ -25,6 +26,8 @@ use crate::{
 pub struct Prometheus {
     child: Child,
     port: Port,
+    scheme: &'static str,
+    folder: PathBuf,
 }
 
 /// One series of the answer to a query.
@@ -50,9 +53,6 @@ impl Prometheus {
     /// until it has scraped all of them. `rules` are files with alerts and recording rules.
     pub async fn start(cluster: &Cluster, job: &str, targets: &[Target], rules: &[&str]) -> Result<Self> {
         let program = spawn_blocking(PrometheusTools::ensure).await??.program("prometheus");
-        let port = Port::claim()?;
-        let folder = cluster.state().join(format!("prometheus-{}", port.number()));
-        fs::create_dir_all(&folder)?;
         let static_configs: Vec<_> = targets
             .iter()
             .map(|target| json!({"targets": [target.address], "labels": target.labels}))
@@ -63,25 +63,11 @@ impl Prometheus {
             // As the chart's ServiceMonitor: the namespace of a series is that of what it is about.
             "scrape_configs": [{"job_name": job, "honor_labels": true, "static_configs": static_configs}],
         });
-        let config_file = folder.join("prometheus.yml");
-        // JSON is YAML.
-        fs::write(&config_file, config.to_string())?;
-        let log = File::create(folder.join("log"))?;
-        let (mark_name, mark_value) = guardian::mark(cluster.state());
-        let child = Command::new(program)
-            .arg(format!("--config.file={}", config_file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{}", port.number()))
-            .env(mark_name, mark_value)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("cannot start Prometheus")?;
-        let mut prometheus = Self { child, port };
+        let mut prometheus = Self::spawn(cluster, &program, &config, None)?;
+        let log = prometheus.folder.join("log");
         eventually("Prometheus to scrape all targets", Duration::from_secs(30), async || {
             if let Some(status) = prometheus.child.try_wait()? {
-                bail!("Prometheus ended with {status}: {}", fs::read_to_string(folder.join("log"))?);
+                bail!("Prometheus ended with {status}: {}", fs::read_to_string(&log)?);
             }
             let up = prometheus.query("up").await?;
             let scraped = up.iter().filter(|series| series.value > 0.5).count();
@@ -91,9 +77,45 @@ impl Prometheus {
         Ok(prometheus)
     }
 
+    /// Starts Prometheus for those who have a certificate of the authority `ca.crt` in the folder `pki`, by which it also
+    /// says who it is (`admin.crt`, `admin.key`). It may take a moment until it answers.
+    pub async fn start_with_tls(cluster: &Cluster, pki: &Path) -> Result<Self> {
+        let program = spawn_blocking(PrometheusTools::ensure).await??.program("prometheus");
+        let tls = json!({"tls_server_config": {
+            "cert_file": pki.join("admin.crt"), "key_file": pki.join("admin.key"),
+            "client_ca_file": pki.join("ca.crt"), "client_auth_type": "RequireAndVerifyClientCert",
+        }});
+        Self::spawn(cluster, &program, &json!({}), Some(&tls))
+    }
+
+    fn spawn(cluster: &Cluster, program: &Path, config: &Value, web: Option<&Value>) -> Result<Self> {
+        let port = Port::claim()?;
+        let folder = cluster.state().join(format!("prometheus-{}", port.number()));
+        fs::create_dir_all(&folder)?;
+        let (config_file, web_file) = (folder.join("prometheus.yml"), folder.join("web.yml"));
+        // JSON is YAML.
+        fs::write(&config_file, config.to_string())?;
+        fs::write(&web_file, web.unwrap_or(&json!({})).to_string())?;
+        let log = File::create(folder.join("log"))?;
+        let (mark_name, mark_value) = guardian::mark(cluster.state());
+        let child = Command::new(program)
+            .arg(format!("--config.file={}", config_file.display()))
+            .arg(format!("--web.config.file={}", web_file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{}", port.number()))
+            .env(mark_name, mark_value)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start Prometheus")?;
+        let scheme = if web.is_some() { "https" } else { "http" };
+        Ok(Self { child, port, scheme, folder })
+    }
+
     /// Where it answers.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port.number())
+        format!("{}://127.0.0.1:{}", self.scheme, self.port.number())
     }
 
     /// The series of an instant query, now.

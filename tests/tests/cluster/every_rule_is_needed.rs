@@ -14,7 +14,7 @@ use testbed::{
 
 use crate::{
     requests::Requests,
-    signals_are_read_directly::sources_that_nobody_asks,
+    sources::sources_that_nobody_asks,
     stage::{self, PATIENCE, Scene, Target, USER, utilization},
     workload,
 };

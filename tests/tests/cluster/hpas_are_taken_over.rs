@@ -1,11 +1,11 @@
 use anyhow::{Context, Result, anyhow, ensure};
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use testbed::{Cluster, ClusterSpec, Load, Operator, Total, eventually};
+use testbed::{Adapter, Cluster, ClusterSpec, Load, Operator, Total, eventually};
 
 use crate::{
     hpas,
-    stage::{FAST, PATIENCE, Scene, Target, USER, utilization},
+    stage::{FAST, PATIENCE, Scene, Target, USER, conditions, utilization},
     workload,
 };
 
@@ -68,6 +68,66 @@ async fn hpas_are_taken_over() -> Result<()> {
     ensure!(writes.is_empty(), "written although refused: {writes:?}");
     drop(controller);
     cluster.stop().await
+}
+
+/// At zero replicas a condition is the only proof that this was an autoscaler's doing. We leave it as the built-in
+/// controller does, and that one goes on from ours.
+#[tokio::test]
+async fn an_hpa_at_zero_is_given_back_with_its_proof() -> Result<()> {
+    let spec = ClusterSpec { nodes_per_zone: 1, hpa_controller: false, ..ClusterSpec::default() };
+    let cluster = Cluster::start(spec).await?;
+    let adapter = Adapter::start(&cluster).await?;
+    let mut operator = Operator::install(&cluster, &[FAST, "--set=hpa.mode=takeover"]).await?;
+    let ours = Scene::new(&cluster, "zero").await?;
+    let theirs = Scene::new(Cluster::shared().await?, "zero").await?;
+    let their_adapter = Adapter::shared().await?;
+    tokio::try_join!(sleep(&ours, &adapter), sleep(&theirs, their_adapter))?;
+
+    let web = Target::deployment("web");
+    eventually("the same status as from the built-in controller", PATIENCE, async || {
+        let (ours, theirs) = (hpas::get(&ours, "web").await?, hpas::get(&theirs, "web").await?);
+        let asleep =
+            theirs["status"]["currentReplicas"] == 0 && has(&theirs, "ScaledToZero=True ScaledToZero");
+        let (ours, theirs) = (hpas::comparable(&ours)?, hpas::comparable(&theirs)?);
+        if asleep && ours == theirs { Ok(()) } else { Err(anyhow!("{ours:#} and {theirs:#}")) }
+    })
+    .await?;
+    jobs(&ours, &adapter, "300").await?;
+    ours.reaches(&web, 3).await?;
+    hpas::until(&ours, "web", |hpa| has(hpa, "ScaledToZero=False NotScaledToZero")).await?;
+    jobs(&ours, &adapter, "0").await?;
+    ours.reaches(&web, 0).await?;
+    hpas::until(&ours, "web", |hpa| has(hpa, "ScaledToZero=True ScaledToZero")).await?;
+
+    // The way back: whoever finds 0 replicas without the condition leaves them alone for ever.
+    operator.upgrade(&[FAST, "--set=hpa.mode=ignore"]).await?;
+    let _controller = cluster.start_hpa_controller()?;
+    jobs(&ours, &adapter, "200").await?;
+    ours.reaches(&web, 2).await?;
+    hpas::until(&ours, "web", |hpa| has(hpa, "ScaledToZero=False NotScaledToZero")).await?;
+    drop(operator);
+    cluster.stop().await
+}
+
+/// Two pods, and an HPA that sees no work for them.
+async fn sleep(scene: &Scene<'_>, adapter: &Adapter) -> Result<()> {
+    workload::deploy(scene.cluster, &scene.namespace, "web", 2, 100).await?;
+    jobs(scene, adapter, "0").await?;
+    let target = json!({"type": "Value", "value": "100"});
+    let metric = json!({"type": "External", "external": {"metric": {"name": "jobs"}, "target": target}});
+    let spec = json!({
+        "minReplicas": 0, "maxReplicas": 9, "metrics": [metric],
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
+    });
+    hpas::create(scene, &Target::deployment("web"), spec).await
+}
+
+async fn jobs(scene: &Scene<'_>, adapter: &Adapter, value: &str) -> Result<()> {
+    adapter.set_external(&scene.namespace, "jobs", json!([{"labels": {}, "value": value}])).await
+}
+
+fn has(hpa: &Value, wanted: &str) -> bool {
+    conditions(hpa).iter().any(|(told, _)| told == wanted)
 }
 
 /// Two pods, and a load of 170 m, which at 50 m a pod are 3.4 pods.

@@ -21,8 +21,12 @@ impl Answer {
     /// A scalar, as Prometheus answers a query.
     pub(crate) fn scalar(value: f64) -> Self {
         let now = jiff::Timestamp::now().as_second();
-        let body =
-            format!(r#"{{"status":"success","data":{{"resultType":"scalar","result":[{now},"{value}"]}}}}"#);
+        Self::result("scalar", &format!("[{now},\"{value}\"]"))
+    }
+
+    /// A result of any type.
+    pub(crate) fn result(kind: &str, result: &str) -> Self {
+        let body = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#);
         Self::Body(200, "application/json", body)
     }
 }

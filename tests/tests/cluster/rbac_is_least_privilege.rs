@@ -11,7 +11,7 @@ use testbed::{
     operator::{NAMESPACE, RELEASE},
 };
 
-use crate::{signals_are_read_directly::sources_that_nobody_asks, workload};
+use crate::{sources::sources_that_nobody_asks, workload};
 
 /// Over everything the operator does, the audit log must show two things: nothing it asked for was refused,
 /// so no rule is missing; and each right that the chart grants was used, so none is too many. A rule that

@@ -35,8 +35,10 @@ pub(crate) async fn operator() -> Result<(&'static Operator<'static>, LogTail)> 
             cluster.kubectl(["create", "namespace", NAMESPACE]).await?;
             let level = "pod-security.kubernetes.io/enforce=restricted";
             cluster.kubectl(["label", "namespace", NAMESPACE, level]).await?;
-            // Beside HPAs it computes and writes nothing, so it disturbs no test that knows of none.
-            Operator::install(cluster, &[FAST, "--set=hpa.mode=shadow"]).await
+            // Beside HPAs it computes and writes nothing, so it disturbs no test that knows of none. Sources may name this
+            // machine by its address only.
+            let hosts = "--set=sources.addresses={127.0.0.1}";
+            Operator::install(cluster, &[FAST, "--set=hpa.mode=shadow", hosts]).await
         })
         .await?;
     Ok((operator, operator.log_tail()))
