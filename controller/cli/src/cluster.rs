@@ -40,7 +40,7 @@ impl Connection {
             }
         };
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        Ok(Cluster { client: Client::try_from(config)?, namespace })
+        Ok(Cluster { client: impatient(config)?, namespace })
     }
 
     /// The namespace that is meant, without asking a cluster.
@@ -55,10 +55,17 @@ impl Connection {
     pub(crate) async fn operator(&self) -> Result<Operator> {
         if let Some(url) = &self.operator {
             let uri = url.parse().with_context(|| format!("--operator={url} is not a URL"))?;
-            return Ok(Operator { client: Client::try_from(Config::new(uri))?, prefix: String::new() });
+            return Ok(Operator { client: impatient(Config::new(uri))?, prefix: String::new() });
         }
         Operator::behind(self.cluster().await?.client, &self.operator_namespace, &self.lease_name).await
     }
+}
+
+/// A client that tells of the first failure. A replica that does not lead answers 503, and trying again for minutes
+/// would not make it lead.
+fn impatient(mut config: Config) -> Result<Client> {
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 impl Operator {

@@ -4,8 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 const PLIMSOLL: &str = env!("CARGO_BIN_EXE_plimsoll");
@@ -67,4 +73,31 @@ fn errors_name_the_way_out() {
     assert!(text(&answer.stderr).contains("these are no decisions"), "{}", text(&answer.stderr));
 
     assert_eq!(run(PLIMSOLL, &["explian"], "").status.code(), Some(2));
+}
+
+/// Tried again, as a client does by itself, a follower would keep a person waiting for minutes.
+#[test]
+fn a_replica_that_does_not_lead_is_asked_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let operator = format!("--operator=http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    // Ends with the process.
+    thread::spawn(move || {
+        let refusal = "this replica does not lead";
+        let length = refusal.len();
+        for mut connection in listener.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = write!(
+                connection,
+                "HTTP/1.1 503 x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{refusal}"
+            );
+        }
+    });
+    let answer = run(PLIMSOLL, &["replay", "web", "--namespace=shop", &operator], "");
+    let told = text(&answer.stderr);
+    assert_eq!(answer.status.code(), Some(1), "{told}");
+    assert!(told.contains("the operator answers 503: this replica does not lead"), "{told}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
