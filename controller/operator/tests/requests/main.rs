@@ -8,4 +8,5 @@ mod lease;
 mod look;
 mod memory;
 mod script;
+mod shared;
 mod victims;
