@@ -95,7 +95,7 @@ impl Prometheus {
         let (config_file, web_file) = (folder.join("prometheus.yml"), folder.join("web.yml"));
         // JSON is YAML.
         fs::write(&config_file, config.to_string())?;
-        fs::write(&web_file, web.unwrap_or(&json!({})).to_string())?;
+        fs::write(&web_file, web.map_or_else(|| json!({}).to_string(), Value::to_string))?;
         let log = File::create(folder.join("log"))?;
         let (mark_name, mark_value) = guardian::mark(cluster.state());
         let child = Command::new(program)

@@ -120,14 +120,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let endpoints = Endpoints { ready, metrics, shadows, decisions, leadership };
     background.spawn(ended("the HTTP server", http::serve(args.http_address, endpoints)));
     background.spawn(ended("housekeeping", keep_house(Arc::clone(&context))));
-    let restoring = checkpoint.clone();
-    background.spawn(ended("reading what is remembered", async move {
-        restoring.restore_when_leading().await;
-        Ok(())
-    }));
-    let saving = checkpoint.clone();
-    background.spawn(ended("saving what is remembered", async move {
-        saving.run().await;
+    let keeping = checkpoint.clone();
+    background.spawn(ended("keeping what is remembered", async move {
+        tokio::join!(keeping.restore_when_leading(), keeping.run());
         Ok(())
     }));
     let mut keeper = tokio::spawn(keeper);

@@ -76,16 +76,16 @@ pub(super) fn write(
             ],
         }],
     });
-    let mut patch = |part: &str, flag: &str, value: &str| {
+    let mut add_flag = |part: &str, flag: &str, value: &str| {
         if let Some(patches) = config["componentsPatches"].as_array_mut() {
             patches.push(json!({"name": part, "extraArgs": [{"key": flag, "value": value}]}));
         }
     };
     if !spec.hpa_controller {
-        patch("kube-controller-manager", "controllers", "*,-horizontal-pod-autoscaler-controller");
+        add_flag("kube-controller-manager", "controllers", "*,-horizontal-pod-autoscaler-controller");
     }
     if let Some(network) = pod_network {
-        patch("kube-apiserver", "egress-selector-config-file", &network.config().display().to_string());
+        add_flag("kube-apiserver", "egress-selector-config-file", &network.config().display().to_string());
     }
     for (option, port) in PORTS.iter().zip(ports) {
         config["options"][option] = port.number().into();

@@ -2,7 +2,7 @@ use std::{
     fs,
     net::Ipv4Addr,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -46,7 +46,7 @@ async fn credentials_follow_their_secret() -> Result<()> {
         scene.scale("web", &web, spec).await?;
         scene.reaches(&web, 3).await?;
 
-        *known.lock().unwrap() = "two";
+        *known.lock().unwrap_or_else(PoisonError::into_inner) = "two";
         let message = scene.condition("web", "ScalingActive=False FailedGetPrometheusMetric").await?;
         ensure!(message.contains("401 Unauthorized: check the credentials"), "{message}");
         let rotated = json!({"stringData": {"token": "two"}});
@@ -183,7 +183,8 @@ fn secret(name: &str, token: &str) -> Value {
 async fn guarded(known: &Arc<Mutex<&'static str>>) -> Result<Server> {
     let known = Arc::clone(known);
     Server::start(Ipv4Addr::LOCALHOST, 0, move |request| {
-        let expected = format!("authorization: Bearer {}\r\n", known.lock().unwrap());
+        let expected =
+            format!("authorization: Bearer {}\r\n", known.lock().unwrap_or_else(PoisonError::into_inner));
         if request.contains(&expected) {
             Answer::scalar(30.0)
         } else {

@@ -268,8 +268,8 @@ fn per_pod<'a>(
 fn doubt(ctx: &Context<'_>, series: &[Sample]) -> Option<Failure> {
     let old = series.iter().filter(|sample| is_stale(ctx, sample));
     let oldest = old.map(|sample| ctx.input.now.since(sample.timestamp)).max();
-    let is_negative = series.iter().any(|sample| is_negative(ctx, sample.value));
-    oldest.map(|age| Failure::StaleValue { age }).or(is_negative.then_some(Failure::NegativeValue))
+    let negative = || series.iter().any(|sample| is_negative(ctx, sample.value));
+    oldest.map(|age| Failure::StaleValue { age }).or_else(|| negative().then_some(Failure::NegativeValue))
 }
 
 /// Why there is no value, as HPA's client for the named metrics API words it.

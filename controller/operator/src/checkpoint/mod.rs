@@ -91,11 +91,9 @@ impl Checkpoint {
         Self { store, every: config.every, memories, leadership, metrics, shards: Arc::default() }
     }
 
-    /// Reads what the last leader saved each time the lead is gained: another replica may have led meanwhile. Never ends.
+    /// Reads what the last leader saved each time the lead is gained: another replica may have led meanwhile.
     pub async fn restore_when_leading(&self) {
         leadership::gains(self.leadership.clone()).for_each(|()| self.restore()).await;
-        // Who leads alone gains it once.
-        std::future::pending().await
     }
 
     /// Reads what the last leader saved; only then does a look begin. Goes on without it when it cannot be read for

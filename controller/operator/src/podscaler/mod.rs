@@ -224,7 +224,9 @@ async fn tell(
     let mut events = decision.events.clone();
     if let Some(result) = result {
         let (further_conditions, further_events) = acted(decision, result);
-        further_conditions.into_iter().for_each(|further| further.set_in(&mut conditions));
+        for further in further_conditions {
+            further.set_in(&mut conditions);
+        }
         events.extend(further_events);
     }
     events.extend(warning);
