@@ -105,23 +105,37 @@ impl Figures {
             self.load_average[0],
             self.load_average[1],
         )];
-        for cost in &self.contestants {
-            let lag = cost.lag_seconds.map(|lag| lag.map_or_else(|| "?".to_owned(), |lag| format!("{lag}")));
-            lines.push(format!(
-                "{:<22} {:.3} ms cpu, {:.3} ms kube-apiserver per decision; {:.2} cores, {:.0} MiB; {:.0} % of the \
-                 decisions due; {:.3} writes per decision; lag at most {} s (half), {} s (99 %), {} s (all)",
-                cost.name, cost.cpu_ms_per_decision, cost.apiserver_cpu_ms_per_decision, cost.cores, cost.peak_mib,
-                cost.of_those_due * 100.0, cost.writes_per_decision, lag[0], lag[1], lag[2],
-            ));
-            for (kind, per_decision) in &cost.requests_per_decision {
-                lines.push(format!("{:<22}   {per_decision:.4} {kind}", ""));
-            }
-        }
+        lines.extend(self.contestants.iter().flat_map(Cost::lines));
         for ratio in &self.ratios {
             lines.push(format!(
                 "{:<22} {} times the cpu, {} times the kube-apiserver cpu, {} times the requests, {} times the memory",
                 ratio.to, ratio.cpu, ratio.apiserver_cpu, ratio.requests, ratio.memory,
             ));
+        }
+        lines
+    }
+}
+
+impl Cost {
+    /// What a person reads.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let lag = self.lag_seconds.map(|lag| lag.map_or_else(|| "?".to_owned(), |lag| format!("{lag}")));
+        let mut lines = vec![format!(
+            "{:<22} {:.3} ms cpu, {:.3} ms kube-apiserver per decision; {:.2} cores, {:.0} MiB; {:.0} % of the \
+             decisions due; {:.3} writes per decision; lag at most {} s (half), {} s (99 %), {} s (all)",
+            self.name,
+            self.cpu_ms_per_decision,
+            self.apiserver_cpu_ms_per_decision,
+            self.cores,
+            self.peak_mib,
+            self.of_those_due * 100.0,
+            self.writes_per_decision,
+            lag[0],
+            lag[1],
+            lag[2],
+        )];
+        for (kind, per_decision) in &self.requests_per_decision {
+            lines.push(format!("{:<22}   {per_decision:.4} {kind}", ""));
         }
         lines
     }

@@ -10,10 +10,12 @@
 //!
 //! The bed's own kube-controller-manager and scheduler end once the cluster stands: the HPA controller then
 //! runs alone in a process of its own, so that its cpu time is that of its decisions and of nothing else, and
-//! the Deployments stay as they were made. The pods are made directly, and played by kwok as ever.
+//! the Deployments stay as they were made. kwok ends too: the pods are made directly, with the status of pods that
+//! have been ready for an hour, and what they use is said by kubelets that the bench plays (`kubelets.rs`).
 
 mod contestant;
 mod figures;
+mod kubelets;
 mod manager;
 mod objects;
 mod plot;

@@ -1,12 +1,13 @@
 //! What is scaled: Deployments with their `ReplicaSet`s and pods, and what scales them.
 
-use std::{fmt::Debug, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
-    core::v1::{Namespace, Pod, ServiceAccount},
+    core::v1::{Namespace, Node, Pod, ServiceAccount},
 };
 use kube::{
     Api, Client, Resource,
@@ -16,12 +17,15 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::kubelets::{Kubelets, PlayedPod};
 use crate::eventually;
 
 /// Targets in one namespace.
 const PER_NAMESPACE: usize = 50;
 /// Pods of one target.
 pub(super) const PODS: usize = 2;
+/// The one container of a pod.
+const CONTAINER: &str = "app";
 /// Requests to the API server at a time while objects are made.
 const AT_A_TIME: usize = 16;
 /// What a pod requests, in thousandths of a core; its target is half of it.
@@ -33,11 +37,14 @@ pub(super) struct Objects {
     client: Client,
     size: usize,
     nodes: Vec<String>,
+    /// An hour before the run: no pod is starting up any more.
+    running_since: Timestamp,
 }
 
 impl Objects {
     pub(super) fn new(client: Client, size: usize, nodes: Vec<String>) -> Self {
-        Self { client, size, nodes }
+        let running_since = Timestamp::now() - SignedDuration::from_hours(1);
+        Self { client, size, nodes, running_since }
     }
 
     fn namespaces(&self) -> Vec<String> {
@@ -88,32 +95,83 @@ impl Objects {
     async fn make_target(&self, number: usize) -> Result<()> {
         let (namespace, name) = Self::place(number);
         let labels = json!({"app": name});
-        let container = json!({"name": "app", "image": "app",
+        let container = json!({"name": CONTAINER, "image": "app",
             "resources": {"requests": {"cpu": format!("{REQUEST_MILLI}m"), "memory": "64Mi"}}});
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [container]}});
         let spec = json!({"replicas": PODS, "selector": {"matchLabels": labels}, "template": template});
-        let owner = |kind: &str, name: &str, uid: &Option<String>| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
         let deployment = json!({"metadata": {"name": name, "labels": labels}, "spec": spec});
         let deployment: Deployment = self.create(&namespace, deployment).await?;
-        let status = json!({"status": {"observedGeneration": 1, "replicas": PODS, "readyReplicas": PODS,
-            "updatedReplicas": PODS, "availableReplicas": PODS}});
-        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &namespace);
-        deployments.patch_status(&name, &PatchParams::default(), &Patch::Merge(&status)).await?;
+        let status = json!({"observedGeneration": 1, "replicas": PODS, "readyReplicas": PODS,
+            "updatedReplicas": PODS, "availableReplicas": PODS});
+        self.set_status::<Deployment>(&namespace, &name, status).await?;
         let set_name = format!("{name}-1");
-        let owners = owner("Deployment", &name, &deployment.metadata.uid);
+        let owners = owned_by("Deployment", &name, deployment.metadata.uid.as_ref());
         let set = json!({"metadata": {"name": set_name, "labels": labels, "ownerReferences": owners}, "spec": spec});
         let set: ReplicaSet = self.create(&namespace, set).await?;
+        let owners = owned_by("ReplicaSet", &set_name, set.metadata.uid.as_ref());
         for pod in 0..PODS {
-            let node = &self.nodes[(number * PODS + pod) % self.nodes.len()];
-            let owners = owner("ReplicaSet", &set_name, &set.metadata.uid);
-            let _: Pod = self
-                .create(&namespace, json!({
-                    "metadata": {"name": format!("{set_name}-{pod}"), "labels": labels, "ownerReferences": owners},
-                    "spec": {"nodeName": node, "containers": [container]},
-                }))
-                .await?;
+            let name = pod_name(&name, pod);
+            let object = json!({
+                "metadata": {"name": name, "labels": labels, "ownerReferences": owners},
+                "spec": {"nodeName": self.node_of(number, pod), "containers": [container]},
+            });
+            let _: Pod = self.create(&namespace, object).await?;
+            self.set_status::<Pod>(&namespace, &name, self.running()).await?;
         }
         Ok(())
+    }
+
+    /// The status of a pod that has been ready for long.
+    fn running(&self) -> Value {
+        let since = &self.running_since;
+        let is_true = |kind: &str| json!({"type": kind, "status": "True", "lastTransitionTime": since});
+        let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(is_true);
+        json!({
+            "phase": "Running", "hostIP": "127.0.0.1", "startTime": since,
+            "conditions": conditions,
+            "containerStatuses": [{"name": CONTAINER, "image": "app", "imageID": "", "ready": true, "started": true,
+                "restartCount": 0, "state": {"running": {"startedAt": since}}}],
+        })
+    }
+
+    async fn set_status<K>(&self, namespace: &str, name: &str, status: Value) -> Result<()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let patch = Patch::Merge(json!({"status": status}));
+        api.patch_status(name, &PatchParams::default(), &patch).await.context("a status of the bench")?;
+        Ok(())
+    }
+
+    fn node_of(&self, number: usize, pod: usize) -> &str {
+        &self.nodes[(number * PODS + pod) % self.nodes.len()]
+    }
+
+    /// The pods of each node.
+    fn by_node(&self) -> BTreeMap<String, Vec<PlayedPod>> {
+        let mut nodes: BTreeMap<String, Vec<PlayedPod>> = BTreeMap::new();
+        for number in 0..self.size {
+            let (namespace, target) = Self::place(number);
+            for pod in 0..PODS {
+                let pods = nodes.entry(self.node_of(number, pod).to_owned()).or_default();
+                let name = pod_name(&target, pod);
+                pods.push(PlayedPod { namespace: namespace.clone(), name, container: CONTAINER });
+            }
+        }
+        nodes
+    }
+
+    /// Takes the nodes over from kwok, which must have ended: they say from now on what the pods to be made use.
+    pub(super) async fn play_kubelets(&self) -> Result<Kubelets> {
+        let kubelets = Kubelets::start(self.by_node(), REQUEST_MILLI.into()).await?;
+        let api: Api<Node> = Api::all(self.client.clone());
+        let endpoint = json!({"kubeletEndpoint": {"Port": kubelets.port()}});
+        let patch = Patch::Merge(json!({"status": {"daemonEndpoints": endpoint}}));
+        for node in &self.nodes {
+            api.patch_status(node, &PatchParams::default(), &patch).await?;
+        }
+        Ok(kubelets)
     }
 
     /// One PodScaler for each target.
@@ -172,26 +230,12 @@ impl Objects {
         let object = serde_json::from_value(object)?;
         api.create(&PostParams::default(), &object).await.context("creating an object of the bench")
     }
+}
 
-    /// Moves the usage of all pods up and down a little, for ever: always within the tolerance, never still.
-    pub(super) async fn keep_moving(self) -> Result<()> {
-        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk(
-            "kwok.x-k8s.io",
-            "v1alpha1",
-            "ClusterResourceUsage",
-        ));
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &kind);
-        // Thousandths of what is requested: 48 to 52 %.
-        for share in [480, 490, 500, 510, 520, 510, 500, 490].into_iter().cycle() {
-            let cpu = format!("{}u", share * REQUEST_MILLI);
-            let usage = json!({"usage": {"cpu": {"value": cpu}, "memory": {"value": "32Mi"}}});
-            let object = json!({
-                "apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "ClusterResourceUsage", "metadata": {"name": "bench"},
-                "spec": {"selector": {"matchNamespaces": self.namespaces()}, "usages": [usage]},
-            });
-            api.patch("bench", &PatchParams::apply("testbed").force(), &Patch::Apply(object)).await?;
-            tokio::time::sleep(Duration::from_secs(10)).await;
-        }
-        Ok(())
-    }
+fn pod_name(target: &str, pod: usize) -> String {
+    format!("{target}-1-{pod}")
+}
+
+fn owned_by(kind: &str, name: &str, uid: Option<&String>) -> Value {
+    json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}])
 }

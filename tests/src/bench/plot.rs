@@ -42,7 +42,7 @@ fn render(figures: &Figures, svg: &mut String) -> Result<()> {
     }
     let date = figures.date.split('T').next().unwrap_or_default();
     let ran_on = format!(
-        "make bench: Kubernetes {}, Plimsoll {} ({}), {date}; {} cores shared with the bed; pods by kwok",
+        "make bench: Kubernetes {}, Plimsoll {} ({}), {date}; {} cores shared with the bed; pods are played",
         figures.kubernetes, figures.plimsoll, figures.commit, figures.cores
     );
     write(&root, &ran_on, (30, HEAD + rows * ROW + 6), &text(12.0, MUTED))?;

@@ -12,6 +12,7 @@ use super::{
     Options,
     contestant::Contestant,
     figures::{Cost, Figures, round},
+    kubelets::LOAD,
     manager::Manager,
     objects::{Objects, PODS},
     plot,
@@ -39,19 +40,21 @@ const STOCK: [&str; 3] =
 /// When the bed or a contestant does not come up, or does not decide.
 pub async fn run(options: &Options) -> Result<()> {
     let load_at_start = load_average();
-    let cluster = Cluster::start(ClusterSpec { nodes_per_zone: 3, ..ClusterSpec::default() }).await?;
+    let cluster =
+        Cluster::start(ClusterSpec { nodes_per_zone: 3, plain_kubelets: true, ..ClusterSpec::default() })
+            .await?;
     let nodes = Api::<Node>::all(cluster.client().await?).list(&ListParams::default()).await?;
     let nodes = nodes.iter().map(ResourceExt::name_any).collect();
     let objects = Objects::new(cluster.client().await?, options.size, nodes);
     let mut operator = Operator::install(&cluster, &["--set=replicas=1"]).await?;
     operator.leader().await?;
     objects.make_namespaces().await?;
-    for part in ["kube-controller-manager", "kube-scheduler"] {
+    for part in ["kube-controller-manager", "kube-scheduler", "kwok-controller"] {
         let id = Process::of_bed(&cluster.pids(), part)?.id();
         kill_process(Pid::from_raw(id.try_into()?).context("process 0")?, Signal::TERM)?;
     }
     say(&format!("making {} Deployments with {PODS} pods each", options.size));
-    let moving = tokio::spawn(objects.clone().keep_moving());
+    let _kubelets = objects.play_kubelets().await?;
     objects.make_targets().await?;
     let bed = Bed { cluster: &cluster, options };
     say("nobody scales");
@@ -72,7 +75,6 @@ pub async fn run(options: &Options) -> Result<()> {
             bed.measure(name, &flags, &Contestant::Manager(&manager), alone, options.window / 3).await?,
         );
     }
-    moving.abort();
     let mut figures = Figures {
         date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         commit: commit(),
@@ -83,15 +85,13 @@ pub async fn run(options: &Options) -> Result<()> {
         size: options.size,
         pods_of_each: PODS,
         period_seconds: PERIOD.as_secs_f64(),
-        load: "cpu of each pod from 48 % to 52 % of its request and back, a step each 10 s; target 50 %",
+        load: LOAD,
         apiserver_alone_cores: round(alone),
         contestants,
         ratios: Vec::new(),
     };
     figures.compare();
-    for line in figures.lines() {
-        say(&line);
-    }
+    figures.lines().iter().for_each(|line| say(line));
     let name = format!("operator-{}", options.size);
     figures.write(&options.folder.join(format!("{name}.json")))?;
     plot::draw(&figures, &options.folder.join(format!("{name}.svg")))?;
@@ -151,7 +151,7 @@ impl Bed<'_> {
         let per_decision = |count: u32| f64::from(count) / decisions.max(1.0);
         let writes = kinds.iter().filter(|(kind, _)| requests::is_write(kind)).map(|(_, count)| count).sum();
         let lag = who.lag(&later).since(&who.lag(&page));
-        Ok(Cost {
+        let cost = Cost {
             name: name.to_owned(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             seconds: round(seconds),
@@ -169,7 +169,9 @@ impl Bed<'_> {
                 .map(|(kind, count)| (kind, per_decision(count)))
                 .collect(),
             lag_seconds: [0.5, 0.99, 1.0].map(|share| lag.at_most(share).filter(|lag| lag.is_finite())),
-        })
+        };
+        cost.lines().iter().for_each(|line| say(line));
+        Ok(cost)
     }
 }
 

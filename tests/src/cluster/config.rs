@@ -39,6 +39,16 @@ pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port], spec: &ClusterS
         })
         .to_string(),
     )?;
+    // The shortest resolution it permits; the time-out must stay below nine tenths of it.
+    let mut metrics_server = vec![
+        json!({"key": "metric-resolution", "value": "10s", "override": true}),
+        json!({"key": "kubelet-request-timeout", "value": "5s"}),
+    ];
+    if spec.plain_kubelets {
+        // Of a flag given twice the last one counts.
+        metrics_server.push(json!({"key": "kubelet-insecure-tls", "value": "false"}));
+        metrics_server.push(json!({"key": "deprecated-kubelet-completely-insecure", "value": "true"}));
+    }
     let mut config = json!({
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
         "kind": "KwokctlConfiguration",
@@ -61,14 +71,7 @@ pub(super) fn write(state: &Path, tools: &Tools, ports: &[Port], spec: &ClusterS
             "kubeAdmission": true,
             "kubeAuditPolicy": audit_policy,
         },
-        "componentsPatches": [{
-            "name": "metrics-server",
-            // The shortest it permits; the time-out must stay below nine tenths of it.
-            "extraArgs": [
-                {"key": "metric-resolution", "value": "10s", "override": true},
-                {"key": "kubelet-request-timeout", "value": "5s"},
-            ],
-        }],
+        "componentsPatches": [{"name": "metrics-server", "extraArgs": metrics_server}],
     });
     if !spec.hpa_controller
         && let Some(patches) = config["componentsPatches"].as_array_mut()

@@ -23,6 +23,8 @@ pub struct ClusterSpec {
     pub labels: BTreeMap<String, String>,
     /// Whether kube-controller-manager runs its controller of HPAs.
     pub hpa_controller: bool,
+    /// Whether metrics-server asks kubelets without TLS, so that somebody else than kwok can play them.
+    pub plain_kubelets: bool,
 }
 
 impl Default for ClusterSpec {
@@ -36,6 +38,7 @@ impl Default for ClusterSpec {
             taints: Vec::new(),
             labels: BTreeMap::new(),
             hpa_controller: true,
+            plain_kubelets: false,
         }
     }
 }
