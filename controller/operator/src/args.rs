@@ -62,7 +62,7 @@ pub struct Args {
     pub initial_readiness_delay_seconds: u16,
 
     /// PodScalers looked at side by side.
-    #[arg(long, env = "PLIMSOLL_CONCURRENT_SYNCS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "PLIMSOLL_CONCURRENT_SYNCS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrent_syncs: u16,
 
     /// Name of the `ConfigMap`s with what outlives a restart, before the dash and the number; in the operator's

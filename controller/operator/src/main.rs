@@ -1,7 +1,12 @@
 //! `plimsoll-operator`.
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use plimsoll_operator::{args::Args, run::run, telemetry};
+
+/// A look takes a thousand small pieces of memory, and the binary is linked to musl, whose own allocator is slow at that.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -12,36 +12,63 @@ use kube::{
 };
 use tokio::sync::watch;
 
-type Namespaces<V> = HashMap<Box<str>, BTreeMap<Box<str>, Arc<V>>>;
+type Namespaces<V, I> = HashMap<Box<str>, Namespace<V, I>>;
 
-/// A part of each object of a kind, by namespace (empty where the kind has none) and name. Clones share the same entries.
-pub struct Mirror<V> {
-    namespaces: Arc<RwLock<Namespaces<V>>>,
+/// The entries of a namespace, and how some of them are found.
+#[derive(Debug)]
+pub struct Namespace<V, I> {
+    /// By name.
+    pub entries: BTreeMap<Box<str>, Arc<V>>,
+    /// Kept in step with them.
+    pub index: I,
 }
 
-impl<V> Clone for Mirror<V> {
+/// A way to find entries of a namespace without looking at all of them.
+pub trait Index<V>: Default {
+    /// There is an entry.
+    fn add(&mut self, name: &str, entry: &V);
+    /// There is an entry no more.
+    fn remove(&mut self, name: &str, entry: &V);
+}
+
+impl<V> Index<V> for () {
+    fn add(&mut self, _: &str, _: &V) {}
+    fn remove(&mut self, _: &str, _: &V) {}
+}
+
+/// A part of each object of a kind, by namespace (empty where the kind has none) and name. Clones share the same entries.
+pub struct Mirror<V, I = ()> {
+    namespaces: Arc<RwLock<Namespaces<V, I>>>,
+}
+
+impl<V, I> Clone for Mirror<V, I> {
     fn clone(&self) -> Self {
         Self { namespaces: Arc::clone(&self.namespaces) }
     }
 }
 
-impl<V> Default for Mirror<V> {
+impl<V, I> Default for Mirror<V, I> {
     fn default() -> Self {
         Self { namespaces: Arc::default() }
     }
 }
 
-impl<V> Mirror<V> {
+impl<V, I: Index<V>> Mirror<V, I> {
     /// What the watch has shown last of an object.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<V>> {
-        self.read().get(namespace)?.get(name).cloned()
+        self.read().get(namespace)?.entries.get(name).cloned()
     }
 
-    /// What is `wanted` of a namespace, ordered by name.
-    pub fn select(&self, namespace: &str, wanted: impl Fn(&V) -> bool) -> Vec<Arc<V>> {
-        let namespaces = self.read();
-        let entries = namespaces.get(namespace).into_iter().flat_map(BTreeMap::values);
-        entries.filter(|entry| wanted(entry)).cloned().collect()
+    /// What `look` makes of a namespace, if there is one.
+    pub fn look<T>(&self, namespace: &str, look: impl FnOnce(&Namespace<V, I>) -> T) -> Option<T> {
+        self.read().get(namespace).map(look)
+    }
+
+    /// Changes how entries of a namespace are found.
+    pub fn arrange(&self, namespace: &str, arrange: impl FnOnce(&mut Namespace<V, I>)) {
+        if let Some(namespace) = self.write().get_mut(namespace) {
+            arrange(namespace);
+        }
     }
 
     /// What is `wanted` of the whole cluster, each with its namespace.
@@ -49,9 +76,14 @@ impl<V> Mirror<V> {
         let namespaces = self.read();
         let entries = namespaces
             .iter()
-            .flat_map(|(namespace, entries)| entries.values().map(move |entry| (namespace, entry)));
+            .flat_map(|(namespace, of)| of.entries.values().map(move |entry| (namespace, entry)));
         let wanted = entries.filter(|(_, entry)| wanted(entry));
         wanted.map(|(namespace, entry)| (namespace.to_string(), Arc::clone(entry))).collect()
+    }
+
+    /// How many entries each namespace has.
+    pub fn count(&self) -> HashMap<Box<str>, usize> {
+        self.read().iter().map(|(namespace, of)| (namespace.clone(), of.entries.len())).collect()
     }
 
     /// Follows `events` until they end, keeping what `part` takes of each object. `seen` turns true once the
@@ -86,26 +118,35 @@ impl<V> Mirror<V> {
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Namespaces<V>> {
+    fn read(&self) -> RwLockReadGuard<'_, Namespaces<V, I>> {
         self.namespaces.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Namespaces<V>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Namespaces<V, I>> {
         self.namespaces.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn insert<V>(namespaces: &mut Namespaces<V>, object: &impl ResourceExt, value: V) {
-    let namespace = namespaces.entry(namespace_of(object).into()).or_default();
-    namespace.insert(name_of(object).into(), Arc::new(value));
+fn insert<V, I: Index<V>>(namespaces: &mut Namespaces<V, I>, object: &impl ResourceExt, value: V) {
+    let namespace = namespaces
+        .entry(namespace_of(object).into())
+        .or_insert_with(|| Namespace { entries: BTreeMap::new(), index: I::default() });
+    let name = name_of(object);
+    if let Some(before) = namespace.entries.get(name) {
+        namespace.index.remove(name, before);
+    }
+    namespace.index.add(name, &value);
+    namespace.entries.insert(name.into(), Arc::new(value));
 }
 
-fn remove<V>(namespaces: &mut Namespaces<V>, object: &impl ResourceExt) {
-    if let Some(namespace) = namespaces.get_mut(namespace_of(object)) {
-        namespace.remove(name_of(object));
-        if namespace.is_empty() {
-            namespaces.remove(namespace_of(object));
-        }
+fn remove<V, I: Index<V>>(namespaces: &mut Namespaces<V, I>, object: &impl ResourceExt) {
+    let Some(namespace) = namespaces.get_mut(namespace_of(object)) else { return };
+    let name = name_of(object);
+    if let Some(before) = namespace.entries.remove(name) {
+        namespace.index.remove(name, &before);
+    }
+    if namespace.entries.is_empty() {
+        namespaces.remove(namespace_of(object));
     }
 }
 

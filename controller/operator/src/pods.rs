@@ -4,29 +4,37 @@
 //!
 //! Pods are translated once per change, not once per look, and only what the core needs is kept.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use futures::Stream;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    core::{Selector, SelectorExt as _},
+    core::Selector,
     runtime::watcher::{self, Event},
 };
 use plimsoll_observe::{ObservedPod, observe_pod};
 use tokio::sync::watch;
 
-use crate::mirror::Mirror;
+use crate::{
+    labels::{self, ByLabel},
+    mirror::{Mirror, Namespace},
+};
 
 /// The pods of the cluster by namespace and name. Clones share the same pods.
 #[derive(Clone, Default)]
 pub struct PodIndex {
-    pods: Mirror<ObservedPod>,
+    pods: Mirror<ObservedPod, ByLabel>,
 }
 
 impl PodIndex {
     /// The pods of `namespace` that `selector` matches, ordered by name.
     pub fn select(&self, namespace: &str, selector: &Selector) -> Vec<Arc<ObservedPod>> {
-        self.pods.select(namespace, |pod| selector.matches(&pod.labels))
+        let select =
+            |Namespace { entries, index }: &Namespace<_, _>| labels::select(entries, index, selector);
+        self.pods.look(namespace, select).unwrap_or_else(|| Some(Vec::new())).unwrap_or_else(|| {
+            self.pods.arrange(namespace, |of| labels::arrange(of, selector));
+            self.pods.look(namespace, select).flatten().unwrap_or_default()
+        })
     }
 
     /// A pod.
@@ -37,6 +45,11 @@ impl PodIndex {
     /// The pods of the whole cluster that `wanted` picks, each with its namespace.
     pub fn all(&self, wanted: impl Fn(&ObservedPod) -> bool) -> Vec<(String, Arc<ObservedPod>)> {
         self.pods.select_all(wanted)
+    }
+
+    /// How many pods each namespace has.
+    pub fn count(&self) -> HashMap<Box<str>, usize> {
+        self.pods.count()
     }
 
     /// Follows `events` until they end. `ready` turns true once the first full list was seen.
@@ -104,6 +117,38 @@ mod tests {
         .await;
         assert!(ready);
         assert_eq!(names(&index, "shop", "app=web"), ["a", "e"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_selected_before_a_change_is_selected_as_it_is_now() {
+        let index = PodIndex::default();
+        let step = async |event: Event<Pod>| {
+            let events = futures::stream::iter([Ok(event)]);
+            index.clone().follow(events, watch::channel(false).0).await;
+            [names(&index, "shop", "app=web"), names(&index, "shop", "app!=web")]
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(step(Event::Apply(pod("shop", "a", "web"))).await, [vec!["a"], none.to_vec()]);
+        assert_eq!(step(Event::Apply(pod("shop", "b", "web"))).await, [vec!["a", "b"], none.to_vec()]);
+        assert_eq!(step(Event::Apply(pod("shop", "a", "db"))).await, [vec!["b"], vec!["a"]], "relabelled");
+        assert_eq!(step(Event::Apply(pod("shop", "a", "web"))).await, [vec!["a", "b"], none.to_vec()]);
+        assert_eq!(step(Event::Delete(pod("shop", "a", "web"))).await, [vec!["b"], none.to_vec()]);
+        assert_eq!(step(Event::Delete(pod("shop", "b", "web"))).await, [none.to_vec(), none.to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn all_labels_that_are_asked_for_must_be_there() {
+        let events = vec![
+            Event::Init,
+            Event::InitApply(pod("shop", "a", "web")),
+            Event::InitApply(pod("shop", "b", "web")),
+            Event::InitDone,
+        ];
+        let (index, _) = after(events).await;
+        assert_eq!(names(&index, "shop", "app=web,app=db"), Vec::<String>::new());
+        assert_eq!(names(&index, "shop", "app=web,tier=front"), Vec::<String>::new());
+        assert_eq!(names(&index, "shop", "app in (web, db),app=web"), ["a", "b"]);
+        assert_eq!(names(&index, "nowhere", "app=web"), Vec::<String>::new());
     }
 
     #[tokio::test]

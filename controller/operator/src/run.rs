@@ -307,7 +307,7 @@ async fn keep_house(context: Arc<Context>) -> anyhow::Result<()> {
             context.shadows.forget_all();
             context.decisions.clear();
         }
-        context.signals.forget_stale();
+        context.signals.keep_house(&context.pods);
         context.sources.forget_stale();
     }
 }

@@ -8,6 +8,8 @@ use plimsoll_signals::{
     CustomMetrics, ExternalMetrics, Limits, Prometheus, ResourceMetrics, Scraper, Shared, Source as _,
 };
 
+use crate::{pods::PodIndex, usage::UsageReader};
+
 /// How long a source may take.
 const TIME_OUT: Duration = Duration::from_secs(10);
 
@@ -17,7 +19,7 @@ const POD_TIME_OUT: Duration = Duration::from_secs(2);
 /// The sources that every PodScaler can use.
 pub struct Signals {
     /// `metrics.k8s.io`.
-    pub resource_metrics: Shared<ResourceMetrics>,
+    pub resource_metrics: UsageReader,
     /// `custom.metrics.k8s.io`.
     pub custom_metrics: Shared<CustomMetrics>,
     /// `external.metrics.k8s.io`.
@@ -39,16 +41,16 @@ impl Signals {
     pub fn new(client: &Client) -> Result<Self, String> {
         let limits = |concurrency| Limits { time_out: TIME_OUT, concurrency };
         Ok(Self {
-            resource_metrics: Shared::new(ResourceMetrics::new(client.clone()), limits(32)),
+            resource_metrics: UsageReader::new(Shared::new(ResourceMetrics::new(client.clone()), limits(32))),
             custom_metrics: Shared::new(CustomMetrics::new(client.clone()), limits(16)),
             external_metrics: Shared::new(ExternalMetrics::new(client.clone()), limits(16)),
             scraper: Scraper::new(Limits { time_out: POD_TIME_OUT, concurrency: 256 })?,
         })
     }
 
-    /// Forgets answers that nobody asks for any more.
-    pub fn forget_stale(&self) {
-        self.resource_metrics.forget_stale();
+    /// Forgets answers that nobody asks for any more, and adapts to what is asked of `pods`.
+    pub fn keep_house(&self, pods: &PodIndex) {
+        self.resource_metrics.choose(pods);
         self.custom_metrics.forget_stale();
         self.external_metrics.forget_stale();
         self.scraper.forget_stale();

@@ -3,7 +3,7 @@
 use http::{Method, Request, StatusCode, header::ACCEPT};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use kube::{Client, client::Body, core::Status};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::SignalError;
 
@@ -33,6 +33,23 @@ impl MetricsApi {
         path: &str,
         most: usize,
     ) -> Result<T, SignalError> {
+        self.read(&self.get_text(client, path, most).await?)
+    }
+
+    /// The answer of [`Self::get_text`].
+    pub(crate) fn read<'a, T: Deserialize<'a>>(self, text: &'a [u8]) -> Result<T, SignalError> {
+        serde_json::from_slice(text).map_err(|error| {
+            self.failed(format!("the answer does not have the form of this API: {error}: {}", shown(text)))
+        })
+    }
+
+    /// GETs `path` as text, of which at most `most` bytes are read.
+    pub(crate) async fn get_text(
+        self,
+        client: &Client,
+        path: &str,
+        most: usize,
+    ) -> Result<Vec<u8>, SignalError> {
         let request = Request::builder()
             .method(Method::GET)
             .uri(path)
@@ -45,10 +62,7 @@ impl MetricsApi {
             let text = self.text(body, MOST_OF_A_FAILURE).await?;
             return Err(self.refusal(head.status, &text));
         }
-        let text = self.text(body, most).await?;
-        serde_json::from_slice(&text).map_err(|error| {
-            self.failed(format!("the answer does not have the form of this API: {error}: {}", shown(&text)))
-        })
+        self.text(body, most).await
     }
 
     /// An answer that nobody can use.
@@ -58,7 +72,7 @@ impl MetricsApi {
 
     async fn text(self, body: Body, most: usize) -> Result<Vec<u8>, SignalError> {
         match Limited::new(body, most).collect().await {
-            Ok(collected) => Ok(collected.to_bytes().to_vec()),
+            Ok(collected) => Ok(collected.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => {
                 Err(SignalError::TooLarge { what: self.title.into(), most })
             }

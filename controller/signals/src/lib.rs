@@ -28,6 +28,6 @@ pub use external_metrics::{ExternalMetric, ExternalMetrics};
 pub use http_client::Tls;
 pub use metric_values::MetricValue;
 pub use prometheus::{Endpoint, Prometheus};
-pub use resource_metrics::ResourceMetrics;
+pub use resource_metrics::{ResourceMetrics, Usage, UsageOf};
 pub use scrape::{PodEndpoint, Scraper};
 pub use shared::{Limits, Shared, Source};

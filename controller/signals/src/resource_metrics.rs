@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use kube::Client;
 use plimsoll_core::{
     quantity::Quantity,
@@ -18,10 +17,10 @@ const API: MetricsApi = MetricsApi {
     way_out: "is metrics-server installed and ready?",
 };
 
-/// Bytes of the usage of the largest namespace: some hundred thousand pods.
+/// Bytes of the usage of the largest namespace, or cluster: some hundred thousand pods.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// Usage of every pod of a namespace that metrics-server has samples of.
+/// Usage of every pod, of one namespace or of all, that metrics-server has samples of.
 #[derive(Clone)]
 pub struct ResourceMetrics {
     client: Client,
@@ -34,10 +33,34 @@ impl ResourceMetrics {
     }
 }
 
+/// Whose usage is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UsageOf {
+    /// Of the pods of one namespace.
+    Namespace(String),
+    /// Of all pods.
+    Cluster,
+}
+
+/// What pods use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// By namespace, and there ordered by the names of the pods.
+    by_namespace: BTreeMap<Box<str>, Vec<PodUsage>>,
+}
+
+impl Usage {
+    /// What a pod uses, if there is a sample of it.
+    pub fn of(&self, namespace: &str, pod: &str) -> Option<&PodUsage> {
+        let pods = self.by_namespace.get(namespace)?;
+        let at = pods.binary_search_by(|usage| usage.pod.as_str().cmp(pod)).ok()?;
+        pods.get(at)
+    }
+}
+
 impl Source for ResourceMetrics {
-    /// A namespace.
-    type Question = String;
-    type Answer = Vec<PodUsage>;
+    type Question = UsageOf;
+    type Answer = Usage;
 
     const NAME: &'static str = "resource_metrics";
 
@@ -45,64 +68,91 @@ impl Source for ResourceMetrics {
         API.title.into()
     }
 
-    async fn ask(&self, namespace: &String) -> Result<Vec<PodUsage>, SignalError> {
-        let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods");
-        let list: PodMetricsList = API.get(&self.client, &path, MOST).await?;
-        list.items.into_iter().map(pod_usage).collect()
+    async fn ask(&self, of: &UsageOf) -> Result<Usage, SignalError> {
+        let path = match of {
+            UsageOf::Namespace(namespace) => {
+                format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods")
+            }
+            UsageOf::Cluster => "/apis/metrics.k8s.io/v1beta1/pods".to_owned(),
+        };
+        let text = API.get_text(&self.client, &path, MOST).await?;
+        let list: PodMetricsList<'_> = API.read(&text)?;
+        let mut by_namespace: BTreeMap<Box<str>, Vec<PodUsage>> = BTreeMap::new();
+        for pod in list.items {
+            // Where one namespace was asked for, that is where they are.
+            let namespace = match of {
+                UsageOf::Namespace(namespace) => namespace,
+                UsageOf::Cluster => &*pod.metadata.namespace,
+            };
+            match by_namespace.get_mut(namespace) {
+                Some(pods) => pods.push(pod_usage(&pod)?),
+                None => _ = by_namespace.insert(namespace.into(), vec![pod_usage(&pod)?]),
+            }
+        }
+        for pods in by_namespace.values_mut() {
+            pods.sort_unstable_by(|one, other| one.pod.cmp(&other.pod));
+        }
+        Ok(Usage { by_namespace })
     }
 }
 
 #[derive(Deserialize)]
-struct PodMetricsList {
-    items: Vec<PodMetrics>,
+struct PodMetricsList<'a> {
+    #[serde(borrow)]
+    items: Vec<PodMetrics<'a>>,
 }
 
 #[derive(Deserialize)]
-struct PodMetrics {
-    metadata: Named,
+struct PodMetrics<'a> {
+    #[serde(borrow)]
+    metadata: Named<'a>,
     timestamp: jiff::Timestamp,
-    window: String,
-    #[serde(default)]
-    containers: Vec<ContainerMetrics>,
+    #[serde(borrow)]
+    window: Cow<'a, str>,
+    #[serde(borrow, default)]
+    containers: Vec<ContainerMetrics<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Named {
-    name: String,
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    namespace: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
-struct ContainerMetrics {
-    name: String,
-    #[serde(default)]
-    usage: BTreeMap<String, ApiQuantity>,
+struct ContainerMetrics<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    usage: BTreeMap<&'a str, Amount<'a>>,
 }
 
-fn pod_usage(pod: PodMetrics) -> Result<PodUsage, SignalError> {
-    let name = pod.metadata.name;
+/// A quantity as text, read without a copy.
+#[derive(Deserialize)]
+struct Amount<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn pod_usage(pod: &PodMetrics<'_>) -> Result<PodUsage, SignalError> {
+    let name = &pod.metadata.name;
     let window = window(&pod.window)
         .ok_or_else(|| API.failed(format!("pod {name} has the window {:?}", pod.window)))?;
-    let containers = pod
-        .containers
-        .into_iter()
-        .map(|container| {
-            let usage = container
-                .usage
-                .into_iter()
-                .map(|(resource, quantity)| {
-                    Quantity::parse(&quantity.0).map(|value| (resource, value.milli())).map_err(|error| {
-                        API.failed(format!("pod {name}, container {}: {error}", container.name))
-                    })
-                })
-                .collect::<Result<_, _>>()?;
-            Ok(ContainerUsage { name: container.name, usage })
+    let container_usage = |container: &ContainerMetrics<'_>| {
+        let usage = container.usage.iter().map(|(resource, quantity)| {
+            Quantity::parse(&quantity.0)
+                .map(|value| ((*resource).to_owned(), value.milli()))
+                .map_err(|error| API.failed(format!("pod {name}, container {}: {error}", container.name)))
+        });
+        Ok(ContainerUsage {
+            name: container.name.clone().into_owned(),
+            usage: usage.collect::<Result<_, _>>()?,
         })
-        .collect::<Result<_, SignalError>>()?;
+    };
     Ok(PodUsage {
-        pod: name,
+        pod: name.clone().into_owned(),
         timestamp: Timestamp::from_millis(pod.timestamp.as_millisecond()),
         window,
-        containers,
+        containers: pod.containers.iter().map(container_usage).collect::<Result<_, SignalError>>()?,
     })
 }
 
@@ -129,11 +179,15 @@ mod tests {
          "containers":[{"name":"app","usage":{"cpu":"123456789n","memory":"64Mi"}}]}]}"#;
 
     fn answering(code: u16, body: &'static str, times: usize) -> Client {
+        answering_at("/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods", code, body, times)
+    }
+
+    fn answering_at(path: &'static str, code: u16, body: &'static str, times: usize) -> Client {
         let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
         tokio::spawn(async move {
             for _ in 0..times {
                 let Some((request, send)) = handle.next_request().await else { return };
-                assert_eq!(request.uri().path(), "/apis/metrics.k8s.io/v1beta1/namespaces/shop/pods");
+                assert_eq!(request.uri().path(), path);
                 let answer = Response::builder().status(code).body(Body::from(body.as_bytes().to_vec()));
                 send.send_response(answer.unwrap());
             }
@@ -141,23 +195,23 @@ mod tests {
         Client::new(service, "default")
     }
 
-    type Usage = Result<Arc<Vec<PodUsage>>, SignalError>;
+    type Answer = Result<Arc<Usage>, SignalError>;
 
     fn reader(client: Client) -> Shared<ResourceMetrics> {
         let limits = Limits { time_out: Duration::from_secs(10), concurrency: 4 };
         Shared::new(ResourceMetrics::new(client), limits)
     }
 
-    async fn ask(metrics: &Shared<ResourceMetrics>) -> Usage {
-        metrics.read(&"shop".to_owned(), Duration::from_secs(3)).await
+    async fn ask(metrics: &Shared<ResourceMetrics>) -> Answer {
+        metrics.read(&UsageOf::Namespace("shop".to_owned()), Duration::from_secs(3)).await
     }
 
     #[tokio::test]
     async fn a_sample_is_rounded_up_to_the_milli_unit() {
         let usage = ask(&reader(answering(200, LIST, 1))).await.unwrap();
         assert_eq!(
-            *usage,
-            vec![PodUsage {
+            usage.of("shop", "a"),
+            Some(&PodUsage {
                 pod: "a".into(),
                 timestamp: Timestamp::from_millis(1_795_428_000_000),
                 window: Span::from_millis(15_024),
@@ -165,7 +219,24 @@ mod tests {
                     name: "app".into(),
                     usage: BTreeMap::from([("cpu".into(), 124), ("memory".into(), 64 * 1024 * 1024 * 1000)]),
                 }],
-            }]
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn pods_of_the_whole_cluster_are_found_by_their_namespace() {
+        const PODS: &str = r#"{"items":[
+            {"metadata":{"name":"b","namespace":"shop"},"timestamp":"2026-11-23T10:00:00Z","window":"15s"},
+            {"metadata":{"name":"a","namespace":"shop"},"timestamp":"2026-11-23T10:00:01Z","window":"15s"},
+            {"metadata":{"name":"a","namespace":"bank"},"timestamp":"2026-11-23T10:00:02Z","window":"15s"}]}"#;
+        let metrics = reader(answering_at("/apis/metrics.k8s.io/v1beta1/pods", 200, PODS, 1));
+        let usage = metrics.read(&UsageOf::Cluster, Duration::from_secs(3)).await.unwrap();
+        let second = |namespace: &str, pod: &str| {
+            usage.of(namespace, pod).map(|usage| usage.timestamp.as_millis() / 1000 % 60)
+        };
+        assert_eq!(
+            [second("shop", "a"), second("shop", "b"), second("bank", "a"), second("bank", "b")],
+            [Some(1), Some(0), Some(2), None]
         );
     }
 

@@ -3,6 +3,8 @@
 // Two printer columns may well have the same type.
 #![allow(clippy::duplicated_attributes)]
 
+use std::borrow::Cow;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -231,7 +233,7 @@ pub(super) fn default_metrics() -> Vec<Metric> {
 
 impl PodScalerSpec {
     /// The metrics to scale on: an explicitly empty list means the default, as it does for the HPA.
-    pub fn metrics_or_default(&self) -> Vec<Metric> {
-        if self.metrics.is_empty() { default_metrics() } else { self.metrics.clone() }
+    pub fn metrics_or_default(&self) -> Cow<'_, [Metric]> {
+        if self.metrics.is_empty() { default_metrics().into() } else { self.metrics.as_slice().into() }
     }
 }

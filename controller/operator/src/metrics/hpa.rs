@@ -1,6 +1,6 @@
 //! What `/metrics` shows of HPAs.
 
-use prometheus::{GaugeVec, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, Opts, Registry};
 
 use super::ObjectSeries;
 
@@ -21,11 +21,7 @@ pub struct HpaSeries {
 
 impl HpaSeries {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let of_hpa = |name: &str, help: &str| {
-            let gauge = GaugeVec::new(Opts::new(name, help), &["namespace", "hpa"])?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(ObjectSeries::new(gauge))
-        };
+        let of_hpa = |name, help| ObjectSeries::new(name, help, &["namespace", "hpa"]);
         let looks = Opts::new(
             "plimsoll_shadow_looks_total",
             "Looks at HPAs in the shadow of the built-in controller, by result (equal, different, undecided).",
@@ -36,19 +32,19 @@ impl HpaSeries {
             shadow_looks.with_label_values(&[result]);
         }
         Ok(Self {
-            desired: of_hpa("plimsoll_hpa_desired_replicas", "Replicas last decided for an HPA taken over.")?,
+            desired: of_hpa("plimsoll_hpa_desired_replicas", "Replicas last decided for an HPA taken over."),
             refused: of_hpa(
                 "plimsoll_hpa_takeover_refused",
                 "1 while an HPA is not taken over because another controller writes its status, else 0.",
-            )?,
+            ),
             shadow_desired: of_hpa(
                 "plimsoll_shadow_desired_replicas",
                 "Replicas that Plimsoll would have decided for an HPA at the last look.",
-            )?,
+            ),
             shadow_difference: of_hpa(
                 "plimsoll_shadow_difference_replicas",
                 "Replicas that Plimsoll would have decided for an HPA, less those that the built-in controller did.",
-            )?,
+            ),
             shadow_looks,
         })
     }
@@ -62,7 +58,7 @@ impl HpaSeries {
         self.of_objects().iter().for_each(|series| series.forget_all());
     }
 
-    fn of_objects(&self) -> [&ObjectSeries; 4] {
+    pub(super) fn of_objects(&self) -> [&ObjectSeries; 4] {
         let Self { desired, refused, shadow_desired, shadow_difference, .. } = self;
         [desired, refused, shadow_desired, shadow_difference]
     }

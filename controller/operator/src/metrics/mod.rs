@@ -88,9 +88,7 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
-        let of_object = |name: &str, help: &str, labels: &[&str]| {
-            Ok::<_, prometheus::Error>(ObjectSeries::new(gauge(name, help, labels)?))
-        };
+        let of_object = ObjectSeries::new;
         let counter = |name: &str, help: &str, labels: &[&str]| {
             let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(counter.clone()))?;
@@ -102,46 +100,42 @@ impl Metrics {
             registry.register(Box::new(histogram.clone()))?;
             Ok::<_, prometheus::Error>(histogram)
         };
-        let scaler = ["namespace", "name"];
-        let metric = ["namespace", "name", "metric", "unit"];
+        let scaler = &["namespace", "name"];
+        let metric = &["namespace", "name", "metric", "unit"];
         let build = gauge("plimsoll_build_info", "1, with the version as a label.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         let leader = Gauge::new("plimsoll_leader", "1 while this replica holds the lease, else 0.")?;
         registry.register(Box::new(leader.clone()))?;
         let metrics = Self {
             leader,
-            desired: of_object("plimsoll_podscaler_desired_replicas", "Replicas last decided.", &scaler)?,
+            desired: of_object("plimsoll_podscaler_desired_replicas", "Replicas last decided.", scaler),
             current: of_object(
                 "plimsoll_podscaler_current_replicas",
                 "Replicas that the target asked for at the last look.",
-                &scaler,
-            )?,
+                scaler,
+            ),
             ready: of_object(
                 "plimsoll_podscaler_ready_replicas",
                 "Pods of the target that were ready at the last look.",
-                &scaler,
-            )?,
+                scaler,
+            ),
             min: of_object(
                 "plimsoll_podscaler_min_replicas",
                 "The fewest replicas, spec.minReplicas.",
-                &scaler,
-            )?,
-            max: of_object(
-                "plimsoll_podscaler_max_replicas",
-                "The most replicas, spec.maxReplicas.",
-                &scaler,
-            )?,
+                scaler,
+            ),
+            max: of_object("plimsoll_podscaler_max_replicas", "The most replicas, spec.maxReplicas.", scaler),
             value: of_object(
                 "plimsoll_podscaler_metric_value",
                 "Value of a metric at the last look, in the unit of its target.",
-                &metric,
-            )?,
-            target: of_object("plimsoll_podscaler_metric_target", "Target of a metric.", &metric)?,
+                metric,
+            ),
+            target: of_object("plimsoll_podscaler_metric_target", "Target of a metric.", metric),
             condition: of_object(
                 "plimsoll_podscaler_condition",
                 "1 while a condition is True, else 0; the reason is the present one.",
                 &["namespace", "name", "type", "reason"],
-            )?,
+            ),
             hpa: HpaSeries::register(&registry)?,
             decisions: counter(
                 "plimsoll_decisions_total",
@@ -205,7 +199,9 @@ impl Metrics {
     /// # Errors
     /// When a series cannot be written as text.
     pub fn render(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut page = TextEncoder::new().encode_to_string(&self.registry.gather())?;
+        self.of_objects().iter().chain(&self.hpa.of_objects()).for_each(|series| series.render(&mut page));
+        Ok(page)
     }
 
     /// Ends the series of a PodScaler that is gone.

@@ -31,6 +31,8 @@ pub async fn run(
     let scalers = Api::<Scaler>::all(context.client.clone());
     let events = watcher(scalers, watcher::Config::default()).default_backoff();
     let changed = register::keep(events, "PodScalers", Arc::clone(&context), seen, claim, forget)
+        // Nobody here asks who set which field, which is a good part of each object.
+        .modify(|scaler| scaler.managed_fields_mut().clear())
         .reflect(writer)
         .applied_objects()
         // Our own writes of the status are no reason to look.

@@ -29,7 +29,7 @@ pub struct Remembered {
     /// When the next look is due.
     pub due: Option<Instant>,
     /// The status as we last wrote it, which the watch may not have shown us yet, and when.
-    pub written: Option<(PodScalerStatus, Instant)>,
+    pub written: Option<(Arc<PodScalerStatus>, Instant)>,
     /// Whether that write was only for values that are shown.
     pub shown: bool,
 }

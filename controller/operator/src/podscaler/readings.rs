@@ -5,12 +5,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures::future::join_all;
 use plimsoll_api::v1alpha1::Metric;
 use plimsoll_core::replicas::{
-    LabelSelector, MetricSpec, PodPhase, PodPort, PodUsage, Reading, ReadingError, Scrape, SourceName,
-    resource_samples,
+    LabelSelector, MetricSpec, PodPhase, PodPort, Reading, ReadingError, Scrape, SourceName, resource_samples,
 };
 use plimsoll_observe::{ObservedPod, parse_selector};
 use plimsoll_signals::{
-    CustomMetric, Described, ExternalMetric, PodEndpoint, Prometheus, Scraper, Shared, SignalError, Source,
+    CustomMetric, Described, ExternalMetric, PodEndpoint, Prometheus, ResourceMetrics, Scraper, Shared,
+    SignalError, Source,
 };
 use tokio::time::Instant;
 
@@ -61,11 +61,10 @@ async fn read(asked: Asked<'_>, written: &Metric, metric: &MetricSpec) -> Result
 }
 
 async fn resource(asked: Asked<'_>, name: &str, container: Option<&str>) -> Result<Reading, ReadingError> {
-    let usage = ask(asked, &asked.context.signals.resource_metrics, &asked.namespace.to_owned()).await?;
-    let is_ours = |usage: &&PodUsage| {
-        asked.pods.binary_search_by(|pod| pod.view.name.as_str().cmp(usage.pod.as_str())).is_ok()
-    };
-    let mut ours = usage.iter().filter(is_ours).peekable();
+    let Asked { context, namespace, pods, max_age, .. } = asked;
+    let usage = context.signals.resource_metrics.read(namespace, max_age);
+    let usage = timed(context, ResourceMetrics::NAME, usage).await.map_err(reading_error)?;
+    let mut ours = pods.iter().filter_map(|pod| usage.of(namespace, &pod.view.name)).peekable();
     if ours.peek().is_none() {
         return Err(ReadingError::Empty);
     }

@@ -1,19 +1,21 @@
 //! Report: status, events, metrics and logs, all with the words of the decision.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use kube::{
-    Api, Resource as _,
+    Resource as _,
     api::{Patch, PatchParams},
-    core::DeserializeGuard,
+    core::Request,
 };
 use plimsoll_api::{PodScaler, v1alpha1::PodScalerStatus};
 use plimsoll_core::{
     reason::{ConditionStatus, EventKind, EventReason, RescaleReason},
-    replicas::{ConditionUpdate, Decision, Event, MetricSpec, PodTarget, PodView, Policy, ValueTarget},
+    replicas::{
+        ConditionUpdate, Decision, Event, MetricOutcome, MetricSpec, PodTarget, PodView, Policy, ValueTarget,
+    },
     time::Timestamp,
 };
-use serde_json::json;
+use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -32,6 +34,9 @@ const SHOWN_SOON: Duration = Duration::from_mins(1);
 
 /// How often they are written after that: at a period of 15 s, less than one write for ten decisions.
 const SHOWN_EVERY: Duration = Duration::from_mins(3);
+
+/// How often they are written while they hardly move. A write costs the API server as much as dozens of looks.
+const SLIGHTLY_EVERY: Duration = Duration::from_mins(10);
 
 /// What there is to report.
 pub(super) struct Report<'a> {
@@ -92,14 +97,19 @@ async fn write_status(
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
     let written = remembered.written.as_ref();
-    let before =
-        written.map(|(status, _)| status.clone()).or_else(|| subject.status.cloned()).unwrap_or_default();
+    let nothing = PodScalerStatus::default();
+    let before = written.map(|(status, _)| &**status).or(subject.status).unwrap_or(&nothing);
     let Report { decision, conditions, rescaled, now, .. } = report;
-    let after = status::after(&before, subject, decision, conditions, *rescaled, *now);
-    let change = status::change(&before, &after);
+    let after = status::after(before, subject, decision, conditions, *rescaled, *now);
+    let change = status::change(before, &after);
     let shown_every = if remembered.shown { SHOWN_EVERY } else { SHOWN_SOON };
     let due = match change {
         Change::None => false,
+        Change::Slight => {
+            let uid = subject.metadata.uid.as_deref().unwrap_or_default();
+            let since = written.map(|(_, at)| *at);
+            context.schedule.has_passed(uid, SLIGHTLY_EVERY, since, Instant::now())
+        }
         Change::Shown => written.is_none_or(|(_, at)| at.elapsed() >= shown_every),
         Change::Decided => true,
     };
@@ -118,8 +128,8 @@ async fn write_status(
         }
         Err(error) => return Err(error),
     }
-    remembered.written = Some((after, Instant::now()));
-    remembered.shown = change == Change::Shown;
+    remembered.written = Some((Arc::new(after), Instant::now()));
+    remembered.shown = change != Change::Decided;
     Ok(())
 }
 
@@ -129,9 +139,10 @@ async fn write_hpa_status(
     subject: &Subject<'_>,
     report: &Report<'_>,
 ) -> Result<(), Error> {
-    let before = subject.status.cloned().unwrap_or_default();
+    let nothing = PodScalerStatus::default();
+    let before = subject.status.unwrap_or(&nothing);
     let Report { decision, conditions, rescaled, now, .. } = report;
-    let after = status::after(&before, subject, decision, conditions, *rescaled, *now);
+    let after = status::after(before, subject, decision, conditions, *rescaled, *now);
     let Some(patch) = hpa::status::patch(subject, &after, conditions, *rescaled, *now) else { return Ok(()) };
     match in_time(context, hpa::status::write(context, subject, &patch)).await {
         // Somebody has written to it since we read it, which the next look will have seen.
@@ -146,17 +157,32 @@ async fn patch_status(
     subject: &Subject<'_>,
     status: &PodScalerStatus,
 ) -> Result<(), kube::Error> {
-    // The answer is the whole object, which may be one that does not decode.
-    let api = Api::<DeserializeGuard<PodScaler>>::namespaced(context.client.clone(), subject.namespace);
-    let patch = json!({
-        "apiVersion": PodScaler::api_version(&()),
-        "kind": PodScaler::kind(&()),
-        // The uid keeps us from writing to another object of the same name.
-        "metadata": { "name": subject.name, "uid": subject.metadata.uid },
-        "status": status,
-    });
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Applied<'a> {
+        api_version: Cow<'static, str>,
+        kind: Cow<'static, str>,
+        metadata: Metadata<'a>,
+        status: &'a PodScalerStatus,
+    }
+    #[derive(Serialize)]
+    struct Metadata<'a> {
+        name: &'a str,
+        /// Keeps us from writing to another object of the same name.
+        uid: Option<&'a str>,
+    }
+    let applied = Applied {
+        api_version: PodScaler::api_version(&()),
+        kind: PodScaler::kind(&()),
+        metadata: Metadata { name: subject.name, uid: subject.metadata.uid.as_deref() },
+        status,
+    };
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch_status(subject.name, &params, &Patch::Apply(&patch)).await.map(|_| ())
+    let scalers = Request::new(PodScaler::url_path(&(), Some(subject.namespace)));
+    let request = scalers.patch_subresource("status", subject.name, &params, &Patch::Apply(&applied));
+    // The answer is the whole object, which nobody needs, and which may not even decode.
+    let answer = context.client.request_text(request.map_err(kube::Error::BuildRequest)?).await;
+    answer.map(drop)
 }
 
 async fn publish_events(
@@ -240,18 +266,18 @@ fn set_gauges(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
     }
     let conditions = report.conditions.iter().map(|condition| {
         let holds = if condition.status == ConditionStatus::True { 1.0 } else { 0.0 };
-        (vec![condition.kind.to_string(), condition.reason.to_string()], holds)
+        (condition.kind.to_string(), condition.reason.to_string(), holds)
     });
+    let conditions: Vec<_> = conditions.collect();
+    let conditions =
+        conditions.iter().map(|(kind, reason, holds)| ([kind.as_str(), reason.as_str()], *holds));
     metrics.condition.replace(namespace, name, conditions);
     if let Some((policy, pods)) = report.seen {
         let ready = pods.iter().filter(|pod| pod.is_ready() && !pod.deleting).count();
         metrics.ready.set(namespace, name, u32::try_from(ready).unwrap_or(u32::MAX).into());
         let signals: Vec<_> = policy.metrics.iter().zip(&decision.metrics).filter_map(signal).collect();
-        let labelled = |value: fn(&Signal) -> f64| {
-            signals
-                .iter()
-                .map(move |signal| (vec![signal.metric.clone(), signal.unit.to_owned()], value(signal)))
-                .collect::<Vec<_>>()
+        let labelled = |value: fn(&Signal<'_>) -> f64| {
+            signals.iter().map(move |signal| ([signal.metric.as_ref(), signal.unit], value(signal)))
         };
         metrics.value.replace(namespace, name, labelled(|signal| signal.value));
         metrics.target.replace(namespace, name, labelled(|signal| signal.target));
@@ -284,23 +310,23 @@ fn outcome(decision: &Decision, conditions: &[ConditionUpdate]) -> (&'static str
     (direction, reason.to_owned())
 }
 
-struct Signal {
-    metric: String,
+struct Signal<'a> {
+    metric: Cow<'a, str>,
     unit: &'static str,
     value: f64,
     target: f64,
 }
 
-fn signal((spec, outcome): (&MetricSpec, &plimsoll_core::replicas::MetricOutcome)) -> Option<Signal> {
+fn signal<'a>((spec, outcome): (&'a MetricSpec, &MetricOutcome)) -> Option<Signal<'a>> {
     let status = outcome.status?;
-    let metric = match spec {
-        MetricSpec::Resource { name, .. } => name.clone(),
-        MetricSpec::ContainerResource { name, container, .. } => format!("{name} of {container}"),
+    let metric: Cow<'_, str> = match spec {
+        MetricSpec::Resource { name, .. } => name.into(),
+        MetricSpec::ContainerResource { name, container, .. } => format!("{name} of {container}").into(),
         MetricSpec::Pods { metric, .. }
         | MetricSpec::Object { metric, .. }
-        | MetricSpec::External { metric, .. } => metric.clone(),
-        MetricSpec::Prometheus { query, .. } => query.clone(),
-        MetricSpec::Scrape { scrape, .. } => scrape.to_string(),
+        | MetricSpec::External { metric, .. } => metric.into(),
+        MetricSpec::Prometheus { query, .. } => query.into(),
+        MetricSpec::Scrape { scrape, .. } => scrape.to_string().into(),
         MetricSpec::Unknown { .. } => return None,
     };
     let (unit, value, target) = match spec {

@@ -42,6 +42,12 @@ impl Schedule {
         asked.map_or(point, |asked| point.min(now + asked.max(SOONEST)))
     }
 
+    /// Whether a point of the grid of this uid with this `period` lies between `since`, or the beginning, and `now`: to do
+    /// for each object now and then what must not be done for all at once.
+    pub fn has_passed(&self, uid: &str, period: Duration, since: Option<Instant>, now: Instant) -> bool {
+        self.next_point(uid, period, since.unwrap_or(self.start)) <= now
+    }
+
     /// The first point of a grid at or after `earliest`.
     fn next_point(&self, uid: &str, period: Duration, earliest: Instant) -> Instant {
         let mut hasher = DefaultHasher::new();
@@ -108,6 +114,22 @@ mod tests {
         assert_eq!(asked(10), SOONEST);
         assert_eq!(asked(-5), PERIOD, "what is past is nothing to wait for");
         assert_eq!(asked(60_000), PERIOD);
+    }
+
+    #[test]
+    fn what_is_due_now_and_then_is_due_once_a_period_and_spread_over_it() {
+        let schedule = Schedule::starting_now();
+        let mut minutes = [0; 10];
+        for number in 0..1000 {
+            let begun = schedule.start + Duration::from_secs(1);
+            let passed = |minute: u64| {
+                let now = begun + Duration::from_mins(minute);
+                schedule.has_passed(&uid(number), Duration::from_mins(10), Some(begun), now)
+            };
+            let due = (0..=10).find(|minute| passed(*minute)).expect("once in ten minutes");
+            minutes[usize::try_from(due.saturating_sub(1)).unwrap()] += 1;
+        }
+        assert!(minutes.iter().all(|due| (60..=140).contains(due)), "{minutes:?}");
     }
 
     #[test]

@@ -23,6 +23,8 @@ use crate::podscaler::Subject;
 pub(super) enum Change {
     /// Not at all.
     None,
+    /// Only in values that are shown, and that have hardly moved.
+    Slight,
     /// Only in values that are shown.
     Shown,
     /// In what was decided, or why.
@@ -65,36 +67,92 @@ pub(crate) fn after(
 
 /// Whether writing `after` is worth it now, or only once in a while.
 pub(super) fn change(before: &PodScalerStatus, after: &PodScalerStatus) -> Change {
-    let decided = |status: &PodScalerStatus| {
-        (
-            status.observed_generation,
-            status.last_scale_time.clone(),
-            status.current_replicas,
-            status.desired_replicas,
-            status.reference.clone(),
-            status
-                .conditions
-                .iter()
-                .map(|condition| {
-                    (condition.type_.clone(), condition.status.clone(), condition.reason.clone())
-                })
-                .collect::<Vec<_>>(),
-        )
-    };
-    let without_time = |status: &PodScalerStatus| {
-        let mut status = status.clone();
-        if let Some(decision) = status.last_decision.as_mut() {
-            decision.time = None;
-        }
-        status
-    };
     if decided(before) != decided(after) {
         Change::Decided
-    } else if without_time(before) != without_time(after) {
-        Change::Shown
-    } else {
+    } else if shown(before) == shown(after) {
         Change::None
+    } else if told(before) == told(after) && are_near(before, after) {
+        Change::Slight
+    } else {
+        Change::Shown
     }
+}
+
+/// The sentences of a status.
+fn told(status: &PodScalerStatus) -> impl PartialEq + use<'_> {
+    let last_decision = status.last_decision.as_ref().map(|decision| {
+        let LastDecision { time: _, reason, recommendation, proposals, limits } = decision;
+        (reason, recommendation, proposals, limits)
+    });
+    (&status.conditions, last_decision)
+}
+
+/// Whether no metric differs by more than a tenth from what is shown of it.
+fn are_near(before: &PodScalerStatus, after: &PodScalerStatus) -> bool {
+    let (Some(before), Some(after)) = (&before.current_metrics, &after.current_metrics) else { return false };
+    let is_near = |(before, after): (&CurrentMetric, &CurrentMetric)| {
+        before.r#type == after.r#type
+            && numbers(before).iter().zip(numbers(after)).all(|numbers| match numbers {
+                (Some(before), Some(after)) => before.abs_diff(after) <= before.unsigned_abs() / 10,
+                (before, after) => *before == after,
+            })
+    };
+    before.len() == after.len() && before.iter().zip(after).all(is_near)
+}
+
+/// What is shown of a metric, in thousandths.
+fn numbers(metric: &CurrentMetric) -> [Option<i64>; 3] {
+    let CurrentMetric { r#type: _, resource, container_resource, pods, object, external, prometheus, scrape } =
+        metric;
+    let current = resource.as_ref().map(|metric| &metric.current);
+    let current = current.or_else(|| container_resource.as_ref().map(|metric| &metric.current));
+    let current = current.or_else(|| pods.as_ref().map(|metric| &metric.current));
+    let current = current.or_else(|| object.as_ref().map(|metric| &metric.current));
+    let current = current.or_else(|| external.as_ref().map(|metric| &metric.current));
+    let current = current.or_else(|| prometheus.as_ref().map(|metric| &metric.current));
+    let Some(current) = current.or_else(|| scrape.as_ref().map(|metric| &metric.current)) else {
+        return [None; 3];
+    };
+    let milli = |quantity: &ApiQuantity| Quantity::parse(&quantity.0).ok().map(Quantity::milli);
+    [
+        current.value.as_ref().and_then(milli),
+        current.average_value.as_ref().and_then(milli),
+        current.average_utilization.map(|percent| i64::from(percent) * 1000),
+    ]
+}
+
+/// What was decided, and why.
+fn decided(status: &PodScalerStatus) -> impl PartialEq + use<'_> {
+    let conditions = status.conditions.iter();
+    (
+        status.observed_generation,
+        status.last_scale_time.as_ref(),
+        status.current_replicas,
+        status.desired_replicas,
+        status.reference.as_ref(),
+        conditions.map(|told| (&told.type_, &told.status, &told.reason)).collect::<Vec<_>>(),
+    )
+}
+
+/// Everything but the time of the look.
+fn shown(status: &PodScalerStatus) -> impl PartialEq + use<'_> {
+    let PodScalerStatus {
+        observed_generation,
+        last_scale_time,
+        current_replicas,
+        desired_replicas,
+        current_metrics,
+        conditions,
+        reference,
+        targets,
+        last_decision,
+    } = status;
+    let last_decision = last_decision.as_ref().map(|decision| {
+        let LastDecision { time: _, reason, recommendation, proposals, limits } = decision;
+        (reason, recommendation, proposals, limits)
+    });
+    let sizes = (observed_generation, last_scale_time, current_replicas, desired_replicas);
+    (sizes, current_metrics, conditions, reference, targets, last_decision)
 }
 
 /// A size of 0 in an undecided decision may only mean that it could not be read.

@@ -231,9 +231,12 @@ async fn a_look_that_finds_nothing_new_writes_nothing() {
 
 #[tokio::test]
 async fn values_that_are_only_shown_are_written_after_a_minute_and_then_every_three() {
-    let mut milli = 49;
+    let mut shown = [46, 54, 54, 46, 46, 46].into_iter();
+    let mut milli = 0;
     let (context, log) = look(scaler(), move |asked| {
-        milli += i64::from(asked.line() == USAGE);
+        if asked.line() == USAGE {
+            milli = shown.next().unwrap();
+        }
         answer(asked, milli)
     })
     .await;
@@ -250,6 +253,28 @@ async fn values_that_are_only_shown_are_written_after_a_minute_and_then_every_th
         let lines = log.lines();
         assert_eq!(lines.contains(&PATCH_STATUS.to_owned()), written, "{lines:?}");
     }
+}
+
+#[tokio::test]
+async fn values_that_hardly_move_are_written_once_in_ten_minutes() {
+    let mut milli = 49;
+    let (context, log) = look(scaler(), move |asked| {
+        if asked.line() == USAGE {
+            milli = if milli == 50 { 51 } else { 50 };
+        }
+        answer(asked, milli)
+    })
+    .await;
+    log.take();
+    tokio::time::pause();
+    let mut written = 0;
+    for _ in 0..40 {
+        tokio::time::advance(Duration::from_secs(61)).await;
+        reconcile(scaler(), Arc::clone(&context)).await.unwrap();
+        written += log.lines().iter().filter(|line| *line == PATCH_STATUS).count();
+    }
+    // Forty minutes, of which each other look has nothing new to show.
+    assert!((3..=4).contains(&written), "{written}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use kube::Client;
 use plimsoll_signals::{
     CustomMetric, CustomMetrics, Described, ExternalMetric, ExternalMetrics, Limits, ResourceMetrics, Shared,
-    SignalError, Source,
+    SignalError, Source, UsageOf,
 };
 use pretty_assertions::assert_eq;
 
@@ -134,7 +134,7 @@ fn group() -> Answer {
 #[tokio::test(start_paused = true)]
 async fn resource_metrics_keep_the_contract() {
     let good = r#"{"kind":"PodMetricsList","items":[]}"#.to_owned();
-    let (question, other) = ("shop".to_owned(), "other".to_owned());
+    let (question, other) = (UsageOf::Namespace("shop".to_owned()), UsageOf::Cluster);
     Subject { new: ResourceMetrics::new, question, other, good, name: "metrics.k8s.io" }.holds().await;
 }
 

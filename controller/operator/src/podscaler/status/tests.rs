@@ -131,6 +131,35 @@ fn a_new_value_is_shown_and_a_new_reason_is_decided() {
 }
 
 #[test]
+fn values_that_differ_by_a_tenth_at_most_have_hardly_moved() {
+    let metrics = spec(&[CPU, QUERY].join(", ")).metrics;
+    let status = |percent, milli| PodScalerStatus {
+        current_metrics: Some(vec![
+            current_metric(
+                &metrics[0],
+                &MetricStatus { average_utilization: Some(percent), ..MetricStatus::default() },
+            ),
+            current_metric(&metrics[1], &MetricStatus { value: milli, ..MetricStatus::default() }),
+        ]),
+        ..PodScalerStatus::default()
+    };
+    let before = status(50, Some(2000));
+    for (after, expected) in [
+        (status(50, Some(2000)), Change::None),
+        (status(55, Some(1800)), Change::Slight),
+        (status(56, Some(2000)), Change::Shown),
+        (status(50, Some(1799)), Change::Shown),
+        (status(50, None), Change::Shown),
+        (PodScalerStatus::default(), Change::Shown),
+    ] {
+        assert_eq!(change(&before, &after), expected, "{after:?}");
+    }
+    let mut limited = status(51, Some(2000));
+    limited.last_decision = Some(LastDecision { limits: vec!["4 -> 3".into()], ..LastDecision::default() });
+    assert_eq!(change(&before, &limited), Change::Shown, "what is said is no number");
+}
+
+#[test]
 fn an_undecided_look_keeps_what_was_decided_before() {
     let spec = spec(CPU);
     let metadata = kube::api::ObjectMeta { generation: Some(4), ..kube::api::ObjectMeta::default() };
