@@ -83,7 +83,7 @@ pub struct Args {
     pub decisions_kept: u16,
 
     /// Megabytes that all kept decisions may take together; the oldest go first.
-    #[arg(long, env = "PLIMSOLL_DECISIONS_MEGABYTES", default_value_t = 64)]
+    #[arg(long, env = "PLIMSOLL_DECISIONS_MEGABYTES", default_value_t = 32)]
     pub decisions_megabytes: u16,
 
     /// Hosts that Sources and ClusterSources may name, separated by commas; `*` stands for any text, as in

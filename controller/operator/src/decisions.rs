@@ -2,11 +2,12 @@
 //!
 //! Bounded twice: by number for each PodScaler, and by bytes for all together; the oldest go first. Of decisions that
 //! only repeat the one before, one a minute stays beside the newest, so that a quiet hour does not push out what
-//! happened before it. They are kept as compressed JSON, since the pods of a large target repeat each other.
+//! happened before it. They are kept as compressed JSON, since the pods of a large target repeat each other, and all
+//! decisions repeat the names of what they are made of: the first one serves the others as a dictionary.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use plimsoll_core::{
@@ -18,6 +19,18 @@ use serde::Serialize;
 
 /// Decisions that only repeat the one before are kept this far apart.
 const REPEATS_EVERY: Span = Span::from_secs(60);
+
+/// A dictionary is read anew for each decision.
+const MOST_OF_A_DICTIONARY: usize = 16 * 1024;
+
+/// The first byte of what was packed without the dictionary.
+const PLAIN: u8 = 0;
+/// The first byte of what was packed with it.
+const BY_DICTIONARY: u8 = 1;
+
+fn packed(how: u8, json: &[u8]) -> Box<[u8]> {
+    [&[how], json].concat().into_boxed_slice()
+}
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +46,8 @@ pub struct Bounds {
 pub struct Decisions {
     bounds: Bounds,
     ring: Arc<Mutex<Ring>>,
+    /// The first decision on an input that was kept. It never changes, so that what was packed with it can be unpacked.
+    dictionary: Arc<OnceLock<Box<[u8]>>>,
 }
 
 /// Namespace and name of a PodScaler.
@@ -103,7 +118,7 @@ pub struct Entry {
 impl Decisions {
     /// No decisions yet.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, ring: Arc::default() }
+        Self { bounds, ring: Arc::default(), dictionary: Arc::default() }
     }
 
     /// Keeps a decision.
@@ -112,7 +127,7 @@ impl Decisions {
             return;
         }
         let json = match serde_json::to_vec(record) {
-            Ok(json) => lz4_flex::compress_prepend_size(&json).into_boxed_slice(),
+            Ok(json) => self.pack(&json, record.asked.input().is_some()),
             Err(error) => {
                 tracing::warn!(%namespace, %name, %error, "a decision cannot be kept for `plimsoll explain`");
                 return;
@@ -144,7 +159,28 @@ impl Decisions {
             ring.by_object.get(&key)?.kept.iter().rev().map(|kept| kept.json.clone()).collect()
         };
         // What we compressed ourselves in this process does decompress.
-        Some(compressed.iter().filter_map(|json| lz4_flex::decompress_size_prepended(json).ok()).collect())
+        Some(compressed.iter().filter_map(|packed| self.unpack(packed)).collect())
+    }
+
+    fn pack(&self, json: &[u8], is_typical: bool) -> Box<[u8]> {
+        let Some(dictionary) = self.dictionary.get() else {
+            if is_typical && json.len() <= MOST_OF_A_DICTIONARY {
+                // Another one that was first meanwhile does as well.
+                let _ = self.dictionary.set(json.into());
+            }
+            return packed(PLAIN, &lz4_flex::compress_prepend_size(json));
+        };
+        packed(BY_DICTIONARY, &lz4_flex::block::compress_prepend_size_with_dict(json, dictionary))
+    }
+
+    fn unpack(&self, packed: &[u8]) -> Option<Vec<u8>> {
+        match packed.split_first()? {
+            (&PLAIN, rest) => lz4_flex::decompress_size_prepended(rest).ok(),
+            (_, rest) => {
+                let dictionary = self.dictionary.get()?;
+                lz4_flex::block::decompress_size_prepended_with_dict(rest, dictionary).ok()
+            }
+        }
     }
 
     /// What is kept, ordered by namespace and name.
@@ -239,7 +275,9 @@ impl Ring {
 mod tests {
     use std::borrow::Cow;
 
-    use plimsoll_core::replicas::{Asked, Obstacle, blocked};
+    use plimsoll_core::replicas::{
+        Asked, Input, Memory, Obstacle, PodView, Policy, Settings, TargetView, blocked, decide,
+    };
 
     use super::*;
 
@@ -303,6 +341,35 @@ mod tests {
         keep(&decisions, "web", 152, 4, Outcome::Written);
         keep(&decisions, "web", 153, 4, Outcome::Nothing);
         assert_eq!(moments(&decisions, "web"), [153, 152, 151, 150, 120, 60, 0], "changes are all kept");
+    }
+
+    #[test]
+    fn decisions_alike_take_little_room_and_come_back_to_the_byte() {
+        let decisions = Decisions::new(ROOMY);
+        let mut jsons = Vec::new();
+        for secs in 1..=4 {
+            let pods = (0..3).map(|pod| PodView { name: format!("web-{secs}-{pod}"), ..PodView::default() });
+            let input = Input {
+                now: Timestamp::from_secs(secs * 100),
+                settings: Settings::default(),
+                namespace: "shop".into(),
+                policy: Policy { min_replicas: 1, max_replicas: 9, ..Policy::default() },
+                target: TargetView { spec_replicas: 3, status_replicas: 3 },
+                pods: pods.collect(),
+                readings: Vec::new(),
+                scaled_to_zero: false,
+                obstacle: None,
+            };
+            let memory = Memory::default();
+            let (decision, _) = decide(&input, &memory);
+            let asked = Asked::Decide { input: Cow::Owned(input), memory: Cow::Owned(memory) };
+            let record = Record { asked, decision: &decision, outcome: Outcome::Written };
+            jsons.insert(0, serde_json::to_vec(&record).unwrap());
+            decisions.keep("shop", "web", &record);
+        }
+        assert_eq!(decisions.of("shop", "web"), Some(jsons.clone()));
+        let alone = packed(PLAIN, &lz4_flex::compress_prepend_size(&jsons[0])).len();
+        assert!(decisions.bytes() < alone * 2, "{} bytes, one alone {alone}", decisions.bytes());
     }
 
     #[test]

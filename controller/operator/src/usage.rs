@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -29,16 +29,35 @@ const REMEMBERED: Duration = Duration::from_mins(1);
 
 /// The readers of usage.
 pub struct UsageReader {
-    source: Shared<ResourceMetrics>,
+    source: Arc<Shared<ResourceMetrics>>,
     /// When each namespace was last asked about.
     asked: Mutex<HashMap<Box<str>, Instant>>,
     of_cluster: AtomicBool,
+    latest: Arc<Latest>,
+}
+
+/// The usage of the whole cluster, which takes a while to read: nobody waits for it while an older one will do.
+#[derive(Default)]
+struct Latest {
+    usage: Mutex<Option<(Instant, Arc<Usage>)>>,
+    is_being_read: AtomicBool,
+}
+
+impl Latest {
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Arc<Usage>)>> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl UsageReader {
     /// Reads from `source`, of each namespace by itself until [`Self::choose`] finds better.
     pub fn new(source: Shared<ResourceMetrics>) -> Self {
-        Self { source, asked: Mutex::default(), of_cluster: AtomicBool::new(false) }
+        Self {
+            source: Arc::new(source),
+            asked: Mutex::default(),
+            of_cluster: AtomicBool::new(false),
+            latest: Arc::default(),
+        }
     }
 
     /// The usage of the pods of a namespace, read at most `max_age` ago; perhaps with that of others.
@@ -49,7 +68,7 @@ impl UsageReader {
         self.note(namespace);
         if max_age >= UNHURRIED
             && self.of_cluster.load(Relaxed)
-            && let Ok(usage) = self.source.read(&UsageOf::Cluster, max_age).await
+            && let Ok(usage) = self.read_cluster(max_age).await
         {
             return Ok(usage);
         }
@@ -57,10 +76,32 @@ impl UsageReader {
         self.source.read(&UsageOf::Namespace(namespace.to_owned()), max_age).await
     }
 
+    async fn read_cluster(&self, max_age: Duration) -> Result<Arc<Usage>, SignalError> {
+        let latest = self.latest.lock().clone();
+        if let Some((read_at, usage)) = latest
+            && read_at.elapsed() < max_age
+        {
+            if read_at.elapsed() >= max_age * 2 / 3 && !self.latest.is_being_read.swap(true, Relaxed) {
+                let (source, latest) = (Arc::clone(&self.source), Arc::clone(&self.latest));
+                tokio::spawn(async move {
+                    if let Ok(usage) = source.read(&UsageOf::Cluster, max_age / 2).await {
+                        *latest.lock() = Some((Instant::now(), usage));
+                    }
+                    latest.is_being_read.store(false, Relaxed);
+                });
+            }
+            return Ok(usage);
+        }
+        let usage = self.source.read(&UsageOf::Cluster, max_age).await?;
+        *self.latest.lock() = Some((Instant::now(), Arc::clone(&usage)));
+        Ok(usage)
+    }
+
     /// Decides, from what was asked lately, whether all is asked at once from now on; `pods` knows how many pods
     /// that would be. Forgets answers that nobody asks for any more.
     pub fn choose(&self, pods: &PodIndex) {
         self.source.forget_stale();
+        self.latest.lock().take_if(|(read_at, _)| read_at.elapsed() > REMEMBERED);
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|_, at| at.elapsed() < REMEMBERED);
         let counts = pods.count();

@@ -8,7 +8,7 @@ use plimsoll_core::{
     replicas::{ContainerUsage, PodUsage},
     time::{Span, Timestamp},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{Source, api_server::MetricsApi, error::SignalError};
 
@@ -76,17 +76,18 @@ impl Source for ResourceMetrics {
             UsageOf::Cluster => "/apis/metrics.k8s.io/v1beta1/pods".to_owned(),
         };
         let text = API.get_text(&self.client, &path, MOST).await?;
-        let list: PodMetricsList<'_> = API.read(&text)?;
+        let list: PodMetricsList = API.read(&text)?;
+        drop(text);
         let mut by_namespace: BTreeMap<Box<str>, Vec<PodUsage>> = BTreeMap::new();
-        for pod in list.items {
+        for Placed { namespace, usage } in list.items {
             // Where one namespace was asked for, that is where they are.
             let namespace = match of {
-                UsageOf::Namespace(namespace) => namespace,
-                UsageOf::Cluster => &*pod.metadata.namespace,
+                UsageOf::Namespace(namespace) => namespace.as_str(),
+                UsageOf::Cluster => &namespace,
             };
             match by_namespace.get_mut(namespace) {
-                Some(pods) => pods.push(pod_usage(&pod)?),
-                None => _ = by_namespace.insert(namespace.into(), vec![pod_usage(&pod)?]),
+                Some(pods) => pods.push(usage),
+                None => _ = by_namespace.insert(namespace.into(), vec![usage]),
             }
         }
         for pods in by_namespace.values_mut() {
@@ -97,9 +98,23 @@ impl Source for ResourceMetrics {
 }
 
 #[derive(Deserialize)]
-struct PodMetricsList<'a> {
-    #[serde(borrow)]
-    items: Vec<PodMetrics<'a>>,
+struct PodMetricsList {
+    items: Vec<Placed>,
+}
+
+/// What a pod uses, and where it is.
+struct Placed {
+    namespace: Box<str>,
+    usage: PodUsage,
+}
+
+impl<'de> Deserialize<'de> for Placed {
+    /// One at a time: all of a cluster as they are written would take more than what is kept of them.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pod = PodMetrics::deserialize(deserializer)?;
+        let usage = pod_usage(&pod).map_err(D::Error::custom)?;
+        Ok(Self { namespace: pod.metadata.namespace.into(), usage })
+    }
 }
 
 #[derive(Deserialize)]
@@ -133,26 +148,23 @@ struct ContainerMetrics<'a> {
 #[derive(Deserialize)]
 struct Amount<'a>(#[serde(borrow)] Cow<'a, str>);
 
-fn pod_usage(pod: &PodMetrics<'_>) -> Result<PodUsage, SignalError> {
+fn pod_usage(pod: &PodMetrics<'_>) -> Result<PodUsage, String> {
     let name = &pod.metadata.name;
-    let window = window(&pod.window)
-        .ok_or_else(|| API.failed(format!("pod {name} has the window {:?}", pod.window)))?;
+    let window = window(&pod.window).ok_or_else(|| format!("pod {name} has the window {:?}", pod.window))?;
     let container_usage = |container: &ContainerMetrics<'_>| {
         let usage = container.usage.iter().map(|(resource, quantity)| {
             Quantity::parse(&quantity.0)
                 .map(|value| ((*resource).to_owned(), value.milli()))
-                .map_err(|error| API.failed(format!("pod {name}, container {}: {error}", container.name)))
+                .map_err(|error| format!("pod {name}, container {}: {error}", container.name))
         });
-        Ok(ContainerUsage {
-            name: container.name.clone().into_owned(),
-            usage: usage.collect::<Result<_, _>>()?,
-        })
+        let usage = usage.collect::<Result<_, _>>()?;
+        Ok(ContainerUsage { name: container.name.clone().into_owned(), usage })
     };
     Ok(PodUsage {
         pod: name.clone().into_owned(),
         timestamp: Timestamp::from_millis(pod.timestamp.as_millisecond()),
         window,
-        containers: pod.containers.iter().map(container_usage).collect::<Result<_, SignalError>>()?,
+        containers: pod.containers.iter().map(container_usage).collect::<Result<_, String>>()?,
     })
 }
 

@@ -88,6 +88,8 @@ impl<S: Source> Shared<S> {
         {
             return answer.clone();
         }
+        // Nobody can use it any more, and the next one may be as large.
+        *kept = None;
         let answer = match timeout(self.limits.time_out, self.ask(question)).await {
             Ok(answer) => answer.map(Arc::new),
             Err(_) => Err(SignalError::TimedOut { what: self.source.title(), after: self.limits.time_out }),

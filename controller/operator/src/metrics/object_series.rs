@@ -4,7 +4,7 @@
 //! labels with each, and copy them at each scrape; here a series is its values, and is written as text at once.
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
     fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -16,7 +16,7 @@ struct Series {
 }
 
 /// By namespace and name of their object.
-type Known = BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<Series>>>;
+type Known = HashMap<Box<str>, HashMap<Box<str>, Vec<Series>>>;
 
 /// A gauge whose first two labels are the namespace and name of an object, and which knows the series of each
 /// object. Without that knowledge a series would outlive its reason or its object. Clones share the same series.

@@ -19,6 +19,10 @@ fn reader(code: u16) -> (UsageReader, Arc<Mutex<Vec<String>>>) {
         while let Some((request, send)) = handle.next_request().await {
             let path = request.uri().path().trim_start_matches("/apis/metrics.k8s.io/v1beta1/").to_owned();
             let code = if path == "pods" { code } else { 200 };
+            // All of a cluster takes a while.
+            if path == "pods" {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
             noted.lock().unwrap().push(path);
             let body = Body::from(r#"{"items":[]}"#.as_bytes().to_vec());
             send.send_response(Response::builder().status(code).body(body).unwrap());
@@ -109,4 +113,20 @@ async fn namespaces_that_nobody_asks_about_any_more_do_not_count() {
     asked.lock().unwrap().clear();
     reader.read("a", MAX_AGE).await.unwrap();
     assert_eq!(*asked.lock().unwrap(), ["namespaces/a/pods"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_usage_of_the_cluster_while_the_last_one_will_do() {
+    let (reader, asked) = reader(200);
+    let pods = pods(&[("a", 2), ("b", 2), ("c", 2), ("d", 2)]).await;
+    asked_again(&reader, &asked, &pods, MAX_AGE).await;
+    let begun = Instant::now();
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let before = Instant::now();
+        reader.read("a", MAX_AGE).await.unwrap();
+        assert_eq!(before.elapsed(), Duration::ZERO, "after {:?}", begun.elapsed());
+    }
+    let lists = asked.lock().unwrap().len();
+    assert!((4..=6).contains(&lists), "{lists} in 12 s");
 }
