@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::{api::resource::Quantity as ApiQuantity, uti
 use plimsoll_api::v1alpha1 as api;
 use plimsoll_core::{
     cluster::{
-        Balance, BudgetReason, Expander, Headroom, HeadroomSize, Limits, Name, NodeBudget, NodeTemplate,
-        Offering, Operator, Pool, Requirement, ScaleDown, ScaleDownMode, Taint,
+        Balance, BudgetReason, Drain, Expander, Headroom, HeadroomSize, Limits, Name, NodeBudget,
+        NodeTemplate, Offering, Operator, Pool, Requirement, ScaleDown, ScaleDownMode, Taint,
     },
     quantity::Quantity,
     time::Span,
@@ -40,7 +40,7 @@ pub fn observe_pool(name: &str, spec: &api::CapacityPoolSpec, offerings: Vec<Off
             api::Expander::Random => Expander::Random,
         },
         balance: if spec.balance_zones { Balance::Zones } else { Balance::Off },
-        scale_down: scale_down(&spec.scale_down, &spec.max_unavailable),
+        scale_down: scale_down(spec),
         headroom: spec.headroom.iter().map(headroom).collect(),
     }
 }
@@ -102,7 +102,8 @@ fn limits(limits: &api::PoolLimits) -> Limits {
     }
 }
 
-fn scale_down(scale_down: &api::ScaleDown, breaker: &IntOrString) -> ScaleDown {
+fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
+    let api::CapacityPoolSpec { scale_down, drain, max_unavailable: breaker, .. } = spec;
     let seconds = |seconds: i32| Span::from_secs(seconds.into());
     let budgets: Vec<NodeBudget> = scale_down.budgets.iter().map(budget).collect();
     ScaleDown {
@@ -117,6 +118,11 @@ fn scale_down(scale_down: &api::ScaleDown, breaker: &IntOrString) -> ScaleDown {
         savings_at_least: thousandths(&scale_down.savings_threshold),
         budgets: if budgets.is_empty() { vec![NodeBudget::default()] } else { budgets },
         breaker: share(breaker).1.unwrap_or(ScaleDown::default().breaker),
+        drain: Drain {
+            max_grace: seconds(drain.max_grace_period_seconds),
+            time_out: seconds(drain.timeout_seconds),
+            max_surge: whole(drain.max_surge),
+        },
         ..ScaleDown::default()
     }
 }

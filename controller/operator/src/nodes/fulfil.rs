@@ -251,7 +251,7 @@ impl Planner {
         });
     }
 
-    fn spawn_call(
+    pub(super) fn spawn_call(
         &self,
         order: String,
         pool: String,

@@ -18,7 +18,7 @@ use plimsoll_observe::cluster::{
     attach_limits, observe_budget, observe_labels, observe_node, observe_template,
 };
 
-use super::{feed::Shown, world::World};
+use super::{drains::DRAIN, feed::Shown, world::World};
 
 impl Shown for Pod {
     fn key(&self) -> String {
@@ -44,12 +44,16 @@ impl Shown for Node {
         let node = observe_node(&self, attached.map(Arc::as_ref));
         let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
         world.provider_ids.insert(node.name.clone(), id.into());
-        world.view.apply(Change::Node(node));
+        match self.annotations().get(DRAIN).and_then(|drain| serde_json::from_str(drain).ok()) {
+            Some(drain) => drop(world.drains.insert(node.name.clone(), drain)),
+            None => drop(world.drains.remove(&node.name)),
+        }
+        world.change(Change::Node(node));
     }
 
     fn forget(key: &str, world: &mut World) {
         world.provider_ids.remove(key);
-        world.view.apply(Change::NodeGone(key.into()));
+        world.change(Change::NodeGone(key.into()));
     }
 }
 
@@ -72,7 +76,7 @@ impl Shown for CSINode {
 
 fn set_attach_limits(world: &mut World, node: &str, limits: BTreeMap<Name, i64>) {
     if let Some(node) = world.view.node(node).cloned() {
-        world.view.apply(Change::Node(plimsoll_core::cluster::Node { attach_limits: limits, ..node }));
+        world.change(Change::Node(plimsoll_core::cluster::Node { attach_limits: limits, ..node }));
     }
 }
 
@@ -131,12 +135,12 @@ impl Shown for PodDisruptionBudget {
     }
 
     fn apply(self, world: &mut World) {
-        world.view.apply(Change::Budget(observe_budget(&self)));
+        world.change(Change::Budget(observe_budget(&self)));
     }
 
     fn forget(key: &str, world: &mut World) {
         let (namespace, name) = key.split_once('/').unwrap_or_default();
-        world.view.apply(Change::BudgetGone(namespace.into(), name.into()));
+        world.change(Change::BudgetGone(namespace.into(), name.into()));
     }
 }
 
@@ -150,7 +154,7 @@ impl Shown for DaemonSet {
         let template = with_tolerations_of_daemons(self.spec.template.clone());
         let seen = observe_template(&namespace, &template, &world.storage, i32::MIN).map(|(shape, _)| shape);
         let uid = Name::from(self.uid().unwrap_or_default());
-        world.view.apply(match seen {
+        world.change(match seen {
             Some(shape) => {
                 Change::Daemon(Daemon { uid, name: self.name_any().into(), shape: Arc::new(shape) })
             }
@@ -159,7 +163,7 @@ impl Shown for DaemonSet {
     }
 
     fn forget(key: &str, world: &mut World) {
-        world.view.apply(Change::DaemonGone(key.into()));
+        world.change(Change::DaemonGone(key.into()));
     }
 }
 
@@ -194,11 +198,11 @@ impl Shown for Namespace {
 
     fn apply(self, world: &mut World) {
         let labels = observe_labels(self.metadata.labels.as_ref());
-        world.view.apply(Change::Namespace(self.name_any().into(), labels));
+        world.change(Change::Namespace(self.name_any().into(), labels));
     }
 
     fn forget(key: &str, world: &mut World) {
-        world.view.apply(Change::NamespaceGone(key.into()));
+        world.change(Change::NamespaceGone(key.into()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `/metrics` shows of nodes.
 
-use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 /// Buckets in seconds, doubling from 0.25 ms to 8 s.
 const SECONDS: [f64; 16] = [
@@ -23,6 +23,12 @@ pub(crate) struct NodeMetrics {
     pub(crate) ordered: IntCounterVec,
     /// Orders that failed, by pool and reason.
     pub(crate) failed: IntCounterVec,
+    /// Nodes whose drain was begun, by pool and reason.
+    pub(crate) removed: IntCounterVec,
+    /// Pods that were evicted.
+    pub(crate) evicted: IntCounter,
+    /// Plans that the audit refused.
+    pub(crate) refused_plans: IntCounter,
     /// Seconds that a plan took to compute.
     pub(crate) plan_seconds: Histogram,
 }
@@ -78,6 +84,21 @@ impl NodeMetrics {
                     Opts::new("plimsoll_node_orders_failed_total", "Orders that failed."),
                     &["pool", "reason"],
                 )?,
+            )?,
+            removed: kept(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("plimsoll_node_drains_total", "Drains of nodes that were begun."),
+                    &["pool", "reason"],
+                )?,
+            )?,
+            evicted: kept(
+                registry,
+                IntCounter::new("plimsoll_pods_evicted_total", "Pods that were evicted.")?,
+            )?,
+            refused_plans: kept(
+                registry,
+                IntCounter::new("plimsoll_plans_refused_total", "Plans of nodes that the audit refused.")?,
             )?,
             plan_seconds: kept(registry, Histogram::with_opts(seconds.buckets(SECONDS.to_vec()))?)?,
         })

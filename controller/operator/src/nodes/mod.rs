@@ -3,8 +3,10 @@
 //! Another process than the one that scales pods, under another ServiceAccount: neither may do what the other does.
 
 mod backoffs;
+mod drains;
 mod feed;
 mod fulfil;
+mod kept;
 mod kinds;
 mod metrics;
 mod order;

@@ -1,6 +1,6 @@
 //! Records what a plan orders, before anybody is asked for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta};
 use kube::{Api, api::PostParams};
@@ -10,7 +10,7 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     cluster::{CAPACITY_POOL, CapacityType, NODE_ORDER, OwnerKind},
-    nodes::{NewNodes, NodePlan, Place},
+    nodes::{NewNodes, NodePlan, Place, remove::RemovalPlan},
     time::Timestamp,
 };
 use plimsoll_providers::{CreateRequest, OfferingId};
@@ -34,20 +34,57 @@ const MOST_OF_NAME: usize = 32;
 impl Planner {
     /// Records what a plan orders; answers whether anything was recorded.
     pub(super) async fn order_nodes(&mut self, plan: &NodePlan, now: Timestamp) -> bool {
-        if plan.add.is_empty() {
-            return false;
+        let planned_for = |this: &Self, entry| this.planned_for(plan, entry);
+        let reason = |new: &NewNodes| {
+            let pods = if new.pods == 1 { "1 pod has".to_owned() } else { format!("{} pods have", new.pods) };
+            format!("{pods} no room on the nodes that are there or ordered")
+        };
+        self.order_all(&plan.add, now, "", planned_for, reason).await.iter().any(Option::is_some)
+    }
+
+    /// Records what comes in place of nodes that go: the name of the order of each entry, where it was recorded.
+    pub(super) async fn order_replacements(
+        &mut self,
+        plan: &RemovalPlan,
+        now: Timestamp,
+    ) -> Vec<Option<String>> {
+        let going = |entry: u32| plan.remove.iter().filter(move |removal| removal.needs.contains(&entry));
+        let planned_for = |_: &Self, entry| {
+            let pools: BTreeSet<String> = going(entry).map(|removal| removal.pool.to_string()).collect();
+            let of = |name| PlannedFor { kind: "CapacityPool".to_owned(), namespace: None, name, pods: 0 };
+            pools.into_iter().map(of).collect()
+        };
+        let reason = |_: &NewNodes| "it comes in place of nodes that go".to_owned();
+        self.order_all(&plan.add, now, "r", planned_for, reason).await
+    }
+
+    async fn order_all(
+        &mut self,
+        add: &[NewNodes],
+        now: Timestamp,
+        series: &str,
+        planned_for: impl Fn(&Self, u32) -> Vec<PlannedFor>,
+        reason: impl Fn(&NewNodes) -> String,
+    ) -> Vec<Option<String>> {
+        if !add.is_empty() {
+            tracing::info!(orders = %summary(add), "ordering nodes");
         }
-        tracing::info!(orders = %summary(plan), "ordering nodes");
-        let mut recorded = false;
-        for (entry, new) in plan.add.iter().enumerate() {
-            let planned_for = self.planned_for(plan, u32::try_from(entry).unwrap_or(u32::MAX));
-            let mut left = new.count;
+        let mut recorded = Vec::new();
+        for (entry, new) in add.iter().enumerate() {
+            let planned_for = planned_for(self, u32::try_from(entry).unwrap_or(u32::MAX));
+            let (mut left, mut first) = (new.count, None);
             while left > 0 {
                 let count = left.min(MOST_NODES);
                 left -= count;
-                let Some(order) = self.record(new, count, &planned_for, (now, entry, left)) else { continue };
-                recorded |= self.create(order).await;
+                let name = name(&new.pool, (now, series, entry, left));
+                let Some(order) = self.record(new, count, name.clone(), &planned_for, reason(new)) else {
+                    continue;
+                };
+                if self.create(order).await {
+                    first.get_or_insert(name);
+                }
             }
+            recorded.push(first);
         }
         recorded
     }
@@ -56,11 +93,11 @@ impl Planner {
         &self,
         new: &NewNodes,
         count: u32,
+        name: String,
         planned_for: &[PlannedFor],
-        salt: (Timestamp, usize, u32),
+        reason: String,
     ) -> Option<NodeOrder> {
         let id = self.ids.get(&*new.pool)?.get(&new.offering)?;
-        let pods = if new.pods == 1 { "1 pod has".to_owned() } else { format!("{} pods have", new.pods) };
         let spec = NodeOrderSpec {
             pool: new.pool.to_string(),
             offering: OrderedOffering {
@@ -75,12 +112,12 @@ impl Planner {
             },
             count: i32::try_from(count).ok()?,
             names: None,
-            reason: format!("{pods} no room on the nodes that are there or ordered"),
+            reason,
             fencing_token: self.leadership.token().unwrap_or(0),
             created_for: planned_for.to_vec(),
         };
         let metadata = ObjectMeta {
-            name: Some(name(&new.pool, salt)),
+            name: Some(name),
             finalizers: Some(vec![FINALIZER.to_owned()]),
             labels: Some(BTreeMap::from([(CAPACITY_POOL.to_owned(), new.pool.to_string())])),
             ..ObjectMeta::default()
@@ -196,7 +233,7 @@ pub(super) fn price(micros: i64) -> Quantity {
 }
 
 /// A name that no other order has: the pool's, and a number that grows with time.
-fn name(pool: &str, (now, entry, part): (Timestamp, usize, u32)) -> String {
+fn name(pool: &str, (now, series, entry, part): (Timestamp, &str, usize, u32)) -> String {
     let pool: String = pool
         .chars()
         .map(|c| if c == '.' { '-' } else { c.to_ascii_lowercase() })
@@ -204,7 +241,7 @@ fn name(pool: &str, (now, entry, part): (Timestamp, usize, u32)) -> String {
         .collect();
     let pool = pool.trim_end_matches('-');
     let suffix = if part > 0 { format!("{entry}-{part}") } else { entry.to_string() };
-    format!("{pool}-{:x}-{suffix}", now.as_millis())
+    format!("{pool}-{:x}-{series}{suffix}", now.as_millis())
 }
 
 #[cfg(test)]
@@ -216,7 +253,7 @@ mod tests {
         let at = Timestamp::from_secs(1_700_000_000);
         let long = "a".repeat(63);
         for pool in ["general", "with.dots", long.as_str()] {
-            let (one, other) = (name(pool, (at, 0, 0)), name(pool, (at, 1, 0)));
+            let (one, other) = (name(pool, (at, "", 0, 0)), name(pool, (at, "r", 0, 0)));
             assert!(one != other && one.len() <= 50, "{one}");
             assert!(one.parse::<plimsoll_providers::OrderKey>().is_ok(), "{one}");
         }

@@ -13,8 +13,12 @@ use std::{
 use jiff::Timestamp as Clock;
 use kube::Client;
 use plimsoll_core::{
+    audit::Audited,
     cluster::{Capacity, OfferingKey},
-    nodes::{NodePlan, add},
+    nodes::{
+        NewNodes, NodePlan, add,
+        remove::{self, Memory, RemovalPlan},
+    },
     placement::Change as ViewChange,
     time::Timestamp,
 };
@@ -28,6 +32,7 @@ use tokio::{
 use super::{
     backoffs::Backoffs,
     feed::Change,
+    kept::Kept,
     metrics::NodeMetrics,
     polls::{self, Polls},
     record,
@@ -55,6 +60,9 @@ pub(crate) struct Planner {
     pub(super) shown: Shown,
     /// What a provider calls an offering, by pool.
     pub(super) ids: BTreeMap<String, BTreeMap<OfferingKey, OfferingId>>,
+    /// Since when nodes are not needed, and drains that were given up.
+    pub(super) memory: Memory,
+    pub(super) kept: Kept,
     /// Pools whose provider has just been asked for something.
     pub(super) stirred: BTreeSet<String>,
     /// How long the lease lasts after a renewal, at the worst.
@@ -73,6 +81,7 @@ pub(crate) struct Parts {
     pub(crate) pod_name: String,
     /// How long the lease lasts after a renewal, at the worst.
     pub(crate) lease: Duration,
+    pub(crate) kept: Kept,
     pub(crate) polls: Polls,
     pub(crate) metrics: NodeMetrics,
     pub(crate) shown: Shown,
@@ -84,8 +93,19 @@ pub(crate) struct Parts {
 
 impl Planner {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { client, leadership, pod_name, lease, polls, metrics, shown, changes, incoming, whole } =
-            parts;
+        let Parts {
+            client,
+            leadership,
+            pod_name,
+            lease,
+            kept,
+            polls,
+            metrics,
+            shown,
+            changes,
+            incoming,
+            whole,
+        } = parts;
         Self {
             client,
             leadership,
@@ -100,6 +120,8 @@ impl Planner {
             world: World::default(),
             backoffs: Backoffs::default(),
             ids: BTreeMap::new(),
+            memory: Memory::default(),
+            kept,
             stirred: BTreeSet::new(),
             told: super::report::Told::default(),
         }
@@ -124,6 +146,7 @@ impl Planner {
             if term != self.leadership.term() {
                 term = self.leadership.term();
                 self.backoffs = Backoffs::of(&self.world);
+                self.recall().await;
             }
             pause = self.pass().await.min(IDLE);
         }
@@ -162,18 +185,53 @@ impl Planner {
         // gather
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
-        self.world.workloads.announce(&mut self.world.view);
+        self.world.announce();
         self.orders_that_come();
         // decide
         let started = Instant::now();
-        let plan = add::plan(&self.world.view, &add::Settings::default(), now);
+        let (plan, removal) = self.decide(now);
         self.metrics.plan_seconds.observe(started.elapsed().as_secs_f64());
+        let refused = self.audit(&plan, &removal, now);
         // act
-        let ordered = self.order_nodes(&plan, now).await;
+        let mut ordered = false;
+        if refused.is_none() {
+            ordered = self.order_nodes(&plan, now).await;
+            let replacements = self.order_replacements(&removal, now).await;
+            self.begin_drains(&removal, &replacements, now).await;
+        }
+        let until_drain = self.drains(now).await;
         // report
         self.report(&plan, now).await;
-        self.shown.plan(&plan, now);
-        if ordered { Duration::ZERO } else { until_poll.min(until_order) }
+        self.remember().await;
+        let until_removal = removal.next_look.map_or(IDLE, |at| until(at, now));
+        self.shown.plan(plan, removal, refused, now);
+        if ordered { Duration::ZERO } else { until_poll.min(until_order).min(until_drain).min(until_removal) }
+    }
+
+    /// What to add and what to remove, and what to remember.
+    fn decide(&mut self, now: Timestamp) -> (NodePlan, RemovalPlan) {
+        let settings = add::Settings::default();
+        let plan = add::plan(&self.world.view, &settings, now);
+        let surging = self.world.drains.values().map(|drain| drain.surges.len()).sum::<usize>();
+        let input = remove::Input {
+            view: &self.world.view,
+            adding: &plan,
+            settings: &settings,
+            workloads: &self.world.workloads.of_replica_sets(),
+            surging: u32::try_from(surging).unwrap_or(u32::MAX),
+            now,
+        };
+        let (removal, memory) = remove::plan(&input, &self.memory);
+        self.memory = memory;
+        (plan, removal)
+    }
+
+    /// Has a plan checked by code that did not make it; what it breaks, if it breaks something. Then nothing of it is done.
+    fn audit(&self, adding: &NodePlan, removing: &RemovalPlan, now: Timestamp) -> Option<String> {
+        let breach = self.world.audit.check(&Audited { adding, removing, most_nodes: None, now }).err()?;
+        self.metrics.refused_plans.inc();
+        tracing::error!(%breach, "a plan breaks an invariant and is not carried out: please report it, with what /plan shows");
+        Some(breach.to_string())
     }
 
     /// Brings pools up to date: their policy, and what their provider offers.
@@ -187,10 +245,11 @@ impl Planner {
         self.world.set_cut_off(cut_off.min().unwrap_or(-10));
         let names: BTreeSet<&String> = pools.iter().map(|(name, _)| name).collect();
         self.polls.keep_only(|name| names.contains(&name.to_owned()));
-        let gone: Vec<_> = self.world.view.pools().map(|pool| pool.name.clone()).collect();
-        for name in gone.iter().filter(|name| !self.world.pools.contains_key(&***name)) {
-            self.world.view.apply(ViewChange::PoolGone(name.clone()));
-            self.ids.remove(&**name);
+        let known = self.world.view.pools().map(|pool| pool.name.clone());
+        let gone: Vec<_> = known.filter(|name| !self.world.pools.contains_key(&**name)).collect();
+        for name in gone {
+            self.ids.remove(&*name);
+            self.world.change(ViewChange::PoolGone(name));
         }
         let mut pause = IDLE;
         for (name, pool) in &pools {
@@ -234,7 +293,7 @@ impl Planner {
             });
             let seen = observe_pool(name, &pool.spec, offerings.collect());
             if self.world.view.pool(name) != Some(&seen) {
-                self.world.view.apply(ViewChange::Pool(seen));
+                self.world.change(ViewChange::Pool(seen));
             }
         }
         pause
@@ -262,12 +321,17 @@ impl Planner {
         let coming: BTreeMap<_, _> = coming.map(|order| (order.name.clone(), order)).collect();
         let known: Vec<_> = self.world.view.orders().map(|order| order.name.clone()).collect();
         for name in known.into_iter().filter(|name| !coming.contains_key(name)) {
-            self.world.view.apply(ViewChange::OrderGone(name));
+            self.world.change(ViewChange::OrderGone(name));
         }
         for order in coming.into_values() {
-            self.world.view.apply(ViewChange::Order(order));
+            self.world.change(ViewChange::Order(order));
         }
     }
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.since(now).as_millis()).unwrap_or(0))
+        .max(Duration::from_millis(100))
 }
 
 /// The one place where the planner reads the clock.
@@ -276,7 +340,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// What a plan orders, in a line of the log.
-pub(crate) fn summary(plan: &NodePlan) -> String {
-    let parts = plan.add.iter().map(|new| format!("{} × {} for {} pods", new.count, new.offering, new.pods));
+pub(crate) fn summary(add: &[NewNodes]) -> String {
+    let parts = add.iter().map(|new| format!("{} × {} for {} pods", new.count, new.offering, new.pods));
     parts.collect::<Vec<_>>().join(", ")
 }

@@ -308,6 +308,19 @@ impl Planner {
         self.told.refused = still;
     }
 
+    /// Tells of a node.
+    pub(super) async fn tell_node(&self, node: &str, reason: &str, note: String) {
+        let uid = self.world.view.node(node).map(|node| node.uid.to_string());
+        let regarding = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Node".to_owned()),
+            name: Some(node.to_owned()),
+            uid,
+            ..ObjectReference::default()
+        };
+        self.publish(EventType::Normal, reason, note, regarding).await;
+    }
+
     /// Publishes one event; a fresh recorder, since kube's folds events that differ only in their note.
     pub(super) async fn publish(
         &self,

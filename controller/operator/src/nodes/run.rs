@@ -29,6 +29,7 @@ use tokio::{
 
 use super::{
     feed::follow,
+    kept::Kept,
     metrics::NodeMetrics,
     planner::{Parts, Planner},
     polls::Polls,
@@ -79,10 +80,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     background.spawn(ended("housekeeping", keep_house(leadership.clone(), metrics.clone())));
     let polls = Polls::new(client.clone(), args.pod_namespace.clone(), series, changes.clone());
     let planner = Planner::new(Parts {
-        client,
+        client: client.clone(),
         leadership,
         pod_name: args.pod_name.clone(),
         lease: lease(&args),
+        kept: Kept::new(client.clone(), &args.pod_namespace, &args.memory_name),
         polls,
         metrics,
         shown,

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use plimsoll_core::{nodes::NodePlan, time::Timestamp};
+use plimsoll_core::{
+    nodes::{NodePlan, remove::RemovalPlan},
+    time::Timestamp,
+};
 use serde::Serialize;
 
 /// The last plan. Clones share it.
@@ -15,14 +18,19 @@ pub(crate) struct Shown(Arc<RwLock<Option<Arc<Dated>>>>);
 pub(crate) struct Dated {
     /// When it was made, in milliseconds since the Unix epoch.
     pub(crate) at: Timestamp,
-    /// The plan.
+    /// What is added.
     pub(crate) plan: NodePlan,
+    /// What is removed, and why everything else stays.
+    pub(crate) removal: RemovalPlan,
+    /// The invariant that it breaks, if the audit refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
 }
 
 impl Shown {
     /// Shows a plan from now on.
-    pub(crate) fn plan(&self, plan: &NodePlan, at: Timestamp) {
-        self.set(Some(Arc::new(Dated { at, plan: plan.clone() })));
+    pub(crate) fn plan(&self, plan: NodePlan, removal: RemovalPlan, refused: Option<String>, at: Timestamp) {
+        self.set(Some(Arc::new(Dated { at, plan, removal, refused })));
     }
 
     /// Shows none: somebody else plans.

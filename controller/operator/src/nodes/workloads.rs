@@ -15,10 +15,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use plimsoll_core::{
-    cluster::{Announced, Name, Pod, PodShape, PodState},
-    placement::{Change, View},
-};
+use plimsoll_core::cluster::{self, Announced, Name, Pod, PodShape, PodState};
 use plimsoll_observe::{
     OwnerKind,
     cluster::{Storage, observe_template},
@@ -43,9 +40,31 @@ struct Workload {
     name: Name,
     /// The Deployment that a `ReplicaSet` belongs to.
     owner: Option<Name>,
+    namespace: Name,
     wanted: u32,
+    /// What is asked for, what is available, and whether two templates or an unseen spec are in between.
+    state: State,
     /// What its next pod will ask for; None where nothing can be said of it.
     shape: Option<Arc<PodShape>>,
+}
+
+/// How far a Deployment is.
+#[derive(Clone, Copy, Default)]
+struct State {
+    replicas: i32,
+    available: i32,
+    in_rollout: bool,
+}
+
+impl State {
+    fn of(deployment: &Deployment) -> Self {
+        let replicas = deployment.spec.replicas.unwrap_or(1);
+        let status = deployment.status.clone().unwrap_or_default();
+        let updated = status.updated_replicas.unwrap_or(0);
+        let is_seen = status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
+        let is_one = updated >= replicas && status.replicas.unwrap_or(0) <= updated;
+        Self { replicas, available: status.available_replicas.unwrap_or(0), in_rollout: !is_seen || !is_one }
+    }
 }
 
 impl Workloads {
@@ -59,22 +78,23 @@ impl Workloads {
         };
         let waits = spec.paused == Some(true) || conditions.unwrap_or_default().iter().any(is_forbidden);
         let wanted = if waits { Some(0) } else { spec.replicas };
-        self.set(&deployment.metadata, wanted, &spec.template, storage, cut_off);
+        let state = State::of(deployment);
+        self.set(&deployment.metadata, (wanted, state), &spec.template, storage, cut_off);
     }
 
     pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage, cut_off: i32) {
         let Some(template) = &set.spec.template else { return };
-        self.set(&set.metadata, set.spec.replicas, template, storage, cut_off);
+        self.set(&set.metadata, (set.spec.replicas, State::default()), template, storage, cut_off);
     }
 
     pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage, cut_off: i32) {
-        self.set(&set.metadata, set.spec.replicas, &set.spec.template, storage, cut_off);
+        self.set(&set.metadata, (set.spec.replicas, State::default()), &set.spec.template, storage, cut_off);
     }
 
     fn set(
         &mut self,
         metadata: &ObjectMeta,
-        replicas: Option<i32>,
+        (replicas, state): (Option<i32>, State),
         template: &PodTemplateSpec,
         storage: &Storage,
         cut_off: i32,
@@ -92,7 +112,8 @@ impl Workloads {
             self.dirty.insert(owner.clone());
         }
         self.dirty.insert(uid.clone());
-        self.workloads.insert(uid, Workload { name: text(&metadata.name), owner, wanted, shape });
+        let (name, namespace) = (text(&metadata.name), text(&metadata.namespace));
+        self.workloads.insert(uid, Workload { name, namespace, owner, wanted, state, shape });
     }
 
     /// A workload is gone.
@@ -134,14 +155,38 @@ impl Workloads {
         self.dirty.insert(owner.clone());
     }
 
-    /// Announces what has changed since the last call.
-    pub(crate) fn announce(&mut self, view: &mut View) {
-        for uid in std::mem::take(&mut self.dirty) {
+    /// What is to be announced anew since the last call.
+    pub(crate) fn announcements(&mut self) -> Vec<Announced> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let announced = dirty.into_iter().map(|uid| {
             let announced = self.workloads.get(&uid).and_then(|workload| self.announced(&uid, workload));
-            let nothing =
-                || Announced { key: uid.clone(), name: Name::from(""), shape: Arc::default(), count: 0 };
-            view.apply(Change::Announced(announced.unwrap_or_else(nothing)));
-        }
+            announced.unwrap_or_else(|| Announced {
+                key: uid.clone(),
+                name: Name::from(""),
+                shape: Arc::default(),
+                count: 0,
+            })
+        });
+        announced.collect()
+    }
+
+    /// The `ReplicaSet`s that own pods, with the Deployment above each, by the uid of the `ReplicaSet`.
+    pub(crate) fn of_replica_sets(&self) -> BTreeMap<Name, cluster::Workload> {
+        let owners = self.pods.keys().filter_map(|uid| Some((uid, self.workloads.get(uid)?)));
+        let of = owners.map(|(uid, set)| {
+            let deployment = set.owner.as_ref().and_then(|owner| self.workloads.get(owner));
+            let state = deployment.map(|deployment| deployment.state).unwrap_or_default();
+            let workload = cluster::Workload {
+                owner: uid.clone(),
+                namespace: set.namespace.clone(),
+                deployment: deployment.map(|deployment| deployment.name.clone()),
+                replicas: state.replicas,
+                available: state.available,
+                in_rollout: state.in_rollout,
+            };
+            (uid.clone(), workload)
+        });
+        of.collect()
     }
 
     fn announced(&self, uid: &Name, workload: &Workload) -> Option<Announced> {

@@ -9,7 +9,9 @@ use k8s_openapi::api::{core::v1::Pod, storage::v1::CSINode};
 use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
+    audit::Audit,
     cluster::{Name, OfferingKey, Pod as CorePod},
+    nodes::drain::Drain,
     placement::{Change, View},
 };
 use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
@@ -40,6 +42,10 @@ pub(crate) const KINDS: [&str; 14] = [
 pub(crate) struct World {
     /// What the planner looks at.
     pub(crate) view: View,
+    /// The same, as the audit knows it.
+    pub(crate) audit: Audit,
+    /// How far drains are, by node.
+    pub(crate) drains: BTreeMap<Name, Drain>,
     /// Pools by name; one that does not decode is an error.
     pub(crate) pools: BTreeMap<String, Arc<Result<CapacityPool, String>>>,
     /// Orders by name.
@@ -76,6 +82,19 @@ impl World {
         KINDS.iter().all(|kind| self.listed.contains(kind))
     }
 
+    /// Takes a change in, for the planner and for the audit.
+    pub(crate) fn change(&mut self, change: Change) {
+        self.audit.apply(&change);
+        self.view.apply(change);
+    }
+
+    /// Announces the pods that workloads are about to get.
+    pub(crate) fn announce(&mut self) {
+        for announced in self.workloads.announcements() {
+            self.change(Change::Announced(announced));
+        }
+    }
+
     /// Sets the lowest priority that is planned for; pods that wait are looked at anew.
     pub(crate) fn set_cut_off(&mut self, cut_off: i32) {
         self.cut_off = cut_off;
@@ -100,7 +119,7 @@ impl World {
             Some(seen) => {
                 self.workloads.pod_came(&seen);
                 self.note_claims(&uid, pod, &seen);
-                self.view.apply(Change::Pod(seen));
+                self.change(Change::Pod(seen));
             }
             None => self.drop_pod(&uid),
         }
@@ -109,7 +128,7 @@ impl World {
     pub(super) fn drop_pod(&mut self, uid: &Name) {
         self.claimants.remove(&**uid);
         self.workloads.pod_went(uid);
-        self.view.apply(Change::PodGone(uid.clone()));
+        self.change(Change::PodGone(uid.clone()));
     }
 
     fn note_claims(&mut self, uid: &Name, pod: Pod, seen: &CorePod) {
@@ -127,10 +146,11 @@ impl World {
 
     /// Claims, volumes or classes have changed: what is said of pods that wait for them may have too.
     pub(super) fn storage_changed(&mut self) {
-        for pod in self.claimants.values() {
-            if let Some(seen) = observe_cluster_pod(pod, &self.storage, self.cut_off) {
-                self.view.apply(Change::Pod(seen));
-            }
+        let pods = self.claimants.values();
+        let seen: Vec<_> =
+            pods.filter_map(|pod| observe_cluster_pod(pod, &self.storage, self.cut_off)).collect();
+        for pod in seen {
+            self.change(Change::Pod(pod));
         }
     }
 }

@@ -1,0 +1,386 @@
+//! Drains: what [`plimsoll_core::nodes::drain::step`] says is stored with the node, then done.
+//!
+//! A drain is an annotation of its node, written together with the taint and the label by which admission policies know a
+//! node that we empty. So a drain survives a restart, and a node that nobody drains carries none of the three.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Node, Pod},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams, PostParams},
+};
+use plimsoll_api::v1alpha1::OrderPhase;
+use plimsoll_core::{
+    cluster::{DRAINING, Name},
+    nodes::{
+        breaker::{Tripped, pool_is_broken, zones_are_silent},
+        drain::{Action, Drain, GivenUp, Seen, step},
+        pdb::Ledger,
+        remove::RemovalPlan,
+    },
+    time::{Span, Timestamp},
+};
+use plimsoll_observe::DELETION_COST;
+use plimsoll_providers::{InstanceRef, OfferingId};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::planner::Planner;
+use crate::targets::WRITE_TIME;
+
+/// The annotation with how far the drain of a node is.
+pub(super) const DRAIN: &str = "plimsoll.dev/drain";
+/// What pods get that are to go first when a replica is given back.
+const LOWEST_COST: &str = "-2147483648";
+
+impl Planner {
+    /// Begins the drains of a plan. `orders` are the names of the orders of [`RemovalPlan::add`], in its order.
+    pub(super) async fn begin_drains(
+        &mut self,
+        plan: &RemovalPlan,
+        orders: &[Option<String>],
+        now: Timestamp,
+    ) {
+        for removal in &plan.remove {
+            let needs: Option<BTreeSet<Name>> = removal
+                .needs
+                .iter()
+                .map(|entry| orders.get(usize::try_from(*entry).ok()?)?.as_deref().map(Name::from))
+                .collect();
+            // Without the nodes that come in its place it does not go.
+            let Some(needs) = needs else { continue };
+            let interrupted = removal.why.budget_reason().is_none();
+            let drain = Drain::new(now, interrupted, needs);
+            tracing::info!(node = %removal.node, pool = %removal.pool, why = %removal.why, "draining a node");
+            if self.mark(&removal.node, Some(&drain)).await {
+                self.metrics.removed.with_label_values(&[&*removal.pool, reason(&removal.why)]).inc();
+                self.tell_node(&removal.node, "Draining", format!("draining: {}", removal.why)).await;
+            }
+        }
+    }
+
+    /// A step of each drain; answers when to look again though nothing changes.
+    pub(super) async fn drains(&mut self, now: Timestamp) -> Duration {
+        let drains: Vec<(Name, Drain)> =
+            self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
+        if drains.is_empty() {
+            return Duration::MAX;
+        }
+        let (coming, failed) = self.orders_of_drains();
+        let silent = zones_are_silent(self.world.view.nodes());
+        let surging: usize = drains.iter().map(|(_, drain)| drain.surges.len()).sum();
+        // Budgets are copied, since what is done changes the world.
+        let budgets: Vec<_> = self.world.view.budgets().cloned().collect();
+        let mut ledger = Ledger::new(&budgets);
+        let workloads = self.world.workloads.of_replica_sets();
+        let mut next = Duration::MAX;
+        for (name, drain) in drains {
+            let node = self.world.view.node(&name).cloned();
+            let pods: Vec<_> = self.world.view.pods_on(&name).cloned().collect();
+            let pods: Vec<_> = pods.iter().collect();
+            let pool = node.as_ref().and_then(|node| self.world.view.pool(node.pool.as_deref()?)).cloned();
+            let held: Option<Tripped> = silent.clone().or_else(|| {
+                let pool = pool.as_ref()?;
+                let nodes = self.world.view.nodes().filter(|node| node.pool.as_ref() == Some(&pool.name));
+                pool_is_broken(pool, nodes)
+            });
+            let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
+            let others = surging.saturating_sub(drain.surges.len());
+            let seen = Seen {
+                node: node.as_ref(),
+                pods: &pods,
+                workloads: &workloads,
+                coming: &coming,
+                failed: &failed,
+                surging: u32::try_from(others).unwrap_or(u32::MAX),
+                held: held.as_ref(),
+                settings: &settings,
+                now,
+            };
+            let taken = step(&drain, &seen, &mut ledger);
+            if let Some(waits) = &taken.waits {
+                tracing::debug!(node = %name, %waits, "a drain waits");
+            }
+            if let Some(stored) = taken.drain.as_ref().filter(|stored| **stored != drain)
+                && !self.store(&name, stored).await
+            {
+                continue;
+            }
+            for action in &taken.actions {
+                self.drain_action(&name, action, taken.drain.as_ref().unwrap_or(&drain), now).await;
+            }
+            if taken.drain.is_none() && node.is_none() {
+                self.world.drains.remove(&name);
+            }
+            if let Some(at) = taken.next_look {
+                next = next.min(Duration::from_millis(u64::try_from(at.since(now).as_millis()).unwrap_or(0)));
+            }
+        }
+        next
+    }
+
+    /// Orders whose nodes are not all ready, and those that will never be.
+    fn orders_of_drains(&self) -> (BTreeSet<Name>, BTreeSet<Name>) {
+        let (mut coming, mut failed) = (BTreeSet::new(), BTreeSet::new());
+        for (name, order) in &self.world.orders {
+            let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
+            match phase {
+                OrderPhase::Recorded | OrderPhase::Asked | OrderPhase::Creating | OrderPhase::Registered => {
+                    coming.insert(Name::from(name.as_str()));
+                }
+                OrderPhase::Failed => {
+                    failed.insert(Name::from(name.as_str()));
+                }
+                OrderPhase::Ready | OrderPhase::Draining | OrderPhase::Deleting | OrderPhase::GivenBack => {}
+            }
+        }
+        (coming, failed)
+    }
+
+    async fn drain_action(&mut self, node: &Name, action: &Action, drain: &Drain, now: Timestamp) {
+        if !self.leadership.outlives(WRITE_TIME) {
+            return;
+        }
+        match action {
+            Action::Taint => drop(self.mark(node, Some(drain)).await),
+            Action::Untaint(why) => self.undo(node, why, now).await,
+            Action::Evict { uid, namespace, name, grace } => self.evict(uid, namespace, name, *grace).await,
+            Action::Surge { namespace, deployment, replicas } => {
+                self.resize(
+                    namespace,
+                    deployment,
+                    *replicas,
+                    "more, ready elsewhere before its pod is evicted",
+                )
+                .await;
+            }
+            Action::GiveBack { namespace, deployment, replicas, pods } => {
+                self.prefer(pods).await;
+                self.resize(namespace, deployment, *replicas, "again: the replica more is given back").await;
+            }
+            Action::Delete => self.give_back(node),
+            Action::Done => {}
+        }
+    }
+
+    /// Puts the drain of a node on it, or takes it away; the taint and the label with it. False when that failed.
+    async fn mark(&mut self, name: &Name, drain: Option<&Drain>) -> bool {
+        if !self.leadership.outlives(WRITE_TIME) {
+            return false;
+        }
+        let api: Api<Node> = Api::all(self.client.clone());
+        let marked = timeout(WRITE_TIME, async {
+            let node = api.get(name).await?;
+            api.patch(name, &PatchParams::default(), &Patch::Merge(marks(&node, drain))).await
+        });
+        match marked.await {
+            Ok(Ok(node)) => {
+                super::feed::Shown::apply(node, &mut self.world);
+                true
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(node = %name, %error, "the marks of a drain were not written, and will be tried again");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Stores how far a drain is.
+    async fn store(&mut self, name: &Name, drain: &Drain) -> bool {
+        if !self.leadership.outlives(WRITE_TIME) {
+            return false;
+        }
+        let api: Api<Node> = Api::all(self.client.clone());
+        let patch = json!({ "metadata": { "annotations": { DRAIN: text(drain) } } });
+        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+        match timeout(WRITE_TIME, api.patch(name, &params, &patch)).await {
+            Ok(Ok(_)) => {
+                self.world.drains.insert(name.clone(), drain.clone());
+                true
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(node = %name, %error, "how far a drain is was not stored, so nothing more is done for now");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    async fn undo(&mut self, name: &Name, why: &GivenUp, now: Timestamp) {
+        tracing::info!(node = %name, %why, "a drain is given up, the node stays");
+        if let Some(node) = self.world.view.node(name) {
+            self.memory.gave_up(node.uid.clone(), now, why.to_string());
+        }
+        if self.mark(name, None).await {
+            self.world.drains.remove(name);
+            self.tell_node(name, "DrainGivenUp", format!("the drain is given up, the node stays: {why}"))
+                .await;
+        }
+    }
+
+    /// Evicts a pod, and no other that came after it under the same name.
+    async fn evict(&self, uid: &Name, namespace: &Name, name: &Name, grace: Option<Span>) {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let mut options = json!({ "preconditions": { "uid": &**uid } });
+        if let Some(grace) = grace {
+            options["gracePeriodSeconds"] = grace.as_secs().into();
+        }
+        let eviction = json!({
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": { "name": &**name, "namespace": &**namespace },
+            "deleteOptions": options,
+        });
+        let params = PostParams::default();
+        let evicted = api.create_subresource::<Value, Value>("eviction", name, &params, &eviction);
+        match timeout(WRITE_TIME, evicted).await {
+            Ok(Ok(_)) => {
+                self.metrics.evicted.inc();
+                tracing::info!(%namespace, pod = %name, "a pod was evicted");
+            }
+            // Gone already, another one by now, or held by a budget that has changed meanwhile: looked at again.
+            Ok(Err(error)) => tracing::debug!(%namespace, pod = %name, %error, "a pod was not evicted"),
+            Err(_) => {}
+        }
+    }
+
+    /// Asks a Deployment for so many replicas, over the version that was read.
+    async fn resize(&self, namespace: &Name, deployment: &Name, replicas: i32, why: &str) {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let resized = timeout(WRITE_TIME, async {
+            let scale = api.get_scale(deployment).await?;
+            if scale.spec.as_ref().and_then(|spec| spec.replicas) == Some(replicas) {
+                return Ok(());
+            }
+            let patch = json!({
+                "metadata": { "resourceVersion": scale.metadata.resource_version },
+                "spec": { "replicas": replicas },
+            });
+            api.patch_scale(deployment, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            tracing::info!(%namespace, %deployment, replicas, why, "a Deployment was resized for a drain");
+            Ok::<_, kube::Error>(())
+        });
+        if let Ok(Err(error)) = resized.await {
+            tracing::warn!(%namespace, %deployment, %error, "a Deployment was not resized for a drain, and will be");
+        }
+    }
+
+    /// Lets these pods go first when their Deployment shrinks.
+    async fn prefer(&self, pods: &[Name]) {
+        for pod in pods.iter().filter_map(|uid| self.world.view.pod(uid)) {
+            let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.shape.namespace);
+            let patch = json!({
+                "metadata": { "uid": &*pod.uid, "annotations": { DELETION_COST: LOWEST_COST } },
+            });
+            let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+            if let Ok(Err(error)) = timeout(WRITE_TIME, api.patch_metadata(&pod.name, &params, &patch)).await
+            {
+                tracing::debug!(pod = %pod.name, %error, "a pod was not preferred to go");
+            }
+        }
+    }
+
+    /// Asks the provider to take a node back. One that carries no mark of an order is never given back.
+    fn give_back(&mut self, name: &Name) {
+        let Some(node) = self.world.view.node(name) else { return };
+        let (Some(order), Some(pool)) = (&node.order, &node.pool) else { return };
+        let Some(record) = self.world.orders.get(&**order) else { return };
+        let Some(offering) = record.spec.offering.node_group.clone().map(OfferingId) else { return };
+        let spec = self.world.pools.get(&**pool).and_then(|pool| pool.as_ref().as_ref().ok());
+        let Some(spec) = spec.map(|pool| pool.spec.clone()) else { return };
+        let text = |labels: &plimsoll_core::cluster::Labels| {
+            labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
+        };
+        let reference = InstanceRef {
+            id: self.world.provider_ids.get(name).map(ToString::to_string).unwrap_or_default(),
+            offering,
+            node_name: Some(name.to_string()),
+            labels: text(&node.labels),
+            annotations: BTreeMap::new(),
+        };
+        let (key, pool) = (format!("node/{name}"), pool.to_string());
+        let Ok(provider) = self.polls.provider(&pool, &spec) else { return };
+        if self.world.calls.contains(&key) || !self.leadership.outlives(provider.time_out() + WRITE_TIME) {
+            return;
+        }
+        tracing::info!(node = %name, %pool, "giving a node back");
+        self.world.calls.insert(key.clone());
+        self.spawn_call(key, pool, async move { provider.delete(&[reference]).await });
+    }
+}
+
+/// What says that a node is being drained: annotation, label and taint, in one write over the version that was read.
+fn marks(node: &Node, drain: Option<&Drain>) -> Value {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
+    let mut taints: Vec<Value> = taints
+        .iter()
+        .filter(|taint| taint.key != DRAINING)
+        .filter_map(|taint| serde_json::to_value(taint).ok())
+        .collect();
+    if drain.is_some() {
+        taints.push(json!({ "key": DRAINING, "effect": "NoSchedule" }));
+    }
+    json!({
+        "metadata": {
+            "resourceVersion": node.metadata.resource_version,
+            "annotations": { DRAIN: drain.map(text) },
+            "labels": { DRAINING: drain.map(|_| "") },
+        },
+        "spec": { "taints": taints },
+    })
+}
+
+fn text(drain: &Drain) -> String {
+    serde_json::to_string(drain).unwrap_or_default()
+}
+
+/// A reason as a label.
+fn reason(why: &plimsoll_core::nodes::remove::WhyRemoved) -> &'static str {
+    use plimsoll_core::nodes::remove::WhyRemoved::{
+        Drifted, Empty, Interrupted, Replaced, Unbalanced, Underutilized,
+    };
+    match why {
+        Interrupted => "interrupted",
+        Drifted(_) => "drifted",
+        Empty => "empty",
+        Underutilized { .. } => "underutilized",
+        Replaced { .. } => "replaced",
+        Unbalanced { .. } => "unbalanced",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    #[test]
+    fn the_marks_of_a_drain_come_and_go_together_and_leave_others_alone() {
+        let node: Node = serde_saphyr::from_str(
+            "{ metadata: { name: a, resourceVersion: '7' }, spec: { taints: [{ key: gpu, effect: NoSchedule }] } }",
+        )
+        .unwrap();
+        let drain = Drain::new(Timestamp::from_secs(1), false, BTreeSet::new());
+        let on = marks(&node, Some(&drain));
+        assert_eq!(on["spec"]["taints"].as_array().unwrap().len(), 2);
+        assert_eq!(on["metadata"]["labels"][DRAINING], "");
+        let stored: Drain =
+            serde_json::from_str(on["metadata"]["annotations"][DRAIN].as_str().unwrap()).unwrap();
+        assert_eq!(stored, drain);
+        let off = marks(&node, None);
+        assert_eq!(off["spec"]["taints"], json!([{ "key": "gpu", "effect": "NoSchedule" }]));
+        assert_eq!(
+            (&off["metadata"]["labels"][DRAINING], &off["metadata"]["annotations"][DRAIN]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+}
