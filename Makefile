@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help cli demo picture test conformance lint generate image bench clean preflight tools
+.PHONY: help cli demo picture test conformance mutants lint generate image bench clean preflight tools
 
 help: ## This list
 	@if [[ -t 1 && -z $${NO_COLOR:-} ]]; then on=$$'\e[1;36m'; off=$$'\e[0m'; else on=; off=; fi; \
@@ -32,6 +32,9 @@ conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 
 	@cargo test --package plimsoll-tests --test hpa_differential --locked -- --ignored --exact conformance
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin compare
+
+mutants: preflight ## Change every rule of a folder, DIR=controller/core/src/replicas: some test must fail (hours, or SHARD=0/24)
+	@SHARD=$(SHARD) hack/mutants.sh $(DIR)
 
 lint: preflight tools ## Everything that can be said of the code without running it
 	@hack/lint.sh

@@ -49,3 +49,21 @@ tool() {
     cargo run --quiet --locked --bin testbed -- tool-path "$1"
   fi
 }
+
+# cargo_program NAME VERSION: where this program of crates.io is. Built once, outside the work tree.
+cargo_program() {
+  local program=$1 version=$2 home
+  home=$cache/$program-$version
+  if [[ ! -x $home/bin/$program ]]; then
+    say "building $program $version, once (2 to 5 minutes on two cores)"
+    # A folder of its own: what is built for this workspace stays as it is.
+    CARGO_TARGET_DIR=$home/build cargo install "$program" --version "$version" --locked --root "$home" 2>&1 |
+      awk -v tty="$([[ -t 2 ]] && echo 1 || echo 0)" '
+        /^ *Compiling / { n++; if (tty) printf "\r\033[K    %d crates, %s", n, $2; else if (n % 50 == 0) printf "    %d crates\n", n; fflush() }
+        /^error/ { failed = 1 }
+        failed { print }
+        END { if (tty) printf "\r\033[K" }' >&2
+    rm -rf "$home/build"
+  fi
+  echo "$home/bin/$program"
+}

@@ -52,21 +52,10 @@ versions_agree() {
     { echo "Cargo.toml says $crate, Chart.yaml version $chart and appVersion $app" >&2; return 1; }
 }
 
-# Built once, outside the work tree.
 cargo_deny() {
-  local home=$cache/cargo-deny-$cargo_deny_version
-  if [[ ! -x $home/bin/cargo-deny ]]; then
-    say "building cargo-deny $cargo_deny_version, once (2 to 5 minutes on two cores)"
-    # A folder of its own: what is built for this workspace stays as it is.
-    CARGO_TARGET_DIR=$home/build cargo install cargo-deny --version "$cargo_deny_version" --locked --root "$home" 2>&1 |
-      awk -v tty="$([[ -t 2 ]] && echo 1 || echo 0)" '
-        /^ *Compiling / { n++; if (tty) printf "\r\033[K    %d crates, %s", n, $2; else if (n % 50 == 0) printf "    %d crates\n", n; fflush() }
-        /^error/ { failed = 1 }
-        failed { print }
-        END { if (tty) printf "\r\033[K" }' >&2
-    rm -rf "$home/build"
-  fi
-  "$home/bin/cargo-deny" --log-level error "$@"
+  local program
+  program=$(cargo_program cargo-deny "$cargo_deny_version") || return
+  "$program" --log-level error "$@"
 }
 
 advisories() {

@@ -114,6 +114,17 @@ mod tests {
         assert_eq!(shown(&[hours("wide", 8, 18, Some(1), Some(50))]), "2..20");
     }
 
+    #[test]
+    fn a_schedule_that_changes_nothing_is_not_named() {
+        assert_eq!(shown(&[hours("same", 8, 18, Some(2), Some(20))]), "2..20");
+        let first = hours("first", 8, 18, Some(5), Some(9));
+        let second = Schedule { name: "second".to_owned(), ..first.clone() };
+        assert_eq!(
+            shown(&[first, second]),
+            "5..9 (at least 5 by schedule first, at most 9 by schedule first)"
+        );
+    }
+
     /// Let the minimum win and this fails.
     #[test]
     fn where_they_cross_the_maximum_wins() {

@@ -104,6 +104,19 @@ pub(super) fn object(target: ValueTarget) -> MetricSpec {
     }
 }
 
+/// The answer to `sum(queue)`.
+pub(super) fn prometheus(target: ValueTarget) -> MetricSpec {
+    let source = SourceName::Namespaced("prom".to_owned());
+    MetricSpec::Prometheus { source, query: "sum(queue)".to_owned(), target }
+}
+
+/// The rate of `hits`.
+pub(super) fn scrape(average: i64) -> MetricSpec {
+    let (port, path, metric) = (PodPort::Number(80), "/metrics".to_owned(), "hits".to_owned());
+    let value = ScrapeValue::Rate;
+    MetricSpec::Scrape { scrape: Scrape { port, path, tls: false, metric, selector: None, value }, average }
+}
+
 /// The proposal, and how it came about, of the only metric of `input`.
 pub(super) fn proposal(input: &Input) -> (i32, Basis) {
     let outcome = only_outcome(input);

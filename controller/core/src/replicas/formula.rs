@@ -156,6 +156,8 @@ impl MetricSpec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::decision::MetricStatus;
+    use super::super::fixtures::{cpu_percent, external, object, pods_metric, prometheus, scrape};
     use super::*;
 
     const NAMES: [&str; 2] = ["web", "jobs"];
@@ -245,5 +247,39 @@ mod tests {
         for text in ["web.value / 0", "0.0 / 0.0", "-1 / 0.0", "max(0.0 / 0.0, 1)"] {
             assert!(replicas(text).is_err(), "{text}: {:?}", replicas(text));
         }
+    }
+
+    #[test]
+    fn the_numbers_of_a_metric_are_in_the_terms_of_its_target() {
+        let mut outcome = MetricOutcome {
+            name: "m".to_owned(),
+            status: Some(MetricStatus {
+                average_utilization: Some(90),
+                average_value: Some(250),
+                value: Some(7000),
+            }),
+            proposal: Ok(6),
+            ratio: None,
+            basis: None,
+            pods: None,
+            alias: None,
+            total: Some(300_000),
+            adjustment: None,
+        };
+        for (metric, value, target, ratio) in [
+            (cpu_percent(60), 90.0, 60.0, 1.5),
+            (pods_metric(500), 0.25, 0.5, 0.5),
+            (scrape(500), 0.25, 0.5, 0.5),
+            (object(ValueTarget::Value(100_000)), 300.0, 100.0, 3.0),
+            (external(ValueTarget::AverageValue(75_000)), 300.0, 75.0, 4.0),
+            (prometheus(ValueTarget::Value(100_000)), 300.0, 100.0, 3.0),
+        ] {
+            let expected = Terms { value, target, ratio, replicas: 6.0 };
+            assert_eq!(Terms::of(&metric, &outcome), Some(expected), "{metric:?}");
+        }
+        assert_eq!(Terms::of(&external(ValueTarget::Unset), &outcome), None);
+        outcome.ratio = Some(1.25);
+        let exact = Terms::of(&cpu_percent(60), &outcome).map(|terms| terms.ratio);
+        assert_eq!(exact, Some(1.25), "the ratio of the proposal, where there is one");
     }
 }

@@ -129,6 +129,7 @@ mod tests {
                 serde_json::to_string(&decision).unwrap()
             );
             assert_eq!(serde_json::to_string(&read).unwrap(), stored);
+            assert_eq!((read.asked.now(), read.asked.input()), (NOW, Some(&input)));
         }
     }
 

@@ -1,0 +1,194 @@
+#!/usr/bin/env bash
+# Tests of the tests: each rule of a folder of the core is changed in each way that cargo-mutants knows, and some test
+# must fail. What survives is published with the reason in docs/mutation/NAME.md.
+#
+#   hack/mutants.sh controller/core/src/replicas              all, then the page
+#   SHARD=0/24 hack/mutants.sh controller/core/src/replicas   every 24th mutant, added to the parts run before
+#   hack/mutants.sh controller/core/src/replicas --survivors  again those that survived, after a test was written
+#   hack/mutants.sh controller/core/src/replicas --page       the page alone, of what was run before
+#
+# A mutant costs a build, so the builds are small: a copy of the core alone, whose integration tests are modules of the
+# library. That is one crate to compile and one program to link instead of six. Slow tests (the properties) run only
+# against what the quick ones let through.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "$0")/common.sh"
+
+version=27.1.0
+folder=${1:-}
+folder=${folder%/}
+[[ $folder == controller/core/src/* && -e $folder ]] ||
+  die "'${folder}' is no folder of controller/core/src: hack/mutants.sh controller/core/src/replicas"
+name=$(basename "$folder" .rs)
+shard=${SHARD:-0/1}
+[[ $shard =~ ^[0-9]+/[1-9][0-9]*$ ]] || die "SHARD is '$shard', not K/N as in SHARD=0/8"
+page=docs/mutation/$name.md
+outcomes=docs/mutation/$name.txt
+reasons=docs/mutation/$name.reasons
+work=$target_dir/mutants
+tree=$work/tree
+results=$work/$name
+files=$folder
+[[ -d $folder ]] && files="$folder/**"
+
+# What runs against every mutant, and what only against those that survived it.
+quick=(goldens differences)
+slow=(properties)
+slow_unit_tests=(--skip no_list_grows_without_bound)
+
+# The core alone, with these integration tests as modules.
+copy_core() {
+  local test
+  rm -rf "$tree/controller" "$tree/docs"
+  mkdir -p "$tree"
+  # Not the times of the files: what lies in the target folder may be built of a mutant.
+  git ls-files -z --cached --others --exclude-standard controller/core docs/algorithms.md Cargo.lock |
+    tar --create --null --files-from - | tar --extract --touch --directory "$tree"
+  # Without debug information, which nobody reads here.
+  awk '/^\[/ { kept = /^\[workspace\.(package|dependencies)\]/ } kept' Cargo.toml >"$tree/Cargo.toml"
+  cat >>"$tree/Cargo.toml" <<'END'
+[workspace]
+resolver = "3"
+members = ["controller/core"]
+[workspace.lints.rust]
+warnings = "allow"
+[profile.dev]
+debug = false
+[profile.dev.package."*"]
+opt-level = 1
+END
+  awk '
+    /^\[/ { dropped = /^\[\[bench\]\]/ }
+    dropped || /^criterion/ { next }
+    { print }
+    /^\[package\]/ { print "autotests = false\nautobenches = false" }
+    /^\[lib\]/ { print "doctest = false" }
+  ' controller/core/Cargo.toml >"$tree/controller/core/Cargo.toml"
+  echo '#[cfg(test)] extern crate self as plimsoll_core;' >>"$tree/controller/core/src/lib.rs"
+  for test in "$@"; do
+    echo "#[cfg(test)] #[path = \"../tests/$test.rs\"] mod $test;" >>"$tree/controller/core/src/lib.rs"
+  done
+}
+
+# mutate WHERE OPTIONS...: cargo-mutants in the copy. It ends with 2 or 3 where mutants survived or took too long.
+mutate() {
+  local into=$1 code=0
+  shift
+  rm -rf "$into"
+  mkdir -p "$into"
+  # The first build and the first failure are told as such, not as survivors.
+  (cd "$tree" && cargo test --quiet >"$into/unmutated.log" 2>&1) ||
+    die "the tests fail without a mutant: $into/unmutated.log"
+  (cd "$tree" && "$program" mutants --package plimsoll-core --in-place --baseline skip --no-shuffle \
+    --timeout 150 --build-timeout 600 --output "$into" "$@") || code=$?
+  (( code == 0 || code == 2 || code == 3 )) || die "cargo-mutants ended with $code"
+}
+
+quick_tests() {
+  if [[ $shard == 0/1 ]]; then rm -rf "$results"; fi
+  say "changes of $folder against the quick tests (part $shard)"
+  copy_core "${quick[@]}"
+  mutate "$results/${shard//\//-of-}" --file "$files" --shard "$shard" --sharding round-robin -- -- "${slow_unit_tests[@]}"
+}
+
+# quick | all: the survivors against these tests.
+again() {
+  local mutant survivors=() arguments=()
+  while read -r mutant; do
+    survivors+=(--re "$(sed 's/[][\.*^$+?(){}|]/\\&/g; s/^/^/; s/$/$/' <<<"controller/core/src/$mutant")")
+  done < <(collect | sed -n 's/^survived //p')
+  (( ${#survivors[@]} )) || return 0
+  say "$((${#survivors[@]} / 2)) survivors against the $1 tests"
+  if [[ $1 == all ]]; then
+    copy_core "${quick[@]}" "${slow[@]}"
+  else
+    copy_core "${quick[@]}"
+    arguments=(-- -- "${slow_unit_tests[@]}")
+  fi
+  mutate "$results/$1-$(date +%s)" --file "$files" "${survivors[@]}" "${arguments[@]}"
+}
+
+# "OUTCOME MUTANT" of each that was run. What some test caught is caught; what is no mutant any more is left out.
+collect() {
+  local outcome
+  {
+    every_mutant | sed 's/^/known /'
+    for outcome in missed unviable timeout caught; do
+      find "$results" -path "*/mutants.out/$outcome.txt" -exec cat {} + | sed "s/^/$outcome /"
+    done
+  } | sed 's|^\([a-z]* \)controller/core/src/|\1|' | awk '
+    { outcome = $1; sub(/^[^ ]+ /, "") }
+    outcome == "known" { known[$0]; next }
+    $0 in known { outcomes[$0] = outcome == "missed" ? "survived" : outcome }
+    END { for (mutant in outcomes) print outcomes[mutant], mutant }
+  ' | sort --key=2,2V --key=3
+}
+
+every_mutant() { "$program" mutants --list --package plimsoll-core --file "$files"; }
+
+write_page() {
+  local total
+  mkdir -p "$(dirname "$page")"
+  touch "$reasons"
+  collect >"$outcomes"
+  [[ -s $outcomes ]] || die "nothing was run: hack/mutants.sh $folder"
+  total=$(every_mutant | wc -l)
+  awk -v folder="$folder" -v name="$name" -v total="$total" -v version="$version" \
+    -v day="$(date --utc +%F)" -v commit="$(git log -1 --format=%h -- controller/core)" '
+    # The reasons: a line for the mutant, without its place; below it, indented, why it survives.
+    FILENAME == ARGV[1] {
+      if (/^  /) { sub(/^ +/, ""); why[key] = why[key] (why[key] == "" ? "" : " ") $0 }
+      else if (NF && !/^#/) { key = $0 }
+      next
+    }
+    {
+      outcome = $1; sub(/^[^ ]+ /, "")
+      file = $0; sub(/:.*/, "", file)
+      key = $0; sub(/:[0-9]+:[0-9]+:/, ":", key)
+      count[outcome]++; by[file, outcome]++; mutants[file]++; run++
+      if (!(file in seen)) { seen[file]; files[++n] = file }
+      if (outcome == "survived" || outcome == "timeout") { place[++m] = $0; what[m] = outcome; keys[m] = key }
+    }
+    END {
+      printf "# Mutants of `%s`\n\n", folder
+      print "Are the tests of the core worth their trust? Each rule is changed in each way that cargo-mutants knows (a comparison"
+      print "turned round, a sum made a difference, a function that answers a constant), one change at a time. Some test must"
+      print "then fail. A change that none notices is listed below with the reason.\n"
+      print "`make mutants DIR=" folder "` makes this page; the outcome of each mutant is in"
+      printf "[%s.txt](%s.txt), the reasons are kept in [%s.reasons](%s.reasons).\n\n", name, name, name, name
+      printf "Run on %s, the core as of %s, cargo-mutants %s: %d of %d mutants", day, commit, version, run, total
+      print run < total ? ". The others were not run." : "."
+      viable = run - count["unviable"]
+      printf "\n| | mutants | share of those that compile |\n| --- | ---: | ---: |\n"
+      printf "| caught by a test | %d | %.1f %% |\n", count["caught"], 100 * count["caught"] / viable
+      printf "| never ended (caught by the time limit) | %d | %.1f %% |\n", count["timeout"], 100 * count["timeout"] / viable
+      printf "| survived | %d | %.1f %% |\n", count["survived"], 100 * count["survived"] / viable
+      printf "| do not compile | %d | |\n", count["unviable"]
+      if (m) print "\n## What no test noticed\n"
+      for (i = 1; i <= m; i++) {
+        if (!(keys[i] in why)) unexplained++
+        printf "- `%s`%s  \n  %s\n", place[i], what[i] == "timeout" ? " (never ended)" : "",
+          keys[i] in why ? why[keys[i]] : "Not explained."
+      }
+      print "\n## By file\n\n| | mutants | caught | never ended | survived | do not compile |"
+      print "| --- | ---: | ---: | ---: | ---: | ---: |"
+      for (i = 1; i <= n; i++) {
+        f = files[i]
+        printf "| %s | %d | %d | %d | %d | %d |\n", f, mutants[f], by[f, "caught"], by[f, "timeout"], by[f, "survived"], by[f, "unviable"]
+      }
+      exit unexplained > 0
+    }
+  ' "$reasons" "$outcomes" >"$page" ||
+    die "survivors without a reason in $page: write the missing test, or why none can notice, in $reasons"
+  good "$page"
+}
+
+program=$(cargo_program cargo-mutants "$version")
+mkdir -p "$results"
+case ${2:-} in
+  '') quick_tests; again all ;;
+  --survivors) again quick; again all ;;
+  --page) ;;
+  *) die "'$2' is neither --survivors nor --page" ;;
+esac
+write_page
