@@ -299,4 +299,38 @@ mod tests {
         assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), memory);
         assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
     }
+
+    /// Both directions by the longest period of either, here 60 s.
+    #[test]
+    fn compact_memory_forgets_changes_that_no_policy_counts() {
+        let mut input = input(Plimsoll1, 1);
+        let behavior = input.policy.behavior();
+        behavior.scale_up.policies = vec![RatePolicy::pods(1, 60)];
+        behavior.scale_down.policies = vec![RatePolicy::pods(1, 15)];
+        for to in [5, 3] {
+            let past = |change| [70, 60, 59].map(|age| ScaleEvent { change, at: ago(age), outdated: false });
+            let mut memory =
+                Memory { scale_ups: past(1).into(), scale_downs: past(2).into(), ..Memory::default() };
+            memory.remember_rescale(Rules::of(Plimsoll1), behavior, (4, to), NOW);
+            let ages = |events: &[ScaleEvent]| -> Vec<i64> {
+                events.iter().map(|event| NOW.since(event.at).as_secs()).collect()
+            };
+            let (grown, shrunk) = if to > 4 { (vec![59, 0], vec![59]) } else { (vec![59], vec![59, 0]) };
+            assert_eq!((ages(&memory.scale_ups), ages(&memory.scale_downs)), (grown, shrunk), "to {to}");
+        }
+    }
+
+    #[test]
+    fn of_too_many_entries_the_oldest_go() {
+        let ages = |recs: &[Recommendation]| -> Vec<i64> {
+            recs.iter().map(|rec| NOW.since(rec.at).as_secs()).collect()
+        };
+        let mut full: Vec<_> = (0..).take(MOST_ENTRIES).map(|age| rec(1, age)).collect();
+        let before = ages(&full);
+        cap(&mut full, |rec| rec.at);
+        assert_eq!(ages(&full), before, "a full list stays as it is");
+        full.extend([rec(1, 5000), rec(1, 6000)]);
+        cap(&mut full, |rec| rec.at);
+        assert_eq!(ages(&full), before.into_iter().rev().collect::<Vec<_>>());
+    }
 }

@@ -176,11 +176,17 @@ fn a_target_is_told_in_words() {
     let resource = |target| MetricSpec::Resource { name: cpu(), target };
     let container =
         |target| MetricSpec::ContainerResource { name: cpu(), container: "app".to_owned(), target };
+    let memory = || MetricSpec::Resource {
+        name: "memory".to_owned(),
+        target: PodTarget::AverageValue(2 * 1024 * 1024 * 1000),
+    };
     for (metric, words) in [
         (resource(PodTarget::Utilization(50)), Some("50 %")),
         (resource(PodTarget::AverageValue(500)), Some("500m per pod")),
         (container(PodTarget::Utilization(50)), Some("50 %")),
         (container(PodTarget::Unset), None),
+        (resource(PodTarget::AverageValue(2_000_000)), Some("2k per pod")),
+        (memory(), Some("2Mi per pod")),
         (pods_metric(2000), Some("2 per pod")),
         (scrape(2000), Some("2 per pod")),
         (object(ValueTarget::Value(2000)), Some("2")),
