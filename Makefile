@@ -28,7 +28,8 @@ test: preflight tools ## All tests, on real clusters
 	cargo test --workspace --locked
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
-conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live on one load
+conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions
+	@cargo test --package plimsoll-tests --test scheduler_differential --locked -- --ignored --exact conformance
 	@cargo test --package plimsoll-tests --test hpa_differential --locked -- --ignored --exact conformance
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin compare
@@ -45,8 +46,11 @@ generate: preflight tools ## The CRDs, the chart's copy and table of values, man
 image: preflight tools ## The operator's image as target/image/plimsoll-operator.tar, without Docker
 	@hack/image.sh
 
-bench: preflight tools ## How fast decisions are, beside the HPA controller (SIZE=10000 for more than 1,000 objects)
+bench: preflight tools ## How fast nodes are planned for, beside Karpenter, and decisions, beside the HPA controller (SIZE=10000 for more than 1,000 objects)
 	@cargo bench --package plimsoll-core --locked
+	@cargo build --release --package plimsoll-observe --example plan_pods --locked
+	@PLIMSOLL_PLAN_BIN=$${CARGO_TARGET_DIR:-target}/release/examples/plan_pods \
+	cargo run --quiet --locked --bin bench_plan
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin bench
 

@@ -22,6 +22,7 @@ pub mod http;
 pub mod load;
 pub mod namespace;
 pub mod operator;
+pub mod oracle;
 pub mod ports;
 pub mod prometheus;
 mod say;

@@ -43,6 +43,7 @@ impl Tools {
             dir: &module,
             tags: "",
             ldflags: &format!("-s -w -X k8s.io/component-base/version.gitVersion={kubernetes}"),
+            test: None,
         }
         .ensure()?;
         let tools = Self {
@@ -91,6 +92,7 @@ impl PrometheusTools {
             dir: &module("tools-prometheus"),
             tags: "remove_all_sd",
             ldflags: "-s -w",
+            test: None,
         }
         .ensure()?;
         Ok(Self { bin })
@@ -117,6 +119,7 @@ impl AdapterTools {
             dir: &module("adapter"),
             tags: "",
             ldflags: "-s -w",
+            test: None,
         }
         .ensure()?;
         Ok(Self { bin })
@@ -146,6 +149,7 @@ impl HpaOracle {
             dir: &module,
             tags: "",
             ldflags: "-s -w",
+            test: None,
         }
         .ensure()?;
         Ok(Self { program: bin.join("hpa-oracle"), kubernetes })
@@ -159,6 +163,78 @@ impl HpaOracle {
     /// The version of Kubernetes it is made of, for example `v1.37.2`.
     pub fn kubernetes_version(&self) -> &str {
         &self.kubernetes
+    }
+}
+
+/// kube-scheduler's own filters as a program that answers cases; see `tests/scheduler-oracle`.
+#[derive(Clone, Debug)]
+pub struct SchedulerOracle {
+    program: PathBuf,
+    kubernetes: String,
+}
+
+impl SchedulerOracle {
+    /// Builds the oracle if it is not built yet, or if its source has changed; see [`Tools::ensure`].
+    pub fn ensure() -> Result<Self> {
+        let module = module("scheduler-oracle");
+        let kubernetes = go::required_version(&module, "k8s.io/kubernetes")?;
+        let bin = GoModule {
+            what: "the filters of kube-scheduler, to compare with",
+            cold_build: "a minute after the cluster's tools, or 10 minutes without them",
+            dir: &module,
+            tags: "",
+            ldflags: "-s -w",
+            test: None,
+        }
+        .ensure()?;
+        Ok(Self { program: bin.join("scheduler-oracle"), kubernetes })
+    }
+
+    /// Answers cases on its standard input.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The version of Kubernetes it is made of, for example `v1.37.2`.
+    pub fn kubernetes_version(&self) -> &str {
+        &self.kubernetes
+    }
+}
+
+/// Karpenter's own scheduling benchmark as a program; see `tests/karpenter`.
+#[derive(Clone, Debug)]
+pub struct KarpenterBenchmark {
+    program: PathBuf,
+    version: String,
+}
+
+impl KarpenterBenchmark {
+    /// Builds it if it is not built yet, or if its source has changed; see [`Tools::ensure`].
+    pub fn ensure() -> Result<Self> {
+        let module = module("karpenter");
+        let karpenter = go::module_dir(&module, "sigs.k8s.io/karpenter")?;
+        let scheduling = karpenter.join("pkg/controllers/provisioning/scheduling");
+        let bin = GoModule {
+            what: "Karpenter's scheduling benchmark",
+            cold_build: "5 minutes on two cores",
+            dir: &module,
+            tags: "test_performance",
+            ldflags: "-s -w",
+            test: Some(&scheduling.join("scheduling_benchmark_test.go")),
+        }
+        .ensure()?;
+        let version = go::required_version(&module, "sigs.k8s.io/karpenter")?;
+        Ok(Self { program: bin.join("karpenter"), version })
+    }
+
+    /// Solves what its arguments say.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The version of Karpenter, for example `v1.14.0`.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 }
 

@@ -18,6 +18,7 @@ mod figures;
 mod kubelets;
 mod manager;
 mod objects;
+pub mod plan;
 mod plot;
 mod process;
 mod requests;

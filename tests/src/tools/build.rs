@@ -5,20 +5,22 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
 
 use super::{cache_dir, go, progress::Progress};
 
-/// A folder with a go.mod whose `tool` lines name what to build.
+/// A folder with a go.mod whose `tool` lines name what to build, or with tests that are built into one program.
 pub(super) struct GoModule<'a> {
     pub(super) what: &'a str,
     pub(super) cold_build: &'a str,
     pub(super) dir: &'a Path,
     pub(super) tags: &'a str,
     pub(super) ldflags: &'a str,
+    /// Another module's file of tests: it and the folder's own tests become one program with the folder's name.
+    pub(super) test: Option<&'a Path>,
 }
 
 impl GoModule<'_> {
@@ -36,7 +38,10 @@ impl GoModule<'_> {
         // Another process may have built them while we waited for the lock.
         if !bin.is_dir() {
             let unfinished = done.with_extension("building");
-            self.build(&unfinished.join("bin"))?;
+            match self.test {
+                None => self.build(&unfinished.join("bin"))?,
+                Some(test) => self.build_test(&unfinished, test)?,
+            }
             fs::rename(&unfinished, &done)?;
         }
         Ok(bin)
@@ -51,6 +56,27 @@ impl GoModule<'_> {
         out.push("/");
         let mut command = go::command(self.dir, ["build", "-v", "-trimpath", "-tags", self.tags, "-ldflags"]);
         command.arg(self.ldflags).arg("-o").arg(out).arg("tool");
+        self.run(command, progress)
+    }
+
+    /// A file of tests cannot be imported, so it is laid beside the folder's own.
+    fn build_test(&self, home: &Path, test: &Path) -> Result<()> {
+        let (source, bin) = (home.join("source"), home.join("bin"));
+        fs::create_dir_all(&source)?;
+        fs::create_dir_all(&bin)?;
+        let progress = Progress::start(self.what, self.cold_build);
+        for path in self.sources()?.into_iter().chain(["go.mod", "go.sum"].map(|name| self.dir.join(name))) {
+            fs::copy(&path, source.join(path.file_name().unwrap_or_default()))?;
+        }
+        fs::copy(test, source.join(test.file_name().unwrap_or_default()))
+            .with_context(|| format!("cannot copy {}", test.display()))?;
+        let name = self.dir.file_name().unwrap_or_default();
+        let mut command = go::command(&source, ["test", "-c", "-trimpath", "-tags", self.tags, "-ldflags"]);
+        command.arg(self.ldflags).arg("-o").arg(bin.join(name));
+        self.run(command, progress)
+    }
+
+    fn run(&self, mut command: Command, mut progress: Progress) -> Result<()> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let mut last_lines = VecDeque::new();
         if let Some(stderr) = child.stderr.take() {
@@ -82,14 +108,18 @@ impl GoModule<'_> {
         };
         let (tags, ldflags) = (self.tags.to_owned(), self.ldflags.to_owned());
         let mut parts = vec![read("go.mod")?, read("go.sum")?, go::version_for(self.dir)?, tags, ldflags];
+        for source in self.sources()? {
+            parts.push(fs::read_to_string(&source)?);
+        }
+        Ok(format!("{:032x}", fnv1a(parts.join("\0").as_bytes())))
+    }
+
+    fn sources(&self) -> Result<Vec<PathBuf>> {
         let mut sources: Vec<PathBuf> =
             fs::read_dir(self.dir)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         sources.retain(|path| path.extension().is_some_and(|extension| extension == "go"));
         sources.sort();
-        for source in sources {
-            parts.push(fs::read_to_string(&source)?);
-        }
-        Ok(format!("{:032x}", fnv1a(parts.join("\0").as_bytes())))
+        Ok(sources)
     }
 }
 

@@ -65,7 +65,7 @@ impl Campaign {
             let ours = ours::run(&case, self.meddle);
             (case, (name, ours))
         });
-        oracle.ask_all(cases, |case, (name, ours), theirs| {
+        let asked = oracle.ask_all(cases, |case, (name, ours), theirs| {
             let outcome = compare(&case, &ours, &theirs);
             tally.syncs += outcome.compared;
             tally.coverage.count(&case, &ours, outcome.compared);
@@ -81,6 +81,7 @@ impl Campaign {
             }
             progress.one_more(tally.failed);
         });
+        asked.expect("the oracle answers");
         tally.took = started.elapsed();
         tally
     }
@@ -103,7 +104,7 @@ impl Campaign {
     /// A small case that differs too, and how it differs.
     pub(crate) fn shrunk(self, oracle: &mut Oracle, case: &Case) -> (Case, Difference) {
         let mut differs = |case: &Case| {
-            let theirs = oracle.ask(case);
+            let theirs = oracle.ask(case).expect("the oracle answers");
             compare(case, &ours::run(case, self.meddle), &theirs).difference
         };
         let case = shrink(case, |case| differs(case).is_some());

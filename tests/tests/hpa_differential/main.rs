@@ -52,7 +52,7 @@ fn decisions_are_those_of_kubernetes() {
     let (campaign, every_branch) = with_seed(PART);
     let Campaign { seed, calculations, sequences, .. } = campaign;
     say(&format!("{calculations} calculations and {sequences} sequences of seed {seed}"));
-    let mut oracle = Oracle::start();
+    let mut oracle = oracle::start();
     let tally = campaign.run(&mut oracle, false);
     print!("{}", tally.coverage.tables());
     assert_eq!(tally.failed, 0, "{}", campaign.explain(&mut oracle, &tally));
@@ -69,7 +69,7 @@ fn conformance() {
     let Campaign { seed, calculations, sequences, .. } = campaign;
     say(&format!("{calculations} calculations and {sequences} sequences of seed {seed}: some minutes"));
     let versions = report::Versions::now();
-    let mut oracle = Oracle::start();
+    let mut oracle = oracle::start();
     let replayed = replay(&mut oracle);
     let tally = campaign.run(&mut oracle, true);
     assert_eq!(tally.failed, 0, "{}", campaign.explain(&mut oracle, &tally));
@@ -89,7 +89,7 @@ fn conformance() {
 #[test]
 #[ignore = "writes regressions/deviation-*.json"]
 fn keep_an_example_of_each_deviation() {
-    let mut oracle = Oracle::start();
+    let mut oracle = oracle::start();
     let campaign = Campaign { calculations: 5_000, ..ALL };
     let tally = campaign.run(&mut oracle, true);
     for (deviation, case) in tally.examples {
@@ -98,7 +98,7 @@ fn keep_an_example_of_each_deviation() {
             continue;
         }
         let case = shrink::shrink(&case, |case| {
-            let outcome = compare(case, &ours::run(case, |_| ()), &oracle.ask(case));
+            let outcome = compare(case, &ours::run(case, |_| ()), &oracle.ask(case).unwrap());
             outcome.difference.is_none() && outcome.deviations.contains(&deviation)
         });
         let what = deviation.reason().to_owned();
@@ -109,7 +109,7 @@ fn keep_an_example_of_each_deviation() {
 
 #[test]
 fn cases_that_failed_once_stay_mended() {
-    assert!(!replay(&mut Oracle::start()).is_empty());
+    assert!(!replay(&mut oracle::start()).is_empty());
 }
 
 /// Replays the kept cases, and says which deviation each of them shows.
@@ -117,8 +117,11 @@ fn replay(oracle: &mut Oracle) -> Vec<Option<Deviation>> {
     let kept = regressions::all();
     let mut shown = Vec::new();
     for (file, regression) in &kept {
-        let outcome =
-            compare(&regression.case, &ours::run(&regression.case, |_| ()), &oracle.ask(&regression.case));
+        let outcome = compare(
+            &regression.case,
+            &ours::run(&regression.case, |_| ()),
+            &oracle.ask(&regression.case).unwrap(),
+        );
         assert_eq!(outcome.difference, None, "{file}");
         let expected = regression.deviation.as_ref();
         let seen = outcome.deviations.into_iter().find(|seen| Some(&format!("{seen:?}")) == expected);
@@ -163,11 +166,13 @@ fn a_small_change_of_the_algorithm_is_found() {
         (case, ours)
     });
     let mut found = changes.map(|_| 0);
-    Oracle::start().ask_all(cases, |case, ours, theirs| {
+    let mut oracle = oracle::start();
+    let asked = oracle.ask_all(cases, |case, ours, theirs| {
         for (ours, found) in ours.iter().zip(&mut found) {
             *found += u32::from(compare(&case, ours, &theirs).difference.is_some());
         }
     });
+    asked.unwrap();
     for ((change, _), found) in changes.iter().zip(found) {
         println!("{change}: {found} cases differ");
         assert!(found > 0, "{change} went unnoticed");
@@ -176,7 +181,7 @@ fn a_small_change_of_the_algorithm_is_found() {
 
 #[test]
 fn a_failing_case_becomes_a_small_one() {
-    let mut oracle = Oracle::start();
+    let mut oracle = oracle::start();
     let campaign = Campaign {
         calculations: 0,
         sequences: 40,

@@ -2,12 +2,13 @@
 //!
 //! The rules are those of `PodRequests` in k8s.io/component-helpers 0.37, which kube-scheduler calls: containers add up;
 //! an init container needs its own amount and that of the restartable ones before it; the larger of both counts; what the
-//! pod asks for as a whole takes the place of cpu, memory and huge pages; the overhead comes on top.
+//! pod asks for as a whole takes the place of cpu, memory and huge pages; the overhead comes on top. What is limited and not
+//! requested is requested: the API server writes that into pods, and not into templates.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
-    api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus},
+    api::core::v1::{Container, ContainerStatus, Pod, PodSpec, PodStatus, ResourceRequirements},
     apimachinery::pkg::api::resource::Quantity as ApiQuantity,
 };
 use plimsoll_core::{
@@ -47,12 +48,29 @@ fn requests(spec: &PodSpec, status: Option<&PodStatus>) -> Resources {
     let mut total = if infeasible { Amounts::new() } else { aggregate_with(&asked) };
     raise(&mut total, &allocated);
     raise(&mut total, &actuated);
-    if let Some(of_pod) = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref()) {
-        let counts = |name: &str| name == "cpu" || name == "memory" || name.starts_with("hugepages-");
-        total.extend(amounts(Some(of_pod)).into_iter().filter(|(name, _)| counts(name)));
+    if let Some(of_pod) = &spec.resources {
+        total.extend(of_whole_pod(of_pod, &aggregate_with(&asked)));
     }
     add(&mut total, &amounts(spec.overhead.as_ref()));
     Resources { pods: 1, ..resources(&total) }
+}
+
+/// Requests of the whole pod. Where it has some, or limits, the API server adds those of which its containers say how much,
+/// and after that those that are only limited. Huge pages are never overcommitted: their limit is the request.
+fn of_whole_pod(of_pod: &ResourceRequirements, containers: &Amounts) -> Amounts {
+    let requests = amounts(of_pod.requests.as_ref());
+    let limits = amounts(of_pod.limits.as_ref());
+    let mut whole = Amounts::new();
+    if !requests.is_empty() || !limits.is_empty() {
+        let summed = containers.iter().filter(|(name, _)| *name == "cpu" || *name == "memory");
+        whole.extend(summed.map(|(name, amount)| (name.clone(), *amount)));
+    }
+    for (name, limit) in limits {
+        whole.entry(name).or_insert(limit);
+    }
+    whole.extend(requests);
+    whole.retain(|name, _| name == "cpu" || name == "memory" || name.starts_with("hugepages-"));
+    whole
 }
 
 fn resize_is_infeasible(status: &PodStatus) -> bool {
@@ -62,7 +80,10 @@ fn resize_is_infeasible(status: &PodStatus) -> bool {
 }
 
 fn asked(container: &Container) -> Amounts {
-    amounts(container.resources.as_ref().and_then(|resources| resources.requests.as_ref()))
+    let Some(resources) = &container.resources else { return Amounts::new() };
+    let mut asked = amounts(resources.limits.as_ref());
+    asked.extend(amounts(resources.requests.as_ref()));
+    asked
 }
 
 /// What the kubelet says of containers.
@@ -205,6 +226,17 @@ mod tests {
              containers: [{ name: a, resources: { requests: { cpu: 100m, memory: 1Mi, example.com/gpu: '2' } } }]");
         let gpus = BTreeMap::from([("example.com/gpu".into(), 2)]);
         assert_eq!(pod, Resources { extended: gpus, ..cpu_memory(1010, 1 << 20) });
+    }
+
+    #[test]
+    fn what_is_limited_and_not_requested_is_requested() {
+        let pod = of("spec:
+             containers: [{ name: a, resources: { limits: { cpu: '2', memory: 2Mi }, requests: { memory: 1Mi } } }]");
+        assert_eq!(pod, cpu_memory(2000, 1 << 20));
+        let whole = of("spec:
+             resources: { limits: { cpu: '2', memory: 2Mi } }
+             containers: [{ name: a, resources: { requests: { memory: 1Mi } } }]");
+        assert_eq!(whole, cpu_memory(2000, 1 << 20), "the containers say how much memory");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const ZONE_LABELS: [&str; 4] = [
     "topology.kubernetes.io/region",
     "topology.kubernetes.io/zone",
 ];
+/// Says that a claim and its volume belong to each other.
+const BOUND: &str = "pv.kubernetes.io/bind-completed";
 /// The provisioner of classes whose volumes people make by hand.
 const BY_HAND: &str = "kubernetes.io/no-provisioner";
 
@@ -39,6 +41,8 @@ pub struct Storage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Claim {
     volume: Option<Name>,
+    /// Whether the volume is the claim's and not only meant to be.
+    is_bound: bool,
     class: Name,
     modes: Vec<String>,
     size: i128,
@@ -71,6 +75,7 @@ impl Storage {
             spec.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("storage"));
         let seen = Claim {
             volume: spec.volume_name.filter(|volume| !volume.is_empty()).map(Name::from),
+            is_bound: claim.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(BOUND)),
             class: spec.storage_class_name.unwrap_or_default().into(),
             modes: spec.access_modes.unwrap_or_default(),
             size: requested.map_or(0, |size| nano(&size.0)),
@@ -151,9 +156,14 @@ impl Storage {
         spec: &PodSpec,
     ) -> Result<Vec<VolumeNeed>, Unplannable> {
         let mut needs = Vec::new();
+        let mut claims: Vec<Name> =
+            spec.volumes.iter().flatten().filter_map(|volume| claim_name(pod, volume)).collect();
+        claims.sort();
+        claims.dedup();
         for volume in spec.volumes.iter().flatten() {
             if let Some(claim) = claim_name(pod, volume) {
-                needs.push(self.need(namespace, &claim).ok_or(Unplannable::Claim(claim))?);
+                let rank = self.rank(namespace, &claims, &claim);
+                needs.push(self.need(namespace, &claim, rank).ok_or(Unplannable::Claim(claim))?);
             } else if let Some(inline) = &volume.csi {
                 // Made with the pod and counted with it: an id of its own, so that equal pods differ by it no more than they must.
                 let id = format!("{namespace}/{}/inline", volume.name).into();
@@ -168,11 +178,24 @@ impl Storage {
         Ok(needs)
     }
 
-    fn need(&self, namespace: &Name, claim: &Name) -> Option<VolumeNeed> {
+    /// How many of a pod's claims that want a volume of the same class are at least as large, itself included.
+    fn rank(&self, namespace: &Name, claims: &[Name], of: &Name) -> usize {
+        let seen = |claim: &Name| self.claims.get(&(namespace.clone(), claim.clone()));
+        let Some(own) = seen(of) else { return 1 };
+        let before = claims.iter().filter(|claim| {
+            seen(claim).is_some_and(|other| {
+                let comes_first = (-other.size, *claim) <= (-own.size, of);
+                other.class == own.class && other.volume.is_none() && comes_first
+            })
+        });
+        before.count().max(1)
+    }
+
+    fn need(&self, namespace: &Name, claim: &Name, rank: usize) -> Option<VolumeNeed> {
         let seen = self.claims.get(&(namespace.clone(), claim.clone()))?;
         let one_pod = seen.modes.iter().any(|mode| mode == "ReadWriteOncePod");
         if let Some(volume) = &seen.volume {
-            let volume = self.volumes.get(volume)?;
+            let volume = self.volumes.get(volume).filter(|_| seen.is_bound)?;
             let (id, driver, reachable) =
                 (volume.handle.clone(), volume.driver.clone(), volume.reachable.clone());
             return Some(VolumeNeed { id, driver, reachable, one_pod, bound: true });
@@ -184,22 +207,31 @@ impl Storage {
             let driver = Some(class.provisioner.clone());
             return Some(VolumeNeed { driver, reachable: class.reachable.clone(), ..need });
         }
-        let suits = |volume: &&Known| {
-            volume.available
-                && volume.class == seen.class
-                && volume.size >= seen.size
-                && seen.modes.iter().all(|mode| volume.modes.contains(mode))
-        };
-        let mut places = Vec::new();
-        let mut suitable = self.volumes.values().filter(suits).peekable();
-        suitable.peek()?;
-        for volume in suitable {
+        Some(VolumeNeed { reachable: self.made_by_hand(seen, rank)?, ..need })
+    }
+
+    /// Where volumes of a claim's class are free for it. The claim of rank n asks for n of them that are reachable from the
+    /// same places: then there is one for each claim of the pod, since those before it cannot have taken them all.
+    fn made_by_hand(&self, claim: &Claim, rank: usize) -> Option<Option<Vec<NodeTerm>>> {
+        let mut everywhere = 0;
+        let mut places: BTreeMap<&[NodeTerm], usize> = BTreeMap::new();
+        for volume in self.volumes.values() {
+            let suits = volume.available
+                && volume.class == claim.class
+                && volume.size >= claim.size
+                && claim.modes.iter().all(|mode| volume.modes.contains(mode));
             match &volume.reachable {
-                None => return Some(need),
-                Some(terms) => places.extend(terms.iter().cloned()),
+                _ if !suits => {}
+                None => everywhere += 1,
+                Some(terms) => *places.entry(terms).or_default() += 1,
             }
         }
-        Some(VolumeNeed { reachable: Some(places), ..need })
+        if everywhere >= rank {
+            return Some(None);
+        }
+        let enough = places.into_iter().filter(|(_, volumes)| volumes + everywhere >= rank);
+        let terms: Vec<NodeTerm> = enough.flat_map(|(terms, _)| terms.iter().cloned()).collect();
+        (!terms.is_empty()).then_some(Some(terms))
     }
 }
 

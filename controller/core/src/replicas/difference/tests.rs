@@ -52,6 +52,7 @@ fn only_what_can_matter_is_told() {
 
     let told = of(external(ValueTarget::AverageValue(1)));
     assert!(has(&told, PerPodTargetsHoldAtSpec) && has(&told, ArithmeticSaturates));
+    assert!(has(&told, Difference::NegativeIsNoLoad));
     assert!(!has(&told, Difference::DirectionIsGuardedEverywhere));
 
     let told = of(object(ValueTarget::Value(1)));

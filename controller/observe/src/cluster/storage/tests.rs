@@ -14,7 +14,8 @@ fn storage() -> Storage {
         storage.apply_class(&serde_saphyr::from_str(class).unwrap());
     }
     for claim in [
-        "{ metadata: { namespace: shop, name: bound }, spec: { volumeName: pv-1, accessModes: [ReadWriteOncePod] } }",
+        "{ metadata: { namespace: shop, name: bound, annotations: { pv.kubernetes.io/bind-completed: 'yes' } }, spec: { volumeName: pv-1, accessModes: [ReadWriteOncePod] } }",
+        "{ metadata: { namespace: shop, name: meant }, spec: { volumeName: pv-1 } }",
         "{ metadata: { namespace: shop, name: late }, spec: { storageClassName: late } }",
         "{ metadata: { namespace: shop, name: waits }, spec: { storageClassName: at-once } }",
         "{ metadata: { namespace: shop, name: local }, spec: { storageClassName: local, accessModes: [ReadWriteOnce],
@@ -82,4 +83,42 @@ fn a_claim_that_is_missing_or_waits_for_its_volume_leaves_its_pod_alone() {
     for claim in ["absent", "waits"] {
         assert_eq!(needs(&storage(), claim), Err(Unplannable::Claim(claim.into())));
     }
+}
+
+#[test]
+fn a_claim_that_only_names_its_volume_leaves_its_pod_alone() {
+    assert_eq!(needs(&storage(), "meant"), Err(Unplannable::Claim("meant".into())));
+}
+
+#[test]
+fn two_claims_need_two_volumes_in_one_place() {
+    let mut storage = storage();
+    storage.apply_claim(
+        &serde_saphyr::from_str(
+            "{ metadata: { namespace: shop, name: second }, spec: { storageClassName: local,
+               accessModes: [ReadWriteOnce], resources: { requests: { storage: 2Gi } } } }",
+        )
+        .unwrap(),
+    );
+    let spec = serde_saphyr::from_str(
+        "{ containers: [], volumes: [
+             { name: a, persistentVolumeClaim: { claimName: local } },
+             { name: b, persistentVolumeClaim: { claimName: second } }] }",
+    )
+    .unwrap();
+    assert_eq!(storage.needs(&"shop".into(), "web-0", &spec), Err(Unplannable::Claim("second".into())));
+    let mut another: PersistentVolume = serde_saphyr::from_str(
+        "{ metadata: { name: disk-b }, status: { phase: Available },
+           spec: { storageClassName: local, accessModes: [ReadWriteOnce], capacity: { storage: 4Gi },
+             nodeAffinity: { required: { nodeSelectorTerms: [
+               { matchExpressions: [{ key: kubernetes.io/hostname, operator: In, values: [n1] }] }] } } } }",
+    )
+    .unwrap();
+    storage.apply_volume(&another);
+    let needs = storage.needs(&"shop".into(), "web-0", &spec).unwrap();
+    assert!(needs.iter().all(|need| allows(need, &[("kubernetes.io/hostname", "n1")])), "{needs:?}");
+    another.metadata.name = Some("disk-c".to_owned());
+    another.status = None;
+    storage.apply_volume(&another);
+    assert_eq!(storage.needs(&"shop".into(), "web-0", &spec).unwrap(), needs, "it is not available");
 }

@@ -1,0 +1,85 @@
+//! The figures of a run, as they are printed and written to a file.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::solve::{Ours, Solution};
+use crate::say;
+
+/// Everything that is known of a run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Figures {
+    /// When it was, in UTC.
+    pub(super) date: String,
+    /// Of the work tree, with `-dirty` when it had changes.
+    pub(super) commit: String,
+    pub(super) karpenter: String,
+    /// Cores of the machine.
+    pub(super) cores: usize,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One problem.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row {
+    pub(super) mix: String,
+    pub(super) pods: u32,
+    pub(super) ours: Solution,
+    pub(super) theirs: Solution,
+    /// How many times as many pods per second ours places.
+    pub(super) times_as_fast: f64,
+    /// What no plan can do without.
+    pub(super) nodes_at_least: u32,
+    pub(super) price_at_least: f64,
+    /// Why the audit would not let our plan be carried out, if it would not.
+    pub(super) breach: Option<String>,
+}
+
+impl Row {
+    pub(super) fn new(mix: &str, ours: Ours, theirs: Solution) -> Self {
+        let Ours { solution, nodes_at_least, price_at_least, breach } = ours;
+        let times_as_fast = (theirs.seconds / solution.seconds * 10.0).round() / 10.0;
+        let (mix, pods) = (mix.to_owned(), theirs.pods);
+        Self { mix, pods, ours: solution, theirs, times_as_fast, nodes_at_least, price_at_least, breach }
+    }
+
+    /// What a person reads.
+    pub(super) fn line(&self) -> String {
+        let side = |of: &Solution| {
+            let rate = f64::from(of.pods) / of.seconds;
+            let left = if of.unplaced > 0 { format!(", {} left", of.unplaced) } else { String::new() };
+            format!("{:.4} s, {rate:.0} pods/s, {} nodes, price {:.1}{left}", of.seconds, of.nodes, of.price)
+        };
+        format!(
+            "{} {}: Plimsoll {}; Karpenter {}; {} times as fast; at least {} nodes, price {:.1}{}",
+            self.pods,
+            self.mix,
+            side(&self.ours),
+            side(&self.theirs),
+            self.times_as_fast,
+            self.nodes_at_least,
+            self.price_at_least,
+            self.breach.as_ref().map(|breach| format!("; the audit: {breach}")).unwrap_or_default(),
+        )
+    }
+}
+
+impl Figures {
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, serde_json::to_string_pretty(self)? + "\n")
+            .with_context(|| path.display().to_string())
+    }
+
+    pub(super) fn print(&self) {
+        let Self { karpenter, commit, cores, .. } = self;
+        say(&format!("planning beside Karpenter {karpenter} ({commit}, {cores} cores)"));
+        self.rows.iter().for_each(|row| say(&row.line()));
+    }
+}

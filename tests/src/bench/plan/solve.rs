@@ -1,0 +1,50 @@
+//! One problem, solved by each side in a process of its own.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Solution {
+    pub(super) pods: u32,
+    pub(super) seconds: f64,
+    /// Pods that got no place.
+    pub(super) unplaced: u32,
+    pub(super) nodes: u32,
+    /// Of all nodes for an hour.
+    pub(super) price: f64,
+}
+
+/// Ours knows also what no plan can do without.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Ours {
+    #[serde(flatten)]
+    pub(super) solution: Solution,
+    pub(super) nodes_at_least: u32,
+    pub(super) price_at_least: f64,
+    /// Why the audit would not let the plan be carried out, if it would not.
+    pub(super) breach: Option<String>,
+}
+
+/// Karpenter makes the problem, writes it to `input`, and solves it.
+pub(super) fn theirs(program: &Path, mix: &str, pods: u32, input: &Path) -> Result<Solution> {
+    answer(Command::new(program).arg(mix).arg(pods.to_string()).arg(input))
+}
+
+/// We solve the same.
+pub(super) fn ours(program: &Path, input: &Path) -> Result<Ours> {
+    answer(Command::new(program).arg(input))
+}
+
+fn answer<T: DeserializeOwned>(command: &mut Command) -> Result<T> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("{command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", output.status);
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("{command:?} answers {}", String::from_utf8_lossy(&output.stdout)))
+}
