@@ -17,9 +17,9 @@ fn kwok(changes: Value) -> Value {
 }
 
 fn instance_type(changes: Value) -> Value {
-    let mut changed = json!({"name": "c4", "capacity": {"cpu": 4, "memory": "8Gi"}, "price": "0.1"});
-    merge(&mut changed, changes);
-    kwok(json!({"instanceTypes": [changed]}))
+    let mut kind = json!({"name": "c4", "capacity": {"cpu": 4, "memory": "8Gi"}, "price": "0.1"});
+    merge(&mut kind, changes);
+    kwok(json!({"instanceTypes": [kind]}))
 }
 
 fn grpc(changes: Value) -> Value {

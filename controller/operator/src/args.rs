@@ -108,7 +108,7 @@ pub struct Args {
     pub pod_namespace: String,
 }
 
-/// What a process does. The two run apart, under ServiceAccounts of their own: what scales pods cannot touch nodes, and the
+/// What a process does. The two run apart, under accounts of their own: what scales pods cannot touch nodes, and the
 /// other way round.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

@@ -10,7 +10,7 @@ use testbed::bench::plan::{self, Options};
 #[derive(Parser)]
 #[command(name = "bench_plan")]
 struct Args {
-    /// Our solver: target/release/examples/plan_pods.
+    /// Our solver: `target/release/examples/plan_pods`.
     #[arg(long, env = "PLIMSOLL_PLAN_BIN")]
     solver: PathBuf,
     /// Pods of the diverse mix, one run each.

@@ -41,7 +41,9 @@ pub(crate) fn answer(case: &Case) -> Vec<Answer> {
     let is_nominated = |pod: &&Pod| matches!(pod.state, PodState::Nominated { .. });
     let nominated: Vec<_> = view.pods().filter(is_nominated).map(|pod| pod.uid.clone()).collect();
     let are_nominated = !nominated.is_empty();
-    nominated.into_iter().for_each(|uid| view.apply(Change::PodGone(uid)));
+    for uid in nominated {
+        view.apply(Change::PodGone(uid));
+    }
     let answers = refused.into_iter().map(|(refusal, node)| Answer {
         may_deviate: match &refusal {
             None => Deviation::of_yes(&asked, are_nominated),

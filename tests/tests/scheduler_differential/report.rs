@@ -14,10 +14,9 @@ pub(crate) fn page(campaign: Campaign, tally: &Tally, replayed: usize) -> String
     let date = output("date", &["-u", "+%Y-%m-%d"]);
     let commit = output("git", &["rev-parse", "--short=12", "HEAD"]);
     let changed = if output("git", &["status", "--porcelain"]).is_empty() { "" } else { " with changes" };
-    let known: String = Deviation::ALL
-        .into_iter()
+    let known = Deviation::ALL
         .map(|of| format!("| {} | {} |\n", tally.deviations.get(&of).unwrap_or(&0), of.reason()))
-        .collect();
+        .concat();
     let Tally { cases, invalid, coverage, failed, took, .. } = tally;
     format!(
         "# Placement against the filters of kube-scheduler\n\n\

@@ -158,14 +158,14 @@ fn a_pool(budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
     }
     pool.scale_down.breaker = 400;
     pool.scale_down.drain.max_surge = min;
-    let share = |share| NodeBudget { share: Some(share), ..NodeBudget::default() };
+    let of = |share| NodeBudget { share: Some(share), ..NodeBudget::default() };
     pool.scale_down.budgets = match budget {
-        0 => vec![share(100)],
-        1 => vec![share(500), NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }],
+        0 => vec![of(100)],
+        1 => vec![of(500), NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }],
         2 => vec![NodeBudget {
             schedule: Some("0 * * * *".to_owned()),
             duration: Span::from_secs(1800),
-            ..share(0)
+            ..of(0)
         }],
         _ => Vec::new(),
     };
@@ -215,7 +215,7 @@ fn make_odd(node: &mut Node, oddity: u32) {
     match oddity {
         0..4 => node.interrupted = true,
         4..8 => {
-            node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule })
+            node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
         }
         8..11 => node.scale_down_disabled = true,
         11..14 => {

@@ -116,7 +116,9 @@ impl Cluster {
             }
             changes.push(Change::OrderGone(order.name.clone()));
         }
-        changes.iter().for_each(|change| view.apply(change.clone()));
+        for change in &changes {
+            view.apply(change.clone());
+        }
         let mut after =
             Self { workloads: self.workloads.clone(), memory: plans.memory.clone(), ..Self::default() };
         after.changes.extend(view.pools().cloned().map(Change::Pool));

@@ -19,7 +19,9 @@ const PARTS: u32 = 40;
 pub(crate) fn at_least(pods: &[Pod], offerings: &[Offering]) -> (u32, f64) {
     let apart = keep_apart(pods);
     let mut demand = Resources::default();
-    pods.iter().for_each(|pod| demand.add(&pod.shape.requests));
+    for pod in pods {
+        demand.add(&pod.shape.requests);
+    }
     let demand = [demand.cpu, demand.memory, demand.pods, apart];
     let has = |of: &Offering| [of.allocatable.cpu, of.allocatable.memory, of.allocatable.pods, 1];
     let most = |at: usize| offerings.iter().map(|of| has(of)[at]).max().unwrap_or(1).max(1);

@@ -117,7 +117,7 @@ fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
         delay_after_add: seconds(scale_down.delay_after_add_seconds),
         savings_at_least: thousandths(&scale_down.savings_threshold),
         budgets: if budgets.is_empty() { vec![NodeBudget::default()] } else { budgets },
-        breaker: share(breaker).1.unwrap_or(ScaleDown::default().breaker),
+        breaker: share(breaker).1.unwrap_or_else(|| ScaleDown::default().breaker),
         drain: Drain {
             max_grace: seconds(drain.max_grace_period_seconds),
             time_out: seconds(drain.timeout_seconds),

@@ -207,12 +207,16 @@ impl Storage {
             let driver = Some(class.provisioner.clone());
             return Some(VolumeNeed { driver, reachable: class.reachable.clone(), ..need });
         }
-        Some(VolumeNeed { reachable: self.made_by_hand(seen, rank)?, ..need })
+        let reachable = match self.made_by_hand(seen, rank)? {
+            Made::Anywhere => None,
+            Made::Where(terms) => Some(terms),
+        };
+        Some(VolumeNeed { reachable, ..need })
     }
 
     /// Where volumes of a claim's class are free for it. The claim of rank n asks for n of them that are reachable from the
     /// same places: then there is one for each claim of the pod, since those before it cannot have taken them all.
-    fn made_by_hand(&self, claim: &Claim, rank: usize) -> Option<Option<Vec<NodeTerm>>> {
+    fn made_by_hand(&self, claim: &Claim, rank: usize) -> Option<Made> {
         let mut everywhere = 0;
         let mut places: BTreeMap<&[NodeTerm], usize> = BTreeMap::new();
         for volume in self.volumes.values() {
@@ -227,12 +231,18 @@ impl Storage {
             }
         }
         if everywhere >= rank {
-            return Some(None);
+            return Some(Made::Anywhere);
         }
         let enough = places.into_iter().filter(|(_, volumes)| volumes + everywhere >= rank);
         let terms: Vec<NodeTerm> = enough.flat_map(|(terms, _)| terms.iter().cloned()).collect();
-        (!terms.is_empty()).then_some(Some(terms))
+        (!terms.is_empty()).then_some(Made::Where(terms))
     }
+}
+
+/// Where volumes made by hand can be reached from.
+enum Made {
+    Anywhere,
+    Where(Vec<NodeTerm>),
 }
 
 /// The claim behind a volume: named, or made for this pod alone.

@@ -2,7 +2,7 @@
 //!
 //! Kept in the status of pools, so that a restart does not forget that a zone is out of a machine.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use plimsoll_api::v1alpha1::{self as api, AvoidedOffering};
 use plimsoll_core::{
@@ -73,7 +73,7 @@ impl Backoffs {
         self.backoff.forget(now);
         let mut shown: Vec<_> =
             self.backoff.of_pool(pool).map(|(key, failures)| self.avoided(pool, key, failures)).collect();
-        shown.sort_by(|one, other| other.last_failure.0.cmp(&one.last_failure.0));
+        shown.sort_by_key(|avoided| Reverse(avoided.last_failure.0));
         shown.truncate(MOST_SHOWN);
         shown
     }

@@ -70,7 +70,7 @@ impl Planner {
                 _ => match &provider {
                     Some(provider) => self.call(&order, action, provider, now).await,
                     None => {
-                        tracing::warn!(order = %order.name_any(), pool = %order.spec.pool, "an order waits: its pool is gone or has no provider")
+                        tracing::warn!(order = %order.name_any(), pool = %order.spec.pool, "an order waits: its pool is gone or has no provider");
                     }
                 },
             }
@@ -167,7 +167,7 @@ impl Planner {
         let reference = |id: &Name| InstanceRef {
             id: id.to_string(),
             offering: offering.clone(),
-            node_name: names.get(id).map(|name| name.to_string()),
+            node_name: names.get(id).map(ToString::to_string),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
         };
@@ -282,7 +282,7 @@ impl Planner {
             match timeout(WRITE_TIME, api.delete(name, &params)).await {
                 Ok(Ok(_)) => tracing::info!(node = %name, "a node that its provider has lost was removed"),
                 Ok(Err(error)) => {
-                    tracing::warn!(node = %name, %error, "a node that its provider has lost was not removed")
+                    tracing::warn!(node = %name, %error, "a node that its provider has lost was not removed");
                 }
                 Err(_) => {}
             }

@@ -22,7 +22,7 @@ const CONCURRENCY: usize = 4;
 /// How often a provider is asked while an order waits for it.
 const WHILE_WAITING: Duration = Duration::from_secs(10);
 /// How often it is asked when nothing waits.
-const OTHERWISE: Duration = Duration::from_secs(60);
+const OTHERWISE: Duration = Duration::from_mins(1);
 
 /// What a provider said last.
 #[derive(Debug, Clone, Default)]
@@ -87,15 +87,15 @@ impl Polls {
     /// something has just been asked of it.
     pub(crate) fn ask(&mut self, pool: &str, waits: bool, at_once: bool) -> Duration {
         let every = if waits { WHILE_WAITING } else { OTHERWISE };
-        let Some(poll) = self.pools.get_mut(pool) else { return every };
+        let Some(asked) = self.pools.get_mut(pool) else { return every };
         let now = Instant::now();
-        let left = poll.asked.map(|asked| every.saturating_sub(now.duration_since(asked)));
+        let left = asked.asked.map(|at| every.saturating_sub(now.duration_since(at)));
         match left {
             Some(left) if !left.is_zero() && !at_once => left,
             _ => {
-                poll.asked = Some(now);
+                asked.asked = Some(now);
                 let (provider, changes, pool) =
-                    (Arc::clone(&poll.provider), self.changes.clone(), pool.to_owned());
+                    (Arc::clone(&asked.provider), self.changes.clone(), pool.to_owned());
                 tokio::spawn(async move {
                     let (offerings, inventory) = tokio::join!(provider.offerings(), provider.inventory());
                     // A planner that is gone needs no answer.

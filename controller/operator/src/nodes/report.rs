@@ -90,10 +90,11 @@ impl Planner {
             return;
         }
         let class = match why {
-            Why::Fault(InstanceFault::OutOfCapacity) => OfferingError::OutOfCapacity,
+            Why::Fault(InstanceFault::OutOfCapacity) | Why::TakenInPart { .. } => {
+                OfferingError::OutOfCapacity
+            }
             Why::Fault(InstanceFault::Quota) => OfferingError::Quota,
             Why::Fault(InstanceFault::Other(_)) | Why::NeverJoined { .. } => OfferingError::NeverRegistered,
-            Why::TakenInPart { .. } => OfferingError::OutOfCapacity,
             Why::Refused(_) | Why::Lost { .. } | Why::Deleted => return,
         };
         let pool = &order.spec.pool;
@@ -153,7 +154,7 @@ impl Planner {
         });
         let balance: Vec<String> =
             zones.iter().map(|(zone, counts)| format!("{zone}:{}", counts.ready)).collect();
-        let limited = self.limits(&name, plan);
+        let limited = limits(&name, plan);
         CapacityPoolStatus {
             observed_generation: pool.metadata.generation,
             nodes: Some(format!("{}/{}", total.ready, total.wanted)),
@@ -179,19 +180,6 @@ impl Planner {
             avoided: self.backoffs.shown(&name, now),
             conditions: self.conditions(pool, limited, now),
         }
-    }
-
-    /// The limits of a pool for which pods got no place, in words.
-    fn limits(&self, pool: &str, plan: &NodePlan) -> Option<String> {
-        use plimsoll_core::nodes::reason::Cause;
-        let causes = plan.refused.iter().flat_map(|refused| &refused.why);
-        let limits: BTreeSet<String> = causes
-            .filter_map(|why| match &why.cause {
-                Cause::Limit(of, limit) if **of == *pool => Some(limit.to_string()),
-                _ => None,
-            })
-            .collect();
-        (!limits.is_empty()).then(|| limits.into_iter().collect::<Vec<_>>().join("; "))
     }
 
     fn conditions(&self, pool: &CapacityPool, limited: Option<String>, now: Timestamp) -> Vec<Condition> {
@@ -235,9 +223,9 @@ impl Planner {
             .collect()
     }
 
-    fn show(&self, pool: &CapacityPool, status: &CapacityPoolStatus) {
+    fn show(&self, pool: &CapacityPool, shown: &CapacityPoolStatus) {
         let name = pool.name_any();
-        for zone in &status.zones {
+        for zone in &shown.zones {
             let states = [
                 ("wanted", zone.wanted),
                 ("ordered", zone.ordered),
@@ -251,7 +239,7 @@ impl Planner {
                     .set(f64::from(count));
             }
         }
-        let cost = status.price_per_hour.as_ref().and_then(|price| price.0.parse().ok()).unwrap_or(0.0);
+        let cost = shown.price_per_hour.as_ref().and_then(|price| price.0.parse().ok()).unwrap_or(0.0);
         self.metrics.price.with_label_values(&[name.as_str()]).set(cost);
     }
 
@@ -272,7 +260,7 @@ impl Planner {
             Ok(Ok(written)) => drop(self.world.pools.insert(name, Arc::new(Ok(written)))),
             Ok(Err(error)) => tracing::warn!(pool = %name, %error, "the status of a pool was not written"),
             Err(_) => {
-                tracing::warn!(pool = %name, "the API server did not take the status of a pool in time")
+                tracing::warn!(pool = %name, "the API server did not take the status of a pool in time");
             }
         }
     }
@@ -309,12 +297,12 @@ impl Planner {
     }
 
     /// Tells of a node.
-    pub(super) async fn tell_node(&self, node: &str, reason: &str, note: String) {
-        let uid = self.world.view.node(node).map(|node| node.uid.to_string());
+    pub(super) async fn tell_node(&self, name: &str, reason: &str, note: String) {
+        let uid = self.world.view.node(name).map(|node| node.uid.to_string());
         let regarding = ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Node".to_owned()),
-            name: Some(node.to_owned()),
+            name: Some(name.to_owned()),
             uid,
             ..ObjectReference::default()
         };
@@ -337,9 +325,21 @@ impl Planner {
         let note = Some(crate::podscaler::events::truncated(&note));
         let event =
             Event { type_, reason: reason.to_owned(), note, action: "PlanNodes".to_owned(), secondary: None };
-        match timeout(WRITE_TIME, recorder.publish(&event, &regarding)).await {
-            Ok(Err(error)) => tracing::debug!(%error, "an event was not published"),
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(error)) = timeout(WRITE_TIME, recorder.publish(&event, &regarding)).await {
+            tracing::debug!(%error, "an event was not published");
         }
     }
+}
+
+/// The limits of a pool for which pods got no place, in words.
+fn limits(pool: &str, plan: &NodePlan) -> Option<String> {
+    use plimsoll_core::nodes::reason::Cause;
+    let causes = plan.refused.iter().flat_map(|refused| &refused.why);
+    let limits: BTreeSet<String> = causes
+        .filter_map(|why| match &why.cause {
+            Cause::Limit(of, limit) if **of == *pool => Some(limit.to_string()),
+            _ => None,
+        })
+        .collect();
+    (!limits.is_empty()).then(|| limits.into_iter().collect::<Vec<_>>().join("; "))
 }

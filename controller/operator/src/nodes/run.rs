@@ -160,15 +160,13 @@ async fn metrics(State(endpoints): State<Endpoints>) -> impl IntoResponse {
 
 /// The last plan. Only the leader makes one.
 async fn plan(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    match endpoints.shown.get() {
-        Some(plan) => match serde_json::to_string(&*plan) {
-            Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-        },
-        None => {
-            let leader = endpoints.leadership.other_leader().unwrap_or_else(|| "nobody yet".to_owned());
-            (StatusCode::CONFLICT, format!("no plan here: {leader} leads\n")).into_response()
-        }
+    let Some(plan) = endpoints.shown.get() else {
+        let leader = endpoints.leadership.other_leader().unwrap_or_else(|| "nobody yet".to_owned());
+        return (StatusCode::CONFLICT, format!("no plan here: {leader} leads\n")).into_response();
+    };
+    match serde_json::to_string(&*plan) {
+        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
 

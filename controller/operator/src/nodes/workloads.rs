@@ -25,7 +25,7 @@ use plimsoll_observe::{
 /// Workloads by uid, and the pods that each has.
 #[derive(Default)]
 pub(crate) struct Workloads {
-    workloads: BTreeMap<Name, Workload>,
+    known: BTreeMap<Name, Workload>,
     /// Uids of pods that are not going, by the uid of their controller.
     pods: BTreeMap<Name, BTreeSet<Name>>,
     /// Uids of `ReplicaSet`s, by the uid of their Deployment.
@@ -113,12 +113,12 @@ impl Workloads {
         }
         self.dirty.insert(uid.clone());
         let (name, namespace) = (text(&metadata.name), text(&metadata.namespace));
-        self.workloads.insert(uid, Workload { name, namespace, owner, wanted, state, shape });
+        self.known.insert(uid, Workload { name, owner, namespace, wanted, state, shape });
     }
 
     /// A workload is gone.
     pub(crate) fn gone(&mut self, uid: &str) {
-        if let Some(owner) = self.workloads.remove(uid).and_then(|gone| gone.owner) {
+        if let Some(owner) = self.known.remove(uid).and_then(|gone| gone.owner) {
             if let Some(sets) = self.sets.get_mut(&owner) {
                 sets.remove(uid);
             }
@@ -151,7 +151,7 @@ impl Workloads {
     }
 
     fn touch(&mut self, owner: &Name) {
-        self.dirty.extend(self.workloads.get(owner).and_then(|workload| workload.owner.clone()));
+        self.dirty.extend(self.known.get(owner).and_then(|workload| workload.owner.clone()));
         self.dirty.insert(owner.clone());
     }
 
@@ -159,7 +159,7 @@ impl Workloads {
     pub(crate) fn announcements(&mut self) -> Vec<Announced> {
         let dirty = std::mem::take(&mut self.dirty);
         let announced = dirty.into_iter().map(|uid| {
-            let announced = self.workloads.get(&uid).and_then(|workload| self.announced(&uid, workload));
+            let announced = self.known.get(&uid).and_then(|workload| self.announced(&uid, workload));
             announced.unwrap_or_else(|| Announced {
                 key: uid.clone(),
                 name: Name::from(""),
@@ -172,9 +172,9 @@ impl Workloads {
 
     /// The `ReplicaSet`s that own pods, with the Deployment above each, by the uid of the `ReplicaSet`.
     pub(crate) fn of_replica_sets(&self) -> BTreeMap<Name, cluster::Workload> {
-        let owners = self.pods.keys().filter_map(|uid| Some((uid, self.workloads.get(uid)?)));
+        let owners = self.pods.keys().filter_map(|uid| Some((uid, self.known.get(uid)?)));
         let of = owners.map(|(uid, set)| {
-            let deployment = set.owner.as_ref().and_then(|owner| self.workloads.get(owner));
+            let deployment = set.owner.as_ref().and_then(|owner| self.known.get(owner));
             let state = deployment.map(|deployment| deployment.state).unwrap_or_default();
             let workload = cluster::Workload {
                 owner: uid.clone(),

@@ -11,6 +11,9 @@ use crate::demo::theme::{GRID, INK, LOAD, MUTED, PAPER, WANTED, text, with_dark_
 
 const SIZE: (u32, u32) = (900, 460);
 
+/// The solution of one side.
+type Side = fn(&Row) -> &Solution;
+
 pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
     let mut svg = String::new();
     render(figures, &mut svg).map_err(|error| anyhow!("cannot draw: {error}"))?;
@@ -51,7 +54,7 @@ fn render(figures: &Figures, svg: &mut String) -> Result<(), Box<dyn std::error:
         .x_label_formatter(&|pods| format!("{pods:.0}"))
         .y_label_formatter(&|rate| format!("{rate:.0}"))
         .draw()?;
-    let sides: [(&str, RGBColor, fn(&Row) -> &Solution); 2] =
+    let sides: [(&str, RGBColor, Side); 2] =
         [("Plimsoll", WANTED, |row| &row.ours), ("Karpenter", LOAD, |row| &row.theirs)];
     for (name, color, side) in sides {
         let of = |mix: &str| -> Vec<(f64, f64)> {

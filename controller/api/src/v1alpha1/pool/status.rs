@@ -42,9 +42,8 @@ pub struct CapacityPoolStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub avoided: Vec<AvoidedOffering>,
-    /// Ready: whether nodes can be ordered (if not: InvalidSpec, NoOfferings, Overlaps, ProviderFailed). LimitReached:
-    /// whether pods wait because of a limit. Degraded: whether something keeps nodes from going or coming as they should
-    /// (TooManyNotReady, OfferingsAvoided, OrdersFailed, DrainsBlocked).
+    /// Ready: whether nodes can be ordered (if not: InvalidProvider, ProviderUnavailable or NoOfferings). LimitReached:
+    /// whether pods wait because of a limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
@@ -108,7 +107,7 @@ pub struct AvoidedOffering {
     pub zone: String,
     /// The capacity type.
     pub capacity_type: CapacityType,
-    /// What kind of error it was: OutOfCapacity, QuotaExceeded, NeverRegistered or ProviderError.
+    /// What kind of error it was: OutOfCapacity, QuotaReached, NeverJoined or ProviderFailed.
     pub reason: String,
     /// The error in the provider's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]

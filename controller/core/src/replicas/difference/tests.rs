@@ -100,7 +100,7 @@ fn each_difference_has_words_of_its_own() {
 fn each_kind_of_metric_has_its_differences() {
     use Difference::{
         ArithmeticSaturates, DirectionIsGuardedEverywhere, FinishedPodsAreIgnored, ForeignPodsAreDropped,
-        IgnoredPodsNeedNoRequest, LoadWithoutReadyPodsHolds, MemorySurvives, NoMetricsHold,
+        IgnoredPodsNeedNoRequest, LoadWithoutReadyPodsHolds, MemorySurvives, NegativeIsNoLoad, NoMetricsHold,
         PerPodTargetsHoldAtSpec, SampleIsStale, TerminatingPodsAreNotReady, UnknownPodsAreDropped,
         UtilizationIsExact, WindowIsAReason,
     };
@@ -112,6 +112,7 @@ fn each_kind_of_metric_has_its_differences() {
         SampleIsStale,
         IgnoredPodsNeedNoRequest,
         FinishedPodsAreIgnored,
+        NegativeIsNoLoad,
     ];
     let average = vec![
         LoadWithoutReadyPodsHolds,
@@ -120,15 +121,17 @@ fn each_kind_of_metric_has_its_differences() {
         SampleIsStale,
         FinishedPodsAreIgnored,
         UnknownPodsAreDropped,
+        NegativeIsNoLoad,
     ];
     let total = vec![
         LoadWithoutReadyPodsHolds,
         ForeignPodsAreDropped,
         DirectionIsGuardedEverywhere,
         TerminatingPodsAreNotReady,
+        NegativeIsNoLoad,
     ];
-    let per_pod = vec![PerPodTargetsHoldAtSpec];
-    let sums_wrap = vec![PerPodTargetsHoldAtSpec, ArithmeticSaturates];
+    let per_pod = vec![PerPodTargetsHoldAtSpec, NegativeIsNoLoad];
+    let sums_wrap = vec![PerPodTargetsHoldAtSpec, NegativeIsNoLoad, ArithmeticSaturates];
 
     let cpu = || "cpu".to_owned();
     let resource = |target| MetricSpec::Resource { name: cpu(), target };
