@@ -11,7 +11,7 @@ mod process;
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::{apps::v1::Deployment, coordination::v1::Lease, core::v1::Pod};
 use kube::{Api, ResourceExt, api::ListParams};
 
@@ -76,13 +76,21 @@ impl<'c> Operator<'c> {
         &mut self.processes
     }
 
-    /// Waits until one of the processes holds the lease, and returns it.
+    /// Waits until one of the processes that scale pods holds the lease, and returns it.
     pub async fn leader(&mut self) -> Result<&mut OperatorProcess> {
+        self.holder_of("plimsoll-operator").await
+    }
+
+    /// Waits until one of the processes that scale nodes holds the lease, and returns it.
+    pub async fn leader_of_nodes(&mut self) -> Result<&mut OperatorProcess> {
+        self.holder_of("plimsoll-nodes").await
+    }
+
+    async fn holder_of(&mut self, lease: &str) -> Result<&mut OperatorProcess> {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client().await?, NAMESPACE);
-        let index = eventually("a leader that runs", Duration::from_mins(1), async || {
-            let held = leases.list(&ListParams::default()).await?;
-            let mut holders = held.items.into_iter().filter_map(|lease| lease.spec?.holder_identity);
-            let holder = holders.next().context("no lease is held")?;
+        let index = eventually("a leader that runs", Duration::from_mins(2), async || {
+            let held = leases.get(lease).await?;
+            let holder = held.spec.and_then(|spec| spec.holder_identity).context("the lease is not held")?;
             let position = self
                 .processes
                 .iter_mut()
@@ -119,34 +127,36 @@ fn upgrade_args(args: &[&str]) -> Vec<String> {
     fixed.iter().chain(args).map(|arg| (*arg).to_owned()).collect()
 }
 
-/// Waits until the Deployment is rolled out, and returns its pods.
+/// Waits until every Deployment of the release is rolled out, and returns their pods.
 async fn running_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
     let client = cluster.client().await?;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
     let pods: Api<Pod> = Api::namespaced(client, NAMESPACE);
+    let release = ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"));
     eventually("the operator's pods to run", Duration::from_mins(1), async || {
-        let deployment = deployments.get(RELEASE).await?;
-        let status = deployment.status.clone().unwrap_or_default();
-        let wanted = deployment.spec.replicas.unwrap_or(1);
-        let selector: Vec<_> = deployment
-            .spec
-            .selector
-            .match_labels
-            .iter()
-            .flatten()
-            .map(|(label, value)| format!("{label}={value}"))
-            .collect();
-        let pods = pods.list(&ListParams::default().labels(&selector.join(","))).await?.items;
-        let running: Vec<_> = pods.into_iter().filter(is_running).collect();
-        let settled = status.observed_generation == deployment.metadata.generation
-            && status.updated_replicas.unwrap_or_default() == wanted
-            && i32::try_from(running.len())? == wanted;
-        if !settled {
-            return Err(anyhow!("{} of {wanted} pods run, status {status:?}", running.len()));
+        let mut running = Vec::new();
+        let deployments = deployments.list(&release).await?.items;
+        ensure!(!deployments.is_empty(), "the release has no Deployment");
+        for deployment in deployments {
+            running.extend(pods_of(&deployment, &pods).await?);
         }
         Ok(running)
     })
     .await
+}
+
+async fn pods_of(deployment: &Deployment, pods: &Api<Pod>) -> Result<Vec<Pod>> {
+    let status = deployment.status.clone().unwrap_or_default();
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    let labels = deployment.spec.selector.match_labels.iter().flatten();
+    let selector: Vec<_> = labels.map(|(label, value)| format!("{label}={value}")).collect();
+    let pods = pods.list(&ListParams::default().labels(&selector.join(","))).await?.items;
+    let running: Vec<_> = pods.into_iter().filter(is_running).collect();
+    let settled = status.observed_generation == deployment.metadata.generation
+        && status.updated_replicas.unwrap_or_default() == wanted
+        && i32::try_from(running.len())? == wanted;
+    ensure!(settled, "{} of {wanted} pods run, status {status:?}", running.len());
+    Ok(running)
 }
 
 fn is_running(pod: &Pod) -> bool {

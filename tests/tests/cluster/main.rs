@@ -28,6 +28,7 @@ mod metrics_api_may_be_missing;
 mod modes_are_kept;
 mod nodes_are_guarded;
 mod nodes_boot_as_ordered;
+mod nodes_follow_pods;
 mod nodes_of_the_simulated_cloud_join;
 mod objects_may_not_decode;
 mod one_replica_leads;
