@@ -37,7 +37,7 @@ fn each_rule_has_its_difference() {
 #[test]
 fn only_what_can_matter_is_told() {
     use Difference::{
-        ArithmeticSaturates, IgnoredPodsNeedNoRequest, PerPodTargetsHoldAtSpec, PercentPoliciesLeaveZero,
+        IgnoredPodsNeedNoRequest, NegativeIsNoLoad, PerPodTargetsHoldAtSpec, PercentPoliciesLeaveZero,
         UnknownPodsAreDropped, UtilizationIsExact,
     };
     let of = |metric: MetricSpec| differences(vec![metric], |_| {});
@@ -51,8 +51,7 @@ fn only_what_can_matter_is_told() {
     assert!(!has(&told, UtilizationIsExact) && has(&told, UnknownPodsAreDropped));
 
     let told = of(external(ValueTarget::AverageValue(1)));
-    assert!(has(&told, PerPodTargetsHoldAtSpec) && has(&told, ArithmeticSaturates));
-    assert!(has(&told, Difference::NegativeIsNoLoad));
+    assert!(has(&told, PerPodTargetsHoldAtSpec) && has(&told, NegativeIsNoLoad));
     assert!(!has(&told, Difference::DirectionIsGuardedEverywhere));
 
     let told = of(object(ValueTarget::Value(1)));
@@ -99,7 +98,7 @@ fn each_difference_has_words_of_its_own() {
 #[test]
 fn each_kind_of_metric_has_its_differences() {
     use Difference::{
-        ArithmeticSaturates, DirectionIsGuardedEverywhere, FinishedPodsAreIgnored, ForeignPodsAreDropped,
+        DirectionIsGuardedEverywhere, FinishedPodsAreIgnored, ForeignPodsAreDropped,
         IgnoredPodsNeedNoRequest, LoadWithoutReadyPodsHolds, MemorySurvives, NegativeIsNoLoad, NoMetricsHold,
         PerPodTargetsHoldAtSpec, SampleIsStale, TerminatingPodsAreNotReady, UnknownPodsAreDropped,
         UtilizationIsExact, WindowIsAReason,
@@ -131,7 +130,6 @@ fn each_kind_of_metric_has_its_differences() {
         NegativeIsNoLoad,
     ];
     let per_pod = vec![PerPodTargetsHoldAtSpec, NegativeIsNoLoad];
-    let sums_wrap = vec![PerPodTargetsHoldAtSpec, NegativeIsNoLoad, ArithmeticSaturates];
 
     let cpu = || "cpu".to_owned();
     let resource = |target| MetricSpec::Resource { name: cpu(), target };
@@ -151,7 +149,7 @@ fn each_kind_of_metric_has_its_differences() {
         (vec![prometheus(value)], &total),
         (vec![object(per_pod_value)], &per_pod),
         (vec![prometheus(per_pod_value)], &per_pod),
-        (vec![external(per_pod_value)], &sums_wrap),
+        (vec![external(per_pod_value)], &per_pod),
     ] {
         let mut told = differences(metrics.clone(), |_| {});
         for of_windows in [MemorySurvives, WindowIsAReason] {
