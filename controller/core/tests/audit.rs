@@ -245,12 +245,12 @@ fn replacements_that_save_too_little() {
             on_plans(|plans| {
                 plans.removing.add.push(new_nodes(1, 200_000));
                 plans.removing.remove[0].why = WhyRemoved::Replaced { nodes: 1, by: 1, saving: 100 };
-                plans.removing.remove[0].needs = vec![0];
+                plans.removing.remove[0].replaced_by = vec![0];
             }),
             on_plans(|plans| plans.removing.add.push(new_nodes(1, 200_000))),
             on_plans(|plans| {
                 plans.removing.remove[0].why = WhyRemoved::Replaced { nodes: 1, by: 1, saving: 100 };
-                plans.removing.remove[0].needs = vec![3];
+                plans.removing.remove[0].replaced_by = vec![3];
             }),
         ],
     );

@@ -20,6 +20,8 @@ pub(super) struct Arrival<'a> {
     pub(super) name: String,
     pub(super) shape: &'a Arc<PodShape>,
     pub(super) count: u32,
+    /// Whether it goes there at once: a node to come makes no domain before it is there.
+    pub(super) at_once: bool,
 }
 
 /// A node as the plan leaves it, there or to come.
@@ -43,6 +45,8 @@ pub(super) struct After<'a> {
     pub(super) idle: Vec<Spot>,
     /// Names of nodes that go.
     pub(super) going: BTreeSet<&'a Name>,
+    /// Those of them that are going already.
+    pub(super) going_already: BTreeSet<&'a Name>,
     /// Uids of the pods that are gone from where they were.
     left: BTreeSet<&'a Name>,
 }
@@ -61,6 +65,7 @@ impl<'a> After<'a> {
         for node in books.nodes.values().filter(|node| node.is_draining() || node.interrupted) {
             after.going.insert(&node.name);
         }
+        after.going_already.clone_from(&after.going);
         after.going.extend(plan.removing.remove.iter().map(|removal| &removal.node));
         for node in &after.going {
             after.left.extend(books.pods_on(node).filter(|pod| is_bound(pod)).map(|pod| &pod.uid));
@@ -70,7 +75,8 @@ impl<'a> After<'a> {
         for placement in &plan.adding.placements {
             let seen = placed.entry(&placement.pod).or_default();
             *seen = seen.saturating_add(placement.count);
-            let arrival = after.placement(books, &placement.pod, placement.count, *seen)?;
+            let mut arrival = after.placement(books, &placement.pod, placement.count, *seen)?;
+            arrival.at_once = matches!(placement.place, Place::Node(_));
             arrivals
                 .entry((of(&placement.place, Of::Adding), placement.place.clone()))
                 .or_default()
@@ -88,7 +94,11 @@ impl<'a> After<'a> {
                 if placed.contains_key(&pod.uid) {
                     continue;
                 }
-                let arrival = Arrival { name: full_name(pod), shape: &pod.shape, count: 1 };
+                if matches!(&one.to, Place::New(entry, _) if !removal.needs.contains(entry)) {
+                    let what = format!("{} does not wait for the node of {}", removal.node, full_name(pod));
+                    return Err(Breach::new(Invariant::Placed, what));
+                }
+                let arrival = Arrival { name: full_name(pod), shape: &pod.shape, count: 1, at_once: false };
                 arrivals.entry((of(&one.to, Of::Removing), one.to.clone())).or_default().push(arrival);
             }
             let is_homeless = |pod: &&Pod| needs_a_place(pod) && !moved.contains(&pod.uid);
@@ -122,13 +132,15 @@ impl<'a> After<'a> {
                 let what = format!("{seen} pods of {pod} are placed, {} announced", announced.count);
                 return Err(Breach::new(Invariant::Placed, what));
             }
-            return Ok(Arrival { name: pod.to_string(), shape: &announced.shape, count });
+            return Ok(Arrival { name: pod.to_string(), shape: &announced.shape, count, at_once: false });
         }
         let found = books.pods.get(pod).filter(|pod| seen == 1 && (!is_bound(pod) || self.leaves(&pod.uid)));
-        found.map(|pod| Arrival { name: full_name(pod), shape: &pod.shape, count }).ok_or_else(|| {
-            let what = format!("{pod} is placed, and does not look for a place, or has two");
-            Breach::new(Invariant::Placed, what)
-        })
+        found
+            .map(|pod| Arrival { name: full_name(pod), shape: &pod.shape, count, at_once: false })
+            .ok_or_else(|| {
+                let what = format!("{pod} is placed, and does not look for a place, or has two");
+                Breach::new(Invariant::Placed, what)
+            })
     }
 
     fn spot(&self, books: &Books, plan: &Audited<'_>, of: Of, place: &Place) -> Result<Spot, Breach> {
@@ -232,9 +244,9 @@ impl<'a> After<'a> {
 /// Pods of one shape as one arrival.
 fn together(arrivals: Vec<Arrival<'_>>) -> Vec<Arrival<'_>> {
     let mut together: Vec<Arrival<'_>> = Vec::new();
-    let mut known: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
     for arrival in arrivals {
-        match known.entry(Arc::as_ptr(arrival.shape).addr()) {
+        match known.entry((Arc::as_ptr(arrival.shape).addr(), arrival.at_once)) {
             Entry::Occupied(at) => together[*at.get()].count += arrival.count,
             Entry::Vacant(at) => {
                 at.insert(together.len());

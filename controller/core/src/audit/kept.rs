@@ -62,7 +62,8 @@ fn must_stay(books: &Books, plan: &Audited<'_>, pod: &Pod) -> Option<&'static st
 pub(super) fn budgets_of_pods_are_kept(books: &Books, plan: &Audited<'_>) -> Result<(), Breach> {
     let mut taken: BTreeMap<(&Name, &Name), i64> = BTreeMap::new();
     for node in books.nodes.values().filter(|node| node.is_draining()) {
-        for pod in books.pods_on(&node.name).filter(|pod| is_evicted(pod)) {
+        // A pod that must stay is not evicted, and takes nothing from others.
+        for pod in books.pods_on(&node.name).filter(|pod| is_evicted(books, plan, pod)) {
             if let [budget] = selecting(books, pod).collect::<Vec<_>>()[..]
                 && costs(budget, pod)
             {
@@ -72,7 +73,7 @@ pub(super) fn budgets_of_pods_are_kept(books: &Books, plan: &Audited<'_>) -> Res
     }
     for removal in &plan.removing.remove {
         let mut own: BTreeMap<(&Name, &Name), i64> = BTreeMap::new();
-        for pod in books.pods_on(&removal.node).filter(|pod| is_evicted(pod)) {
+        for pod in books.pods_on(&removal.node).filter(|pod| is_evicted(books, plan, pod)) {
             let surges = pod.owner.as_ref().is_some_and(|owner| removal.surges.contains(&owner.uid));
             let refuse = |why: &str| {
                 let what = format!("{} of {} {why}", full_name(pod), removal.node);
@@ -101,9 +102,10 @@ pub(super) fn budgets_of_pods_are_kept(books: &Books, plan: &Audited<'_>) -> Res
     Ok(())
 }
 
-fn is_evicted(pod: &Pod) -> bool {
+fn is_evicted(books: &Books, plan: &Audited<'_>, pod: &Pod) -> bool {
     let expendable = matches!(pod.unplannable, Some(Unplannable::BelowCutOff { .. }));
-    needs_a_place(pod) || (expendable && matches!(pod.state, PodState::Bound { .. }))
+    let looks = needs_a_place(pod) || (expendable && matches!(pod.state, PodState::Bound { .. }));
+    looks && must_stay(books, plan, pod).is_none()
 }
 
 fn selecting<'b>(books: &'b Books, pod: &'b Pod) -> impl Iterator<Item = &'b DisruptionBudget> {

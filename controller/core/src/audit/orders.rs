@@ -113,9 +113,9 @@ pub(super) fn replacements_are_cheaper(books: &Books, plan: &Audited<'_>) -> Res
     let entries = plan.removing.add.len();
     let mut needed = vec![false; entries];
     for removal in &plan.removing.remove {
-        for need in &removal.needs {
+        for need in &removal.replaced_by {
             let Some(needed) = needed.get_mut(*need as usize) else {
-                let what = format!("{} needs what is not ordered", removal.node);
+                let what = format!("{} is replaced by what is not ordered", removal.node);
                 return Err(Breach::new(Invariant::Savings, what));
             };
             *needed = true;
@@ -135,14 +135,11 @@ pub(super) fn replacements_are_cheaper(books: &Books, plan: &Audited<'_>) -> Res
 fn groups(remove: &[Removal]) -> Vec<(Vec<&Removal>, BTreeSet<u32>)> {
     let mut groups: Vec<(Vec<&Removal>, BTreeSet<u32>)> = Vec::new();
     for removal in remove {
-        let set = match removal.why {
-            WhyRemoved::Replaced { .. } => removal.needs.iter().copied().collect::<BTreeSet<u32>>(),
-            WhyRemoved::Unbalanced { .. } => removal.needs.iter().copied().collect(),
-            // Drift is paid for whatever it costs.
-            WhyRemoved::Drifted(_) => continue,
-            _ if removal.needs.is_empty() => continue,
-            _ => removal.needs.iter().copied().collect(),
-        };
+        // Drift is paid for whatever it costs, and moving to what is there costs nothing.
+        if matches!(removal.why, WhyRemoved::Drifted(_)) || removal.replaced_by.is_empty() {
+            continue;
+        }
+        let set: BTreeSet<u32> = removal.replaced_by.iter().copied().collect();
         let (mut members, mut needs) = (vec![removal], set);
         groups.retain(|(others, other_needs)| {
             let apart = other_needs.is_disjoint(&needs);

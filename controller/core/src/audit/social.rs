@@ -16,6 +16,8 @@ struct Group<'a> {
     count: u64,
     /// Pods that are being deleted are not seen by spread constraints.
     leaving: bool,
+    /// For pods that get a place: whether at once.
+    arrives: Option<bool>,
 }
 
 /// A node after the plan.
@@ -37,48 +39,53 @@ pub(super) fn pods_allow_each_other(books: &Books, after: &After<'_>) -> Result<
     if !others_forbid && !arrivals().any(|(_, pod)| is_social(pod.shape)) {
         return Ok(());
     }
-    let groups = groups(books, after);
-    let seats = seats(books, after);
-    let mut judged = BTreeSet::new();
+    let in_the_end = (groups(books, after, false), seats(books, after, false));
+    let at_once = (groups(books, after, true), seats(books, after, true));
     for (spot, arrival) in arrivals() {
-        let address = std::sync::Arc::as_ptr(arrival.shape).addr();
-        if !judged.insert((&spot.name, address)) {
-            continue;
+        let allowed = |(groups, seats): &(Vec<Group<'_>>, Vec<Seat<'_>>)| {
+            for spread in arrival.shape.spread.iter().filter(|of| of.when == WhenUnsatisfiable::DoNotSchedule)
+            {
+                is_even(groups, seats, spot, arrival, spread)?;
+            }
+            likes_its_neighbours(books, groups, spot, arrival)
+        };
+        // What goes there at once is judged by what is there now, before anything comes or is drained.
+        if !(arrival.at_once && allowed(&at_once).is_ok()) {
+            allowed(&in_the_end)?;
         }
-        for spread in arrival.shape.spread.iter().filter(|of| of.when == WhenUnsatisfiable::DoNotSchedule) {
-            is_even(&groups, &seats, spot, arrival, spread)?;
-        }
-        likes_its_neighbours(books, &groups, spot, arrival)?;
     }
     Ok(())
 }
 
-fn groups<'a>(books: &'a Books, after: &'a After<'_>) -> Vec<Group<'a>> {
+fn groups<'a>(books: &'a Books, after: &'a After<'_>, at_once: bool) -> Vec<Group<'a>> {
+    let going = if at_once { &after.going_already } else { &after.going };
     let mut groups = Vec::new();
     for ((_, leaving), (shape, nodes)) in &books.shapes {
         for (name, count) in nodes {
             // All pods of a node that goes are gone with it.
-            let Some(node) = books.nodes.get(name).filter(|_| !after.going.contains(name)) else { continue };
+            let Some(node) = books.nodes.get(name).filter(|_| !going.contains(name)) else { continue };
             let (labels, count) = (&node.labels, u64::from(*count));
-            groups.push(Group { shape, labels, node: name, count, leaving: *leaving });
+            groups.push(Group { shape, labels, node: name, count, leaving: *leaving, arrives: None });
         }
     }
     for (spot, arrivals) in &after.by_spot {
-        groups.extend(arrivals.iter().map(|arrival| Group {
+        groups.extend(arrivals.iter().filter(|arrival| arrival.at_once || !at_once).map(|arrival| Group {
             shape: arrival.shape,
             labels: &spot.labels,
             node: &spot.name,
             count: u64::from(arrival.count),
             leaving: false,
+            arrives: Some(arrival.at_once),
         }));
     }
     groups
 }
 
-fn seats<'a>(books: &'a Books, after: &'a After<'_>) -> Vec<Seat<'a>> {
-    let there = books.nodes.values().filter(|node| !after.going.contains(&node.name));
+fn seats<'a>(books: &'a Books, after: &'a After<'_>, at_once: bool) -> Vec<Seat<'a>> {
+    let going = if at_once { &after.going_already } else { &after.going };
+    let there = books.nodes.values().filter(|node| !going.contains(&node.name));
     let there = there.map(|node| Seat { name: &node.name, labels: &node.labels, taints: &node.taints });
-    let come = after.new_spots();
+    let come = after.new_spots().filter(|_| !at_once);
     let come = come.map(|spot| Seat { name: &spot.name, labels: &spot.labels, taints: &spot.taints });
     there.chain(come).collect()
 }
@@ -160,7 +167,8 @@ fn likes_its_neighbours(
     };
     // One of its own pods on the same node is itself.
     let is_itself = |group: &Group<'_>| {
-        std::ptr::eq(group.shape, &raw const **shape)
+        group.arrives == Some(arrival.at_once)
+            && std::ptr::eq(group.shape, &raw const **shape)
             && group.node == &*spot.name
             && group.count == 1
             && arrival.count == 1

@@ -8,19 +8,26 @@
 //! long as one eviction is left, and what it takes is taken from the nodes after it. The budget itself is kept by the
 //! Eviction API, and by [`Ledger::evict`] for each round.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{DisruptionBudget, Name, Pod, PodState, UnhealthyPods};
+use crate::cluster::{DisruptionBudget, Name, Pod, PodShape, PodState, UnhealthyPods};
 
 /// Every budget, and what has been claimed of it.
 #[derive(Clone, Debug)]
 pub struct Ledger<'a> {
     budgets: Vec<(&'a DisruptionBudget, i32)>,
     namespaces: BTreeMap<&'a str, Vec<usize>>,
+    /// The budgets of shapes that many pods share, by address. The shape is kept so that its address stays its own.
+    known: RefCell<BTreeMap<usize, Known>>,
 }
+
+/// A shape, and the places of the budgets that select it.
+type Known = (Arc<PodShape>, Arc<[usize]>);
 
 /// Why a pod cannot be evicted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,21 +63,31 @@ impl<'a> Ledger<'a> {
         for (place, (budget, _)) in budgets.iter().enumerate() {
             namespaces.entry(&budget.namespace).or_default().push(place);
         }
-        Self { budgets, namespaces }
+        Self { budgets, namespaces, known: RefCell::default() }
     }
 
     /// The budgets that select a pod, by their places.
-    pub(crate) fn of(&self, pod: &Pod) -> impl Iterator<Item = usize> {
+    fn of(&self, pod: &Pod) -> Arc<[usize]> {
+        let address = Arc::as_ptr(&pod.shape).addr();
+        if let Some((_, places)) = self.known.borrow().get(&address) {
+            return Arc::clone(places);
+        }
         let namespace = self.namespaces.get(&*pod.shape.namespace).map_or(&[][..], Vec::as_slice);
-        let selects = |budget: &DisruptionBudget| {
-            budget.selector.as_ref().is_some_and(|selector| selector.matches(&pod.shape.labels))
+        let selects = |place: &&usize| {
+            let selector = self.budgets[**place].0.selector.as_ref();
+            selector.is_some_and(|selector| selector.matches(&pod.shape.labels))
         };
-        namespace.iter().copied().filter(move |place| selects(self.budgets[*place].0))
+        let places: Arc<[usize]> = namespace.iter().filter(selects).copied().collect();
+        if Arc::strong_count(&pod.shape) > 1 {
+            let known = (Arc::clone(&pod.shape), Arc::clone(&places));
+            self.known.borrow_mut().insert(address, known);
+        }
+        places
     }
 
     /// Whether any budget selects the pod.
     pub fn covers(&self, pod: &Pod) -> bool {
-        self.of(pod).next().is_some()
+        !self.of(pod).is_empty()
     }
 
     /// What the eviction of a pod costs, whether or not it can be paid.
@@ -85,13 +102,15 @@ impl<'a> Ledger<'a> {
                 return Ok(Cost::Free);
             }
         };
-        let mut places = self.of(pod);
-        let Some(place) = places.next() else { return Ok(Cost::Free) };
-        let others: Vec<usize> = places.collect();
-        if !others.is_empty() {
-            let names = std::iter::once(place).chain(others).map(|place| self.budgets[place].0.name.clone());
-            return Err(Forbidden::Several(names.collect()));
-        }
+        let places = self.of(pod);
+        let place = match places[..] {
+            [] => return Ok(Cost::Free),
+            [place] => place,
+            _ => {
+                let names = places.iter().map(|place| self.budgets[*place].0.name.clone());
+                return Err(Forbidden::Several(names.collect()));
+            }
+        };
         let budget = self.budgets[place].0;
         let unhealthy_is_free = budget.unhealthy == UnhealthyPods::AlwaysAllow
             || (budget.healthy >= budget.desired && budget.desired > 0);

@@ -148,7 +148,7 @@ fn build(
     cluster
 }
 
-fn a_pool(budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
+fn a_pool(kind_of_budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
     let offered = TYPES
         .iter()
         .flat_map(|(kind, cores, price)| ZONES.iter().map(move |zone| offering(kind, zone, *cores, *price)));
@@ -159,7 +159,7 @@ fn a_pool(budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
     pool.scale_down.breaker = 400;
     pool.scale_down.drain.max_surge = min;
     let of = |share| NodeBudget { share: Some(share), ..NodeBudget::default() };
-    pool.scale_down.budgets = match budget {
+    pool.scale_down.budgets = match kind_of_budget {
         0 => vec![of(100)],
         1 => vec![of(500), NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }],
         2 => vec![NodeBudget {
@@ -169,7 +169,7 @@ fn a_pool(budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
         }],
         _ => Vec::new(),
     };
-    pool.scale_down.savings_per_eviction = if budget == 4 { 20_000 } else { 0 };
+    pool.scale_down.savings_per_eviction = if kind_of_budget == 4 { 20_000 } else { 0 };
     pool.limits.min_per_zone = BTreeMap::from([("a".into(), min % 3)]);
     if spare == 1 {
         pool.headroom.push(Headroom {

@@ -12,8 +12,7 @@ impl Planner<'_> {
             if !surveyed.node.interrupted || !matches!(self.fates[index], Fate::Open) {
                 continue;
             }
-            let (zone, at) = (surveyed.zone(), surveyed.at);
-            self.room.packing.remove_node(at);
+            let zone = surveyed.zone();
             if let Some(pool) = self.pool_of(index) {
                 pool.leave(&zone);
             }

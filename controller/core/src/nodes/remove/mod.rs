@@ -19,11 +19,13 @@
 mod balanced;
 mod buy;
 mod drifted;
+mod gates;
 mod interrupted;
 mod memory;
 mod plan;
 mod planner;
 mod pools;
+mod promises;
 mod replaced;
 mod room;
 mod spare;

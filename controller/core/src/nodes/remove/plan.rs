@@ -39,6 +39,8 @@ pub struct Removal {
     pub price: Option<i64>,
     /// Where each of its pods will fit, in the order of their uids.
     pub moves: Vec<Move>,
+    /// Entries of [`RemovalPlan::add`] that are ordered in its place; nodes that are replaced together share them.
+    pub replaced_by: Vec<u32>,
     /// Entries of [`RemovalPlan::add`] whose nodes have to be ready before it is drained.
     pub needs: Vec<u32>,
     /// Uids of the owners that get one replica more before their pod is evicted.

@@ -11,12 +11,10 @@ use super::survey::Surveyed;
 use super::{Input, WhyStays};
 use crate::cluster::{Name, Pod, Readiness};
 use crate::nodes::Place;
-use crate::nodes::add::limits::find;
-use crate::nodes::add::menu;
 use crate::nodes::breaker;
 use crate::nodes::budget::Budgets;
 use crate::nodes::drainability::{self, NodeBlocker};
-use crate::nodes::pdb::{Forbidden, Ledger};
+use crate::nodes::pdb::Ledger;
 use crate::nodes::words::full_name;
 use crate::placement::{ClassId, NodeIx};
 use crate::time::Timestamp;
@@ -47,20 +45,20 @@ pub(super) struct Planner<'a> {
     /// Pods that were moved to each node.
     pub(super) carried: Vec<Vec<&'a Pod>>,
     /// Where the plan for new nodes has placed pods, as far as that is not new itself.
-    promised: BTreeMap<Name, Place>,
+    pub(super) promised: BTreeMap<Name, Place>,
     /// Classes of pods that were promised room, and the node that has it, where others decide on that.
     pub(super) held: Vec<(ClassId, NodeIx)>,
     /// Where each pod was moved last.
-    moved: BTreeMap<&'a Name, NodeIx>,
+    pub(super) moved: BTreeMap<&'a Name, NodeIx>,
     /// Nodes that could be replaced, and may not yet.
     pub(super) candidates: BTreeSet<usize>,
     pub(super) pools: BTreeMap<Name, PoolState<'a>>,
     pub(super) ledger: Ledger<'a>,
     pub(super) room: Room<'a>,
     /// Names of nodes by their number in the packing, and places of those that are ordered by this plan.
-    places: BTreeMap<NodeIx, Place>,
+    pub(super) places: BTreeMap<NodeIx, Place>,
     /// Owners that get one replica more.
-    surging: BTreeSet<Name>,
+    pub(super) surging: BTreeSet<Name>,
     pub(super) shop: Option<Shop>,
     /// The soonest time at which something not told of any node changes.
     wakes: Option<Timestamp>,
@@ -148,75 +146,19 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Room that the plan for new nodes has promised to pods is taken, and the nodes that have it are needed. Nodes that are
-    /// ordered take no pods of nodes that go, but make domains.
-    fn hold_promises(&mut self) {
-        let view = self.input.view;
-        let coming = self.expect_nodes();
-        for placement in &self.input.adding.placements {
-            if !matches!(placement.place, Place::New(..)) {
-                self.promised.insert(placement.pod.clone(), placement.place.clone());
-            }
-            let announced = || view.announced.get(&placement.pod).map(|announced| &announced.shape);
-            let shape = view.pod(&placement.pod).map(|pod| &pod.shape).or_else(announced);
-            let node = match &placement.place {
-                Place::Node(name) => self.room.node(name),
-                place => coming.get(place).copied(),
-            };
-            if let (Some(shape), Some(node)) = (shape, node) {
-                let class = self.room.hold(node, shape, placement.count);
-                if self.room.depends_on_others(class) {
-                    self.held.push((class, node));
-                }
-            }
-            if let Place::Node(name) = &placement.place
-                && let Some(index) = self.index(name)
-            {
-                self.nodes[index].promised = self.nodes[index].promised.saturating_add(placement.count);
-            }
-        }
-        self.held.sort_unstable();
-        self.held.dedup();
-    }
-
-    /// Nodes that were ordered, or are to be, as the plan for new nodes names them.
-    fn expect_nodes(&mut self) -> BTreeMap<Place, NodeIx> {
-        let view = self.input.view;
-        let daemons = menu::daemons(view, &mut self.room.packing);
-        let ordered = view.orders().flat_map(|order| {
-            let place = |number| Place::Order(order.name.clone(), number);
-            (0..order.missing).map(move |number| (place(number), &order.pool, &order.offering))
-        });
-        let new = (0..).zip(&self.input.adding.add).flat_map(|(entry, new)| {
-            (0..new.count).map(move |number| (Place::New(entry, number), &new.pool, &new.offering))
-        });
-        let mut coming = BTreeMap::new();
-        for (place, pool, offering) in ordered.chain(new) {
-            let pool = view.pool(pool);
-            let Some((pool, offering)) = pool.and_then(|pool| Some((pool, find(pool, offering)?))) else {
-                continue;
-            };
-            let packing = &mut self.room.packing;
-            let (state, daemons) = menu::new_node(packing, pool, offering, &daemons, false);
-            let node = packing.come(state);
-            for class in &daemons {
-                packing.put(node, *class, 1);
-            }
-            coming.insert(place, node);
-        }
-        coming
-    }
-
     /// What can be said of a node without trying anything.
     fn judge_nodes(&mut self, kept: &BTreeMap<Name, WhyStays>) {
         for index in 0..self.nodes.len() {
             let surveyed = &self.nodes[index];
             let node = surveyed.node;
+            // The plan for new nodes has found room for their pods.
+            if node.is_draining() || node.interrupted {
+                self.room.packing.remove_node(surveyed.at);
+            }
             if node.is_draining() {
                 self.fates[index] = Fate::Goes;
                 let pods: Vec<&Pod> = surveyed.movers.iter().chain(&surveyed.expendable).copied().collect();
                 self.ledger.reserve(pods);
-                self.room.packing.remove_node(surveyed.at);
                 continue;
             }
             if let Some(why) = self.judge(surveyed).or_else(|| kept.get(&node.name).cloned()) {
@@ -289,72 +231,6 @@ impl<'a> Planner<'a> {
         self.old.unneeded.contains_key(&self.nodes[index].node.uid)
     }
 
-    /// Which owners have to get one replica more before the pods of a node can be evicted; or which pod may not be evicted.
-    pub(super) fn surges(&self, index: usize) -> Result<BTreeSet<Name>, WhyStays> {
-        let surveyed = &self.nodes[index];
-        let most = surveyed.pool.map_or(0, |pool| pool.scale_down.drain.max_surge) as usize;
-        let mut surges = BTreeSet::new();
-        for pod in surveyed.movers.iter().chain(&surveyed.expendable) {
-            let allowed = self.ledger.check(pod);
-            let owner = self.can_surge(pod).filter(|owner| {
-                surges.contains(*owner)
-                    || self.surging.contains(*owner)
-                    || self.surging.len() + surges.len() + (self.input.surging as usize) < most
-            });
-            match (allowed, owner) {
-                (Ok(()), Some(owner)) if self.is_alone(owner) => drop(surges.insert(owner.clone())),
-                (Ok(()), _) => {}
-                (Err(Forbidden::Exhausted { .. }), Some(owner)) => drop(surges.insert(owner.clone())),
-                (Err(why), _) => return Err(WhyStays::Forbidden { pod: full_name(pod), why }),
-            }
-        }
-        Ok(surges)
-    }
-
-    /// The owner of a pod, where it can have one pod more beside it.
-    fn can_surge(&self, pod: &'a Pod) -> Option<&'a Name> {
-        let owner = &pod.owner.as_ref()?.uid;
-        let workload = self.input.workloads.get(owner)?;
-        (workload.can_surge() && pod.shape.volumes.is_empty()).then_some(owner)
-    }
-
-    fn is_alone(&self, owner: &Name) -> bool {
-        self.input.workloads.get(owner).is_some_and(|workload| workload.replicas == 1)
-    }
-
-    /// What keeps a node that is not needed: time, growth, budgets, and what other nodes have claimed.
-    pub(super) fn gate(&mut self, index: usize, why: &WhyRemoved) -> Result<(), WhyStays> {
-        let since = self.unneeded_since(index);
-        let now = self.now;
-        let Some(pool) = self.nodes[index].pool.and_then(|pool| self.pools.get(&pool.name)) else {
-            return Err(WhyStays::Node(NodeBlocker::NoPool(None)));
-        };
-        let needs = pool.pool.scale_down.unneeded_for;
-        if since + needs > now {
-            return Err(WhyStays::Unneeded { since, needs });
-        }
-        let is_new_need = matches!(why, WhyRemoved::Drifted(_));
-        if let Some(until) = pool.cooling_until.filter(|_| !is_new_need) {
-            return Err(WhyStays::CoolingDown { until });
-        }
-        if let Some(reason) = why.budget_reason() {
-            pool.budgets.allows(reason).map_err(WhyStays::Budget)?;
-        }
-        self.surges(index).map(drop)
-    }
-
-    /// The gates that can be asked before anything is tried.
-    pub(super) fn passes(&mut self, index: usize, why: &WhyRemoved) -> Result<(), WhyStays> {
-        self.surges(index)?;
-        self.gate(index, why)
-    }
-
-    /// Whether the zone of a node can do with one less.
-    pub(super) fn minimum(&self, index: usize) -> Result<(), WhyStays> {
-        let pool = self.nodes[index].pool.and_then(|pool| self.pools.get(&pool.name));
-        pool.map_or(Ok(()), |pool| pool.minimum(&self.nodes[index].zone()))
-    }
-
     /// What the plan has taken of the pool of a node.
     pub(super) fn pool_of(&mut self, index: usize) -> Option<&mut PoolState<'a>> {
         let pool = self.nodes[index].pool?;
@@ -385,14 +261,22 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Lets a node go.
-    pub(super) fn goes(&mut self, index: usize, why: WhyRemoved, needs: Vec<u32>) {
+    /// Takes what the evictions of a node cost of the budgets of its pods; says which owners get one replica more.
+    pub(super) fn claim(&mut self, index: usize) -> BTreeSet<Name> {
         let surges = self.surges(index).unwrap_or_default();
-        let surveyed = &self.nodes[index];
         let surges_for = |pod: &&&Pod| pod.owner.as_ref().is_some_and(|owner| surges.contains(&owner.uid));
+        let surveyed = &self.nodes[index];
         let evicted = surveyed.movers.iter().chain(&surveyed.expendable);
         let evicted: Vec<&Pod> = evicted.filter(|pod| !surges_for(pod)).copied().collect();
         self.ledger.reserve(evicted);
+        self.surging.extend(surges.iter().cloned());
+        surges
+    }
+
+    /// Lets a node go.
+    pub(super) fn goes(&mut self, index: usize, why: WhyRemoved, replaced_by: Vec<u32>) {
+        let surges = self.claim(index);
+        let surveyed = &self.nodes[index];
         if let Some(pool) = surveyed.pool.and_then(|pool| self.pools.get_mut(&pool.name))
             && why.budget_reason().is_some()
         {
@@ -404,10 +288,10 @@ impl<'a> Planner<'a> {
             why,
             price: surveyed.price,
             moves: Vec::new(),
-            needs,
+            needs: replaced_by.clone(),
+            replaced_by,
             surges: surges.iter().cloned().collect(),
         });
-        self.surging.extend(surges);
         self.fates[index] = Fate::Goes;
     }
 

@@ -75,20 +75,26 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Nodes that can be replaced, those first of which most is paid for nothing.
+    /// Nodes that can be replaced, those first of which most is paid for nothing; no more than a set may have.
     fn swappable(&mut self, pool: &Name) -> Vec<usize> {
         let mut nodes: Vec<(Reverse<i128>, usize)> = Vec::new();
         for index in self.open(pool) {
             let Some(price) = self.nodes[index].price else { continue };
-            if let Err(why) = self.surges(index) {
-                self.fates[index] = Fate::Stays(why);
-                continue;
-            }
             let idle = 1000 - self.utilization(index).clamp(0, 1000);
             nodes.push((Reverse(i128::from(price) * i128::from(idle)), index));
         }
         nodes.sort_unstable();
-        nodes.into_iter().map(|(_, index)| index).collect()
+        let mut found = Vec::new();
+        for (_, index) in nodes {
+            match self.surges(index) {
+                Ok(_) => found.push(index),
+                Err(why) => self.fates[index] = Fate::Stays(why),
+            }
+            if found.len() == LARGEST {
+                break;
+            }
+        }
+        found
     }
 
     /// The set that saves most.
@@ -168,13 +174,18 @@ impl<'a> Planner<'a> {
 
     /// Replaces a set. False where a gate holds one of its nodes; then nothing is changed.
     fn swap(&mut self, pool: &Name, members: &[usize]) -> bool {
+        let before = (self.ledger.clone(), self.surging.clone());
         for index in members {
             let why = WhyRemoved::Replaced { nodes: 0, by: 0, saving: 0 };
             if let Err(why) = self.gate(*index, &why) {
                 self.fates[*index] = Fate::Stays(why);
+                (self.ledger, self.surging) = before;
                 return false;
             }
+            // The next one finds what this one leaves.
+            self.claim(*index);
         }
+        (self.ledger, self.surging) = before;
         let mark = self.room.mark();
         let Some(swap) = self.find_swap(pool, members) else {
             self.room.undo(mark);

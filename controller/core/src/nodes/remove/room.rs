@@ -73,6 +73,12 @@ impl<'a> Room<'a> {
         self.classes(pod).seeking
     }
 
+    /// Puts a pod back on the node that it is on.
+    pub(super) fn stay(&mut self, node: NodeIx, pod: &Pod) {
+        let class = self.classes(pod).residing;
+        self.packing.put(node, class, 1);
+    }
+
     /// Whether pods elsewhere decide where a class may be.
     pub(super) fn depends_on_others(&self, class: ClassId) -> bool {
         let tables = &self.packing.tables;

@@ -25,10 +25,11 @@ impl<'a> Planner<'a> {
     /// Nodes to keep, since pods of theirs would break a rule in the end. Where that would not do, or `gently` is not asked
     /// for, all nodes with pods whose place depends on others.
     pub(super) fn broken(&mut self, gently: bool) -> BTreeMap<Name, WhyStays> {
+        self.return_those_set_aside();
         let mut broken = BTreeMap::new();
         let mut blames_no_node = false;
         for index in 0..self.nodes.len() {
-            if !self.goes_by_choice(index) && !matches!(self.fates[index], Fate::Aside(_)) {
+            if !self.goes_by_choice(index) {
                 continue;
             }
             for pod in self.nodes[index].movers.clone() {
@@ -47,6 +48,27 @@ impl<'a> Planner<'a> {
             broken.extend(self.all_that_depend());
         }
         broken
+    }
+
+    /// Nodes that were set aside are still there when the others go, with their pods.
+    fn return_those_set_aside(&mut self) {
+        for index in 0..self.nodes.len() {
+            if !matches!(self.fates[index], Fate::Aside(_)) {
+                continue;
+            }
+            let at = self.nodes[index].at;
+            self.room.packing.return_node(at);
+            for pod in self.nodes[index].movers.clone() {
+                if let Some(node) = self.place_of(pod) {
+                    let class = self.room.seeking_of(pod);
+                    self.room.packing.take(node, class, 1);
+                }
+                self.room.stay(at, pod);
+            }
+            for pod in self.nodes[index].expendable.clone() {
+                self.room.stay(at, pod);
+            }
+        }
     }
 
     /// Whether this plan removes a node that nobody takes away.
@@ -73,7 +95,7 @@ impl<'a> Planner<'a> {
     fn all_that_depend(&mut self) -> BTreeMap<Name, WhyStays> {
         let mut kept = BTreeMap::new();
         for index in 0..self.nodes.len() {
-            if !self.goes_by_choice(index) && !matches!(self.fates[index], Fate::Aside(_)) {
+            if !self.goes_by_choice(index) {
                 continue;
             }
             for pod in self.nodes[index].movers.clone() {
