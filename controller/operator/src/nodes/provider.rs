@@ -2,11 +2,11 @@
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use plimsoll_api::v1alpha1::{
-    CapacityType, ExternalGrpcProvider, KwokInstanceType, KwokProvider, NodeProvider,
+    CapacityType, KwokInstanceType, KwokProvider, NodeProvider,
 };
 use plimsoll_core::quantity::Quantity;
 use plimsoll_providers::{
-    Catalogue, CloudQuota, ExternalGrpcConfig, InstanceType, KwokConfig, Price, ProviderConfig, Resources,
+    Catalogue, CloudQuota, InstanceType, KwokConfig, Price, ProviderConfig, Resources,
     Rule,
 };
 
@@ -17,7 +17,9 @@ use plimsoll_providers::{
 pub(crate) fn config(provider: &NodeProvider) -> Result<ProviderConfig, String> {
     match (&provider.kwok, &provider.external_grpc) {
         (Some(kwok), None) => Ok(ProviderConfig::Kwok(kwok_config(kwok)?)),
-        (None, Some(grpc)) => Ok(ProviderConfig::ExternalGrpc(grpc_config(grpc)?)),
+        (None, Some(_)) => Err("spec.provider.externalGrpc: the operator cannot mark nodes that join by themselves yet, so \
+                               it orders none: use kwok"
+            .to_owned()),
         _ => Err("spec.provider: set exactly one of kwok and externalGrpc".to_owned()),
     }
 }
@@ -83,16 +85,4 @@ fn price(field: &str, quantity: &ApiQuantity) -> Result<Price, String> {
     let parsed = Quantity::parse(&quantity.0).map_err(|error| format!("{field}: {error}"))?;
     let micros = u64::try_from(parsed.nano() / 1000).map_err(|_| format!("{field}: must be at least 0"))?;
     Ok(Price::from_micros(micros))
-}
-
-fn grpc_config(grpc: &ExternalGrpcProvider) -> Result<ExternalGrpcConfig, String> {
-    if grpc.tls.is_some() {
-        return Err(
-            "spec.provider.externalGrpc.tls: not served yet; leave it out and keep the server within the \
-                    operator's pod or network policy"
-                .to_owned(),
-        );
-    }
-    let timeout = format!("{}s", grpc.timeout_seconds);
-    Ok(ExternalGrpcConfig { timeout, ..ExternalGrpcConfig::plain(grpc.address.clone()) })
 }
