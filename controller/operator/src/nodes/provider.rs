@@ -1,13 +1,10 @@
 //! A pool's provider, as `plimsoll-providers` takes it.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
-use plimsoll_api::v1alpha1::{
-    CapacityType, KwokInstanceType, KwokProvider, NodeProvider,
-};
+use plimsoll_api::v1alpha1::{CapacityType, KwokInstanceType, KwokProvider, NodeProvider};
 use plimsoll_core::quantity::Quantity;
 use plimsoll_providers::{
-    Catalogue, CloudQuota, InstanceType, KwokConfig, Price, ProviderConfig, Resources,
-    Rule,
+    Catalogue, CloudQuota, InstanceType, KwokConfig, Price, ProviderConfig, Resources, Rule,
 };
 
 /// The configuration of a provider.
@@ -17,9 +14,11 @@ use plimsoll_providers::{
 pub(crate) fn config(provider: &NodeProvider) -> Result<ProviderConfig, String> {
     match (&provider.kwok, &provider.external_grpc) {
         (Some(kwok), None) => Ok(ProviderConfig::Kwok(kwok_config(kwok)?)),
-        (None, Some(_)) => Err("spec.provider.externalGrpc: the operator cannot mark nodes that join by themselves yet, so \
+        (None, Some(_)) => {
+            Err("spec.provider.externalGrpc: the operator cannot mark nodes that join by themselves yet, so \
                                it orders none: use kwok"
-            .to_owned()),
+                .to_owned())
+        }
         _ => Err("spec.provider: set exactly one of kwok and externalGrpc".to_owned()),
     }
 }
