@@ -2,8 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader, Seek, SeekFrom},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,17 +16,19 @@ use serde::Deserialize;
 pub struct Audit {
     path: PathBuf,
     from: u64,
+    /// The file that was written to at that moment; kube-apiserver begins a new one each 100 MB.
+    file: Option<u64>,
 }
 
 impl Audit {
     pub(crate) fn whole(path: PathBuf) -> Self {
-        Self { path, from: 0 }
+        Self { path, from: 0, file: None }
     }
 
     /// The part that is written from now on.
     pub fn from_now(&self) -> Result<Self> {
-        let from = std::fs::metadata(&self.path).with_context(|| self.path.display().to_string())?.len();
-        Ok(Self { path: self.path.clone(), from })
+        let file = fs::metadata(&self.path).with_context(|| self.path.display().to_string())?;
+        Ok(Self { path: self.path.clone(), from: file.len(), file: Some(file.ino()) })
     }
 
     /// The file.
@@ -37,15 +40,38 @@ impl Audit {
     ///
     /// A watch appears twice: when it started to answer (stage `ResponseStarted`) and when it ended.
     pub fn events(&self) -> Result<Vec<AuditEvent>> {
-        let mut file = File::open(&self.path).with_context(|| self.path.display().to_string())?;
-        file.seek(SeekFrom::Start(self.from))?;
         let mut events = Vec::new();
-        for line in BufReader::new(file).lines() {
-            // The last line may be half written.
-            let Ok(event) = serde_json::from_str(&line?) else { continue };
-            events.push(event);
+        for (number, path) in self.files()?.iter().enumerate() {
+            let mut file = File::open(path).with_context(|| path.display().to_string())?;
+            if number == 0 {
+                file.seek(SeekFrom::Start(self.from))?;
+            }
+            for line in BufReader::new(file).lines() {
+                // The last line may be half written.
+                let Ok(event) = serde_json::from_str(&line?) else { continue };
+                events.push(event);
+            }
         }
         Ok(events)
+    }
+
+    /// The file that was written to at first, and those that followed it.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let is_first = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| Some(file.ino()) == self.file);
+        if self.file.is_none() || is_first(&self.path) {
+            return Ok(vec![self.path.clone()]);
+        }
+        // Older ones have their time in their name: audit-2026-11-25T17-55-01.123.log.
+        let folder = self.path.parent().context("an audit log in no folder")?;
+        let mut files: Vec<_> = fs::read_dir(folder)?
+            .map(|file| Ok(file?.path()))
+            .filter(|path| path.as_ref().is_ok_and(|path| is_older(path, &self.path)))
+            .collect::<Result<_>>()?;
+        files.sort();
+        let first = files.iter().position(is_first).context("the audit log was rotated away")?;
+        files.drain(..first);
+        files.push(self.path.clone());
+        Ok(files)
     }
 
     /// The requests of this user, for example `system:serviceaccount:shop:reader`.
@@ -54,6 +80,13 @@ impl Audit {
         events.retain(|event| event.user.username == user);
         Ok(events)
     }
+}
+
+/// Whether `path` is a part of the log at `log` that is written to no more.
+fn is_older(path: &Path, log: &Path) -> bool {
+    let stem = log.file_stem().unwrap_or_default().to_string_lossy();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(&format!("{stem}-")) && path.extension() == log.extension()
 }
 
 /// One request.
@@ -140,4 +173,36 @@ pub struct AuditStatus {
     /// The HTTP status code.
     #[serde(default)]
     pub code: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(uri: &str) -> String {
+        format!(
+            "{{\"stage\":\"ResponseComplete\",\"verb\":\"get\",\"requestURI\":\"{uri}\",\"user\":{{}}}}\n"
+        )
+    }
+
+    #[test]
+    fn a_log_that_was_begun_anew_is_read_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let older = |time: &str| folder.path().join(format!("audit-{time}.log"));
+        fs::write(older("2026-11-25T16-00-00.000"), line("/long-ago")).unwrap();
+        fs::write(&path, line("/before")).unwrap();
+        let audit = Audit::whole(path.clone()).from_now().unwrap();
+        fs::write(&path, line("/before") + &line("/a")).unwrap();
+        let asked = || -> Vec<String> {
+            audit.events().unwrap().into_iter().map(|event| event.request_uri).collect()
+        };
+        assert_eq!(asked(), ["/a"]);
+        fs::rename(&path, older("2026-11-25T17-00-00.000")).unwrap();
+        fs::write(&path, line("/b")).unwrap();
+        assert_eq!(asked(), ["/a", "/b"]);
+        fs::rename(&path, older("2026-11-25T18-00-00.000")).unwrap();
+        fs::write(&path, line("/c")).unwrap();
+        assert_eq!(asked(), ["/a", "/b", "/c"]);
+    }
 }
