@@ -1,8 +1,7 @@
 //! The kubelets of the bed's nodes, as far as metrics-server asks them.
 //!
-//! kwok evaluates an expression for each value of each container, which for 20,000 pods takes more than the machine
-//! has. Here a node says what it would say of pods that all use the same, a little more and less than half of what they
-//! request.
+//! kwok evaluates an expression for each value of each container at each scrape, beside all that is measured. Here a node
+//! says what it would say of pods that all use the same, a little more and less than half of what they request.
 
 use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
