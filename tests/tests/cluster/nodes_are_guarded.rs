@@ -274,7 +274,6 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
         (nodes, "patch plimsoll.dev podscalers/status -", false),
         (nodes, "patch plimsoll.dev capacitypools -", false),
         (nodes, "update coordination.k8s.io leases plimsoll-operator", false),
-        (nodes, "patch - configmaps plimsoll-memory-0", false),
         (nodes, "get - secrets cloud-tls", false),
     ];
     let reviews: Api<SubjectAccessReview> = Api::all(scene.client.clone());
