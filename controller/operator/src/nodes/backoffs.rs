@@ -4,16 +4,19 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use plimsoll_api::v1alpha1::{self as api, AvoidedOffering};
+use plimsoll_api::v1alpha1::AvoidedOffering;
 use plimsoll_core::{
-    cluster::{CapacityType, Name, OfferingKey},
+    cluster::{Name, OfferingKey},
     nodes::backoff::{Backoff, Failures, OfferingError},
     time::Timestamp,
 };
 use plimsoll_observe::{from_core_time, observe_time};
 use plimsoll_providers::ProviderError;
 
-use super::world::World;
+use super::{
+    keys::{capacity_type, offering_key},
+    world::World,
+};
 
 /// As many as a status may have.
 const MOST_SHOWN: usize = 100;
@@ -82,10 +85,7 @@ impl Backoffs {
         AvoidedOffering {
             instance_type: key.instance_type.to_string(),
             zone: key.zone.to_string(),
-            capacity_type: match key.capacity_type {
-                CapacityType::OnDemand => api::CapacityType::OnDemand,
-                CapacityType::Spot => api::CapacityType::Spot,
-            },
+            capacity_type: capacity_type(key.capacity_type),
             reason: word(failures.error).to_owned(),
             message: self.messages.get(&(pool.into(), key.clone())).cloned().unwrap_or_default(),
             failures: i32::try_from(failures.count).unwrap_or(i32::MAX),
@@ -106,14 +106,7 @@ pub(crate) fn offering_error(error: &ProviderError) -> Option<OfferingError> {
 }
 
 fn key_of(avoided: &AvoidedOffering) -> OfferingKey {
-    OfferingKey {
-        instance_type: avoided.instance_type.as_str().into(),
-        zone: avoided.zone.as_str().into(),
-        capacity_type: match avoided.capacity_type {
-            api::CapacityType::OnDemand => CapacityType::OnDemand,
-            api::CapacityType::Spot => CapacityType::Spot,
-        },
-    }
+    offering_key(&avoided.instance_type, &avoided.zone, avoided.capacity_type)
 }
 
 fn failures_of(avoided: &AvoidedOffering) -> Failures {

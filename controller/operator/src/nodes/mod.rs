@@ -7,6 +7,7 @@ mod drains;
 mod feed;
 mod fulfil;
 mod kept;
+mod keys;
 mod kinds;
 mod metrics;
 mod order;

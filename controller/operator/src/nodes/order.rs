@@ -6,10 +6,10 @@ use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Ob
 use kube::{Api, api::PostParams};
 use plimsoll_api::{
     NodeOrder,
-    v1alpha1::{self as api, CapacityPoolSpec, NodeOrderSpec, OrderedOffering, PlannedFor},
+    v1alpha1::{CapacityPoolSpec, NodeOrderSpec, OrderedOffering, PlannedFor},
 };
 use plimsoll_core::{
-    cluster::{CAPACITY_POOL, CapacityType, NODE_ORDER, OwnerKind},
+    cluster::{CAPACITY_POOL, NODE_ORDER, OwnerKind},
     nodes::{NewNodes, NodePlan, Place, remove::RemovalPlan},
     time::Timestamp,
 };
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::{
     fulfil::key,
+    keys::capacity_type,
     planner::{Planner, summary},
 };
 use crate::targets::WRITE_TIME;
@@ -103,10 +104,7 @@ impl Planner {
             offering: OrderedOffering {
                 instance_type: new.offering.instance_type.to_string(),
                 zone: new.offering.zone.to_string(),
-                capacity_type: match new.offering.capacity_type {
-                    CapacityType::OnDemand => api::CapacityType::OnDemand,
-                    CapacityType::Spot => api::CapacityType::Spot,
-                },
+                capacity_type: capacity_type(new.offering.capacity_type),
                 price: price(new.price),
                 node_group: Some(id.0.clone()),
             },

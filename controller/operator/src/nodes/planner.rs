@@ -243,8 +243,7 @@ impl Planner {
             .filter_map(|(_, pool)| pool.as_ref().as_ref().ok())
             .map(|pool| pool.spec.priority_cutoff);
         self.world.set_cut_off(cut_off.min().unwrap_or(-10));
-        let names: BTreeSet<&String> = pools.iter().map(|(name, _)| name).collect();
-        self.polls.keep_only(|name| names.contains(&name.to_owned()));
+        self.polls.keep_only(|name| self.world.pools.contains_key(name));
         let known = self.world.view.pools().map(|pool| pool.name.clone());
         let gone: Vec<_> = known.filter(|name| !self.world.pools.contains_key(&**name)).collect();
         for name in gone {

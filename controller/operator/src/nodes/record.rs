@@ -6,7 +6,7 @@ use plimsoll_api::{
     v1alpha1::{self as api, NodeOrderStatus, OrderPhase},
 };
 use plimsoll_core::{
-    cluster::{CapacityType, Name, OfferingKey, Order},
+    cluster::{Name, OfferingKey, Order},
     orders::{
         Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered, Seen,
     },
@@ -15,7 +15,7 @@ use plimsoll_core::{
 use plimsoll_observe::{from_core_time, observe_time};
 use plimsoll_providers::{FailureKind, InstanceState, Inventory, OfferingId, OrderKey};
 
-use super::world::World;
+use super::{keys::offering_key, world::World};
 
 /// What the record of an order says.
 pub(crate) fn state(order: &NodeOrder) -> OrderState {
@@ -43,14 +43,7 @@ pub(crate) fn count(order: &NodeOrder) -> u32 {
 /// What was ordered.
 pub(crate) fn offering(order: &NodeOrder) -> OfferingKey {
     let ordered = &order.spec.offering;
-    OfferingKey {
-        instance_type: ordered.instance_type.as_str().into(),
-        zone: ordered.zone.as_str().into(),
-        capacity_type: match ordered.capacity_type {
-            api::CapacityType::OnDemand => CapacityType::OnDemand,
-            api::CapacityType::Spot => CapacityType::Spot,
-        },
-    }
+    offering_key(&ordered.instance_type, &ordered.zone, ordered.capacity_type)
 }
 
 /// The nodes of an order that are still to come, as the planner wants to know them; None when there are none.
