@@ -187,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn among_equals_the_first_metric_gives_the_name() {
+        for algorithm in BOTH {
+            let input = with(algorithm, &[Some(200)])
+                .metric(external(ValueTarget::AverageValue(100)), Reading::Value(600));
+            let decision = decided(&input);
+            assert_eq!(decision.recommendation, Some(6));
+            let expected = "the HPA was able to successfully calculate a replica count from pods metric rps";
+            assert_eq!(active(&decision), (true, ConditionReason::ValidMetricFound, expected));
+        }
+    }
+
+    #[test]
     fn among_zeros_the_last_metric_gives_the_name() {
         for algorithm in BOTH {
             let mut input =

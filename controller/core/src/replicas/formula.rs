@@ -185,6 +185,7 @@ mod tests {
             ("web.ratio > 2 || !(jobs.value == 250) ? web.replicas : 2", 2),
             ("web.value >= 90 && web.value <= 90 && jobs.target == 100 && jobs.value < 1e3 ? 5 : 1", 5),
             ("jobs.replicas - web.replicas", 0),
+            ("5 + -jobs.ratio", 3),
             ("2.000001", 3),
             ("9 * 1e12", i32::MAX),
         ] {
@@ -236,6 +237,10 @@ mod tests {
         assert_eq!(fits(&format!("{}1", "true ? 1 : ".repeat(5))), Ok(1));
         let nested = fits(&format!("{}1{}", "(".repeat(6), ")".repeat(6)));
         assert_eq!(nested, Err("is nested 6 deep, brackets and `?` together; 5 are possible".to_owned()));
+        assert_eq!(fits(&format!("(1){}", " + (1)".repeat(12))), Ok(13), "side by side is not nested");
+        assert_eq!(fits(&format!("{}1", " ".repeat(511))), Ok(1));
+        let long = fits(&format!("{}1", " ".repeat(600)));
+        assert_eq!(long, Err("has 601 bytes; it may have 512".to_owned()));
         for text in ["1 +".repeat(200), "!".repeat(300), "-".repeat(100), format!("1{}", "+1".repeat(100))] {
             let error = fits(&text).expect_err("is too large");
             assert!(error.contains("possible") || error.contains("may have 512"), "{error}");

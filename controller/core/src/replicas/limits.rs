@@ -158,6 +158,7 @@ mod tests {
             assert_eq!(limited(&at(10, 1, 100), 50), (20, ScaleUpLimit, true));
             assert_eq!(limited(&at(10, 1, 20), 50), (20, TooManyReplicas, true));
             assert_eq!(limited(&at(10, 1, 15), 50), (15, TooManyReplicas, true));
+            assert_eq!(limited(&at(10, 1, 15), 15), (15, DesiredWithinRange, false), "the bound itself");
             assert_eq!(limited(&at(10, 5, 15), 1), (5, TooFewReplicas, true));
             assert_eq!(
                 limited(&at(10, 1, 100), 1),
@@ -189,7 +190,13 @@ mod tests {
                 "the bound, when both are equal"
             );
             assert_eq!(limited(&at(10, 1, 12), 50), (12, TooManyReplicas, true));
+            assert_eq!(limited(&at(10, 1, 12), 12), (12, DesiredWithinRange, false), "the bound itself");
             assert_eq!(limited(&at(10, 1, 100), 3), (8, ScaleDownLimit, true));
+            assert_eq!(
+                limited(&at(10, 1, 100), 8),
+                (8, DesiredWithinRange, false),
+                "as far as the policy allows"
+            );
             assert_eq!(
                 limited(&at(10, 8, 100), 3),
                 (8, TooFewReplicas, true),

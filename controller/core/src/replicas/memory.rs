@@ -269,6 +269,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_event_as_old_as_the_longest_period_is_not_outdated_for_hpa() {
+        let mut input = input(Hpa137, 1);
+        let behavior = input.policy.behavior();
+        behavior.scale_up.policies = vec![RatePolicy::pods(1, 60)];
+        let mut memory = Memory::default();
+        memory.remember_rescale(Rules::of(Hpa137), behavior, (1, 2), ago(60));
+        memory.remember_rescale(Rules::of(Hpa137), behavior, (2, 4), NOW);
+        let events: Vec<_> = memory.scale_ups.iter().map(|event| (event.change, event.outdated)).collect();
+        assert_eq!(events, [(1, false), (2, false)]);
+    }
+
     /// Without the mark the event of 100 s ago would be kept, since the period is longer now.
     #[test]
     fn an_event_that_was_outdated_once_stays_so() {
@@ -298,6 +310,10 @@ mod tests {
         assert_eq!(json, r#"{"recs":[[3,1000000000]],"ups":[[2,1000000000],[2,1000000000,true]]}"#);
         assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), memory);
         assert_eq!(serde_json::from_str::<Memory>("{}").unwrap(), Memory::default());
+        let failing = Memory { failures: 2, ..Memory::default() };
+        let json = serde_json::to_string(&failing).unwrap();
+        assert_eq!(json, r#"{"recs":[],"fails":2}"#);
+        assert_eq!(serde_json::from_str::<Memory>(&json).unwrap(), failing);
     }
 
     /// Both directions by the longest period of either, here 60 s.

@@ -232,6 +232,18 @@ mod tests {
             let (decision, _) = decide(&input, &Memory::default());
             let reason = RescaleReason::MetricAboveTarget("external metric queue(nil)".to_owned());
             assert_eq!((decision.desired, decision.reason.clone()), (6, reason), "policies allow 4 only");
+
+            input.policy.behavior().scale_up.policies = vec![RatePolicy::pods(9, 60)];
+            for (min_replicas, desired) in [(6, 9), (9, 9)] {
+                input.policy.min_replicas = min_replicas;
+                let (decision, _) = decide(&input, &Memory::default());
+                assert_eq!(decision.desired, desired, "what is wanted is no less than {min_replicas}");
+                assert!(
+                    decision.limits.iter().all(|limit| limit.kind != LimitKind::Min),
+                    "{:?}",
+                    decision.limits
+                );
+            }
         }
     }
 

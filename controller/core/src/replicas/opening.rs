@@ -79,6 +79,22 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_keeps_a_workload_asleep_only_at_a_maximum_of_zero() {
+        for algorithm in BOTH {
+            let mut input = input(algorithm, 0).metric(external(ValueTarget::Value(1)), Reading::Value(0));
+            (input.policy.min_replicas, input.scaled_to_zero) = (0, true);
+            let of = |max_replicas| Bounds {
+                min_replicas: 0,
+                max_replicas,
+                min_from: None,
+                max_from: Some("night".to_owned()),
+            };
+            assert_eq!(opening(&input, &of(0)), Opening::Asleep { schedule: "night".to_owned() });
+            assert_eq!(opening(&input, &of(3)), Opening::Metrics);
+        }
+    }
+
+    #[test]
     fn out_of_bounds_is_no_matter_of_metrics() {
         for algorithm in BOTH {
             let reason = RescaleReason::AboveMaxReplicas;

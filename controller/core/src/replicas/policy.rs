@@ -353,3 +353,32 @@ impl Default for Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::NOW;
+    use super::*;
+
+    #[test]
+    fn a_policy_that_cannot_be_meant_names_its_field() {
+        let policy = Policy { min_replicas: 2, max_replicas: 7, ..Policy::default() };
+        assert_eq!(policy.check(), Ok(()));
+        let bounds = policy.bounds(NOW).map(|bounds| (bounds.min_replicas, bounds.max_replicas));
+        assert_eq!(bounds, Ok((2, 7)));
+
+        let unclear = Policy { formula: Some("web.replicas".to_owned()), ..policy.clone() };
+        assert_eq!(unclear.check().map_err(|invalid| invalid.field), Err("spec.formula".to_owned()));
+        let schedule = Schedule {
+            name: "night".to_owned(),
+            start: "0 25 * * *".to_owned(),
+            end: "0 6 * * *".to_owned(),
+            time_zone: "Etc/UTC".to_owned(),
+            min_replicas: None,
+            max_replicas: Some(1),
+        };
+        let unclear = Policy { schedules: vec![schedule], ..policy };
+        let field = Err("spec.schedules[0].start".to_owned());
+        assert_eq!(unclear.check().map_err(|invalid| invalid.field), field);
+        assert_eq!(unclear.bounds(NOW).map(drop).map_err(|invalid| invalid.field), field.map(drop));
+    }
+}

@@ -207,6 +207,21 @@ mod tests {
         assert_eq!(up(Plimsoll1, 10, &rules, &[]), i32::MAX);
     }
 
+    /// Half of eight is four pods.
+    #[test]
+    fn of_policies_that_allow_the_same_the_first_is_named() {
+        for algorithm in BOTH {
+            for select in [SelectPolicy::Max, SelectPolicy::Min] {
+                for policies in [[FOUR_PODS, HALF], [HALF, FOUR_PODS]] {
+                    let (input, rules) = (input(algorithm, 8), rules(select, &policies));
+                    let (context, memory) = (context(&input), Memory::default());
+                    assert_eq!(highest(&context, &memory, &rules).policy, Some(policies[0]));
+                    assert_eq!(lowest(&context, &memory, &rules).policy, Some(policies[0]));
+                }
+            }
+        }
+    }
+
     #[test]
     fn it_says_when_the_budget_grows_again() {
         for algorithm in BOTH {

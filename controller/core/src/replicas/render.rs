@@ -193,3 +193,21 @@ impl fmt::Display for Event {
         write!(f, "{} {}: {}", self.kind, self.reason, self.message)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PodCounts, fixtures::pods_metric};
+
+    #[test]
+    fn only_pods_that_there_are_are_counted() {
+        let some = PodCounts { ready: 2, unready: 1, missing: 0, ignored: 3, stale: 0 };
+        assert_eq!(some.to_string(), "2 ready, 1 unready, 3 ignored");
+        let all = PodCounts { ready: 0, unready: 0, missing: 4, ignored: 0, stale: 4 };
+        assert_eq!(all.to_string(), "0 ready, 4 missing (4 stale)");
+    }
+
+    #[test]
+    fn a_metric_is_called_as_in_conditions() {
+        assert_eq!(pods_metric(1).to_string(), "pods metric rps");
+    }
+}

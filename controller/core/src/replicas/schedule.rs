@@ -249,4 +249,13 @@ mod tests {
             assert_eq!(window.at(Timestamp::from_millis(now)), State { open: false, until: None });
         }
     }
+
+    #[test]
+    fn what_comes_on_a_leap_day_only_is_looked_back_for() {
+        let leap = schedule("0 12 29 2 *", "0 0 29 2 *", "Etc/UTC");
+        table(&leap, &[("2026-11-25T00:00:00Z", true, "2028-02-29T00:00:00Z")]);
+        // 2100 has no such day, so the window was closed too long ago to be found: it is known to have opened.
+        let daily = schedule("0 8 * * *", "0 0 29 2 *", "Etc/UTC");
+        table(&daily, &[("2103-01-01T12:00:00Z", true, "2103-01-02T08:00:00Z")]);
+    }
 }

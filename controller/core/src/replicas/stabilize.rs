@@ -150,6 +150,26 @@ mod tests {
         (found.replicas, found.reason)
     }
 
+    /// An entry is old only once it has left both windows; HPA writes over the last old one.
+    #[test]
+    fn an_entry_is_overwritten_once_it_has_left_both_windows() {
+        let mut input = with_windows(input(super::super::Algorithm::Hpa137, 5), None, None);
+        for (up, down, age, left) in [
+            (300, 60, 100, 2),
+            (300, 60, 300, 2),
+            (300, 60, 400, 1),
+            (60, 300, 100, 2),
+            (60, 300, 300, 2),
+            (60, 300, 400, 1),
+        ] {
+            input = with_windows(input, Some(up), Some(down));
+            let mut memory = memory(&[(5, age)]);
+            let behavior = input.policy.behavior.clone().expect("has behavior");
+            stabilize(&context(&input), &behavior, &mut memory, 5);
+            assert_eq!(memory.recommendations.len(), left, "{up} s and {down} s, an entry of {age} s");
+        }
+    }
+
     /// Trap 1.12 #10: the legacy window includes its end, the one of `behavior` does not.
     #[test]
     fn the_two_kinds_of_windows_end_differently() {

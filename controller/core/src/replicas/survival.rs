@@ -139,6 +139,12 @@ mod tests {
         assert_eq!(desired(&queue(Hpa137, 50), &stored), 14, "HPA gives it again");
     }
 
+    #[test]
+    fn a_recommendation_as_old_as_the_window_is_no_longer_in_it() {
+        assert_eq!(desired(&queue(Plimsoll1, 3), &memory(&[(3, 60)], &[])), 10, "seeded");
+        assert_eq!(desired(&queue(Plimsoll1, 3), &memory(&[(3, 59)], &[])), 3);
+    }
+
     /// Without the seed nothing would be left in the window, and one low reading would shrink at once.
     #[test]
     fn after_a_gap_longer_than_the_window_nothing_shrinks_for_a_window() {

@@ -287,6 +287,8 @@ mod tests {
             let rules = Rules::of(algorithm);
             assert_eq!(sum_for_value(rules, &[1, 2, 3]), 6);
             assert_eq!(sum_for_value(rules, &[i64::MAX, 1]), i64::MAX);
+            assert_eq!(sum_for_value(rules, &[i64::MAX, 2]), i64::MAX);
+            assert_eq!(sum_for_value(rules, &[i64::MAX - 1, 1, -5]), i64::MAX - 5, "the most is no overflow");
             assert_eq!(sum_for_average(rules, &[1, 2, 3]), 6);
             assert_eq!(sum_for_average(rules, &[i64::MAX, 1]), i64::MAX);
             assert_eq!(sum_for_value(rules, &[]), 0);

@@ -169,7 +169,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::super::fixtures::{ago, external, input};
+    use super::super::fixtures::{self, ago, external, input};
     use super::super::{Algorithm, Memory, Sample, ValueTarget, decide};
     use super::*;
 
@@ -250,6 +250,8 @@ mod tests {
         assert_eq!(told(&pods, 2), "c OwnCost, d Youngest");
         assert_eq!(told(&pods, 4), "c OwnCost, d Youngest, b Youngest", "a is not ours to choose");
         assert!(!VictimReason::OwnCost.needs_cost());
+        pods[0].own_cost = Some(0);
+        assert_eq!(told(&pods, 4), "c OwnCost, d Youngest, b Youngest", "a zero is a cost too");
     }
 
     #[test]
@@ -285,6 +287,7 @@ mod tests {
     fn usage_is_that_of_the_metric_that_decided_if_it_knows_pods() {
         let metric = || external(ValueTarget::AverageValue(1000));
         let samples = |value| Samples::from([("a".to_owned(), Sample { value, ..Sample::default() })]);
+        let samples_at = |value| Samples::from([("a".to_owned(), fixtures::sample(value))]);
         let of = |readings: Vec<Reading>| {
             let mut input = input(Algorithm::Plimsoll1, 3);
             for reading in readings {
@@ -296,6 +299,13 @@ mod tests {
         assert_eq!(of(vec![Reading::Value(2000)]), None);
         assert_eq!(of(vec![Reading::Value(2000), Reading::Pods(samples(7))]), Some(7));
         assert_eq!(of(vec![]), None);
+        let mut input = input(Algorithm::Plimsoll1, 1).pods([fixtures::pod("a")]);
+        for load in [100, 300, 200] {
+            input = input.metric(fixtures::pods_metric(100), Reading::Pods(samples_at(load)));
+        }
+        let (decision, _) = decide(&input, &Memory::default());
+        let decided = deciding_samples(&input, &decision).map(|samples| samples["a"].value);
+        assert_eq!(decided, Some(300), "of several the one with the highest proposal");
     }
 
     #[test]
@@ -307,6 +317,8 @@ mod tests {
         assert_eq!(of(view(PodPhase::Running, true)), None);
         assert!(of(view(PodPhase::Pending, false)).is_some_and(|pod| pod.goes_anyway));
         assert!(of(view(PodPhase::Running, false)).is_some_and(|pod| pod.goes_anyway), "not ready");
+        let serving = Candidate::of(&fixtures::pod("a"), None, None, None);
+        assert!(serving.is_some_and(|pod| !pod.goes_anyway));
     }
 
     prop_compose! {

@@ -13,10 +13,10 @@ fn explained(input: &Input, outcome: &Outcome) -> Explanation {
 #[test]
 fn every_step_from_the_metrics_to_the_size_is_told() {
     let mut input = input(Algorithm::Plimsoll1, 3)
-        .pods(web(4))
+        .pods(web(5))
         .metric(cpu_percent(50), Reading::Pods(load([200, 200, 200])))
         .metric(external(ValueTarget::AverageValue(10_000)), Reading::Value(20_000));
-    input.pods[3].foreign = true;
+    (input.pods[3].foreign, input.pods[4].foreign) = (true, true);
     input.policy.max_replicas = 5;
     let told = explained(&input, &Outcome::Written);
     assert_eq!(
@@ -35,7 +35,7 @@ fn every_step_from_the_metrics_to_the_size_is_told() {
     );
     let [cpu, queue] = told.metrics.as_slice() else { panic!("{told:?}") };
     assert_eq!((cpu.value.as_deref(), cpu.target.as_str()), (Some("200 % (200m per pod)"), "50 %"));
-    assert_eq!((cpu.ratio, cpu.proposal, cpu.foreign), (Some(4.0), Some(12), 1));
+    assert_eq!((cpu.ratio, cpu.proposal, cpu.foreign), (Some(4.0), Some(12), 2));
     assert_eq!((queue.value.as_deref(), queue.target.as_str()), (Some("6667m per pod"), "10 per pod"));
     assert_eq!((queue.pods, queue.foreign), (None, 0));
 }

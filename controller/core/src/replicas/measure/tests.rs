@@ -156,6 +156,8 @@ fn a_source_that_is_not_there_yet_says_so() {
 fn a_reading_of_the_wrong_shape_fails_instead_of_counting_as_zero() {
     let (message, _) = texts(&pods_metric(1), &Reading::Value(5));
     assert_eq!(message, "unable to get metric rps: the reading does not fit the type of the metric");
+    let (message, _) = texts(&pods_metric(1), &Reading::Series(vec![5]));
+    assert_eq!(message, "unable to get metric rps: the reading does not fit the type of the metric");
     let (message, _) = texts(&object(ValueTarget::Value(1)), &Reading::Pods(Samples::new()));
     assert!(message.ends_with("the reading does not fit the type of the metric"));
 }
