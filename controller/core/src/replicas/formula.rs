@@ -186,6 +186,11 @@ mod tests {
             ("web.value >= 90 && web.value <= 90 && jobs.target == 100 && jobs.value < 1e3 ? 5 : 1", 5),
             ("jobs.replicas - web.replicas", 0),
             ("5 + -jobs.ratio", 3),
+            ("web.value < 90 ? 1 : 2", 2),
+            ("web.value > 90 ? 1 : 2", 2),
+            ("web.value == 91 ? 1 : 2", 2),
+            ("web.value != 90 ? 1 : 2", 2),
+            ("web.value != 91 ? 1 : 2", 1),
             ("2.000001", 3),
             ("9 * 1e12", i32::MAX),
         ] {
