@@ -16,10 +16,12 @@ use std::path::Path;
 use fleet::{
     NOW, ZONES, apart, bound, in_zones, node, offering, pods, pool, resources, shape, spread, together, view,
 };
+use plimsoll_core::audit::{Audit, Audited};
 use plimsoll_core::cluster::{
     Capacity, Daemon, Effect, Expander, HOSTNAME, Headroom, HeadroomSize, Order, Pod, PodShape, Pool, Taint,
     Toleration, TolerationOperator, Unplannable, ZONE,
 };
+use plimsoll_core::nodes::remove::RemovalPlan;
 use plimsoll_core::nodes::{NodePlan, Place, add};
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::Span;
@@ -188,6 +190,22 @@ fn pods_that_want_to_be_together_share_a_zone() {
     let mut all = changes(pods("ring", 6, ring));
     all.push(Change::Pool(general()));
     told("together", "6 pods of 3 cpus that have to be in one zone.", &plan(all));
+}
+
+#[test]
+fn the_audit_accepts_a_mix_of_all_that_pods_ask_of_each_other() {
+    for distinct in [false, true] {
+        let mut audit = Audit::default();
+        let mut all = changes(fleet::diverse(600, distinct));
+        all.push(Change::Pool(pool("default", fleet::karpenter_types(40))));
+        for change in &all {
+            audit.apply(change);
+        }
+        let (adding, removing) = (plan(all), RemovalPlan::default());
+        let audited = Audited { adding: &adding, removing: &removing, most_nodes: None, now: NOW };
+        assert_eq!(audit.check(&audited), Ok(()), "distinct: {distinct}");
+        assert_eq!(adding.refused, []);
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::after::offering;
 use super::books::Books;
+use super::coming::offering;
 use super::removals::of_pool;
 use super::{Audited, Breach, Invariant};
 use crate::cluster::{Capacity, Name, Node, OfferingKey, Pool, Resources};

@@ -11,6 +11,7 @@ mod pool;
 mod requirement;
 mod resources;
 mod shape;
+mod shapes;
 mod taint;
 mod workload;
 
@@ -29,6 +30,7 @@ pub use resources::{Resource, Resources};
 pub use shape::{
     Affinity, HostPort, NodeTerm, PodShape, PodTerm, Policy, Preferred, Spread, VolumeNeed, WhenUnsatisfiable,
 };
+pub(crate) use shapes::Shapes;
 pub use taint::{Effect, Taint, Toleration, TolerationOperator};
 pub use workload::Workload;
 

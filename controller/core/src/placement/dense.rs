@@ -142,8 +142,8 @@ impl Dense {
                 }
             }
         }
-        // The pod's, and one here for each way it may be counted.
-        if Arc::strong_count(&pod.shape) <= 4 {
+        // The pod's, the one that is kept to be shared, and one here for each way it may be counted.
+        if Arc::strong_count(&pod.shape) <= 5 {
             let at = address(&pod.shape);
             self.residing.remove(&(at, false));
             self.residing.remove(&(at, true));
@@ -195,7 +195,8 @@ impl Dense {
         }
         let shape = Arc::new(class::residing(&pod.shape, &self.read, &self.shared));
         let class = self.packing.intern(ClassKey { shape, leaving });
-        if Arc::strong_count(&pod.shape) > 2 {
+        // One is the pod's, and one is kept to be shared.
+        if Arc::strong_count(&pod.shape) > 3 {
             self.residing.insert(key, (pod.shape.clone(), class));
         }
         class

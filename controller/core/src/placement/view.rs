@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::dense::Dense;
 use super::packing::Packing;
-use crate::cluster::{Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool};
+use crate::cluster::{
+    Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool, Shapes,
+};
 
 /// One thing that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,7 @@ pub struct View {
     pub(crate) announced: BTreeMap<Name, Announced>,
     pub(crate) namespaces: BTreeMap<Name, Labels>,
     pub(crate) budgets: BTreeMap<(Name, Name), DisruptionBudget>,
+    shapes: Shapes,
     dense: OnceLock<Dense>,
 }
 
@@ -176,7 +179,8 @@ impl View {
         self.dense.get_or_init(|| Dense::of(self))
     }
 
-    fn set_pod(&mut self, pod: Pod) {
+    fn set_pod(&mut self, mut pod: Pod) {
+        pod.shape = self.shapes.share(&pod.shape);
         let pod = Arc::new(pod);
         // Nothing that is counted depends on whether a pod is ready, or on how it may be evicted.
         let counts_alike = self.pods.get(&pod.uid).is_some_and(|old| same_room(old, &pod));

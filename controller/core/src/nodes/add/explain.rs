@@ -125,7 +125,7 @@ fn offerings(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut 
                 // It would take one; what else must come with it, such as an even spread, cannot be had.
                 Cause::Offerings(family.pool.clone(), Refusal::Lacks(Resource::Pods))
             };
-            *causes.entry(cause).or_default() += 1;
+            *causes.entry(cause).or_default() += offered.offerings;
         }
     }
     for passed in &solver.menu.passed_over {

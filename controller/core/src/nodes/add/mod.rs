@@ -6,7 +6,8 @@
 //!
 //! A new node is not of a type until the plan is made: it belongs to a family of offerings that differ only in size and
 //! price, and is always the cheapest that holds what is on it. So pods that come later fill what earlier ones left, then
-//! enlarge a node or open one, whichever costs less per pod. This is first-fit decreasing on bins of variable size.
+//! enlarge a node or open one, whichever costs less per pod, a node less being worth a little. This is first-fit decreasing
+//! on bins of variable size.
 
 mod choose;
 pub(crate) mod demand;
@@ -16,6 +17,7 @@ pub(crate) mod headroom;
 pub(crate) mod limits;
 pub(crate) mod menu;
 mod offer;
+mod opened;
 mod outcome;
 mod replay;
 pub(crate) mod solve;
