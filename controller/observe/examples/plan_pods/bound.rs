@@ -37,7 +37,9 @@ pub(crate) fn at_least(pods: &[Pod], offerings: &[Offering]) -> (u32, f64) {
             (real(*price), [share(0), share(1), share(2), share(3)])
         })
         .collect();
-    let price = weights().map(|weights| {
+    // What nobody asks for can have no weight: no share of it covers anything.
+    let is_asked_for = |weights: &[f64; 4]| (0..4).all(|at| demand[at] > 0 || weights[at] == 0.0);
+    let price = weights().filter(is_asked_for).map(|weights| {
         let per_share = shares.iter().map(|(price, shares)| {
             let mean: f64 = weights.iter().zip(shares).map(|(weight, share)| weight * share).sum();
             if mean > 0.0 { price / mean } else { f64::INFINITY }
