@@ -11,7 +11,9 @@ mod fleet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fleet::{Draw, NOW, ZONES, apart, bound, node, offering, pod, pool, resources, spread, together, view};
+use fleet::{
+    Draw, NOW, ZONES, apart, bound, in_zones, node, offering, pod, pool, resources, spread, together, view,
+};
 use plimsoll_core::cluster::{
     Affinity, Capacity, Daemon, Effect, HOSTNAME, HostPort, Name, Node, NodeTerm, Offering, Operator, Order,
     Owner, OwnerKind, Pod, PodShape, PodState, Pool, Requirement, Resources, Spread, Taint, Toleration,
@@ -328,6 +330,34 @@ proptest! {
         let second = plan(&view);
         prop_assert!(second.add.is_empty(), "{}\n{second:#?}", told(seed, &first));
         prop_assert!(second.placements.is_empty(), "{}\n{second:#?}", told(seed, &first));
+    }
+
+    /// Nodes come one after the other: while those of one zone are there, those of another are ordered. The pods that are
+    /// spread over them have room on both, in turn.
+    #[test]
+    fn a_spread_plan_that_is_carried_out_in_part_leads_to_no_other(count in 30..200_usize, there: u8) {
+        let web = &[("app", "web")];
+        let shape = PodShape { spread: vec![spread(ZONE, 1, web)], ..fleet::shape(900, 512, web) };
+        let pool = pool("general", in_zones(&ZONES, &[("m4", 4, 16, 100), ("m8", 8, 32, 190)]));
+        let mut view = view(fleet::pods("web", count, shape).into_iter().map(Change::Pod).chain([Change::Pool(pool)]));
+        let first = plan(&view);
+        for (entry, group) in first.add.iter().enumerate() {
+            if there >> (entry % 8) & 1 == 1 {
+                for number in 0..group.count {
+                    make(&mut view, &format!("new-{entry}-{number}"), &group.pool, &group.offering);
+                }
+            } else {
+                view.apply(Change::Order(Order {
+                    name: format!("new-{entry}").as_str().into(),
+                    pool: group.pool.clone(),
+                    offering: group.offering.clone(),
+                    missing: group.count,
+                    asked: NOW,
+                }));
+            }
+        }
+        let second = plan(&view);
+        prop_assert!(second.add.is_empty(), "{:#?}\n{:#?}", first.add, second.add);
     }
 
     #[test]

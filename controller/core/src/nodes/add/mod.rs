@@ -89,7 +89,9 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
         let before = journal.len();
         again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, is_first| {
             let mut placed = Placed::new();
-            let on = if is_first { &on_order } else { &elsewhere };
+            // What is there was tried, but for pods that look at each other a node on order may be what it waited for.
+            let is_social = solver.packing.class(demands[demand].class).is_social();
+            let on = if is_first && !is_social { &on_order } else { &elsewhere };
             let left = solver.packing.place(demands[demand].class, count, on, &mut placed);
             let left = solver.serve(&demands[demand], left, &elsewhere, &mut placed);
             note(&mut journal, demand, &placed);
