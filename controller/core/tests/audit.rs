@@ -376,3 +376,16 @@ impl Then for Break {
         })
     }
 }
+
+/// The planner counts on the same: a node that is ready loses the taint that said otherwise a moment later.
+#[test]
+fn a_node_that_has_just_become_ready_takes_pods() {
+    let (mut cluster, plans) = base();
+    for change in &mut cluster.changes {
+        if let Change::Node(node) = change {
+            let (key, value) = ("node.kubernetes.io/not-ready".into(), "".into());
+            node.taints.push(Taint { key, value, effect: Effect::NoSchedule });
+        }
+    }
+    assert_eq!(cluster.audit(&plans, NOW), Ok(()));
+}

@@ -180,13 +180,19 @@ impl<'a> After<'a> {
         if let Some(sum) = books.sums.get(&node.name) {
             free.subtract(&sum.used);
         }
+        // A node that says that it is ready loses in a moment the taints by which it was told not to be.
+        let loses = |taint: &Taint| {
+            let key = &*taint.key;
+            node.readiness == Readiness::Ready
+                && (key == "node.kubernetes.io/not-ready" || key == "node.kubernetes.io/unreachable")
+        };
         let is_starting = node.readiness == Readiness::Starting;
         let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool)).filter(|_| is_starting);
         let passes = |taint: &&Taint| {
             let startup = pool.is_some_and(|pool| {
                 pool.template.startup_taints.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
             });
-            !(startup || (pool.is_some() && taint.key.starts_with("node.")))
+            !(startup || loses(taint) || (pool.is_some() && taint.key.starts_with("node.")))
         };
         Spot {
             name: node.name.clone(),
