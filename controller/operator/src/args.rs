@@ -99,6 +99,11 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_POD_DELETION_COST", default_value_t = false, action = ArgAction::Set)]
     pub pod_deletion_cost: bool,
 
+    /// Name of the Deployment of what scales nodes, in the operator's namespace: with --role=leave nothing is done while it
+    /// is there.
+    #[arg(long, env = "PLIMSOLL_LEAVE_AFTER", default_value = "plimsoll-nodes")]
+    pub leave_after: String,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,
@@ -116,6 +121,8 @@ pub enum Role {
     Pods,
     /// Plans, orders and removes nodes: CapacityPools and NodeOrders.
     Nodes,
+    /// Takes our marks off nodes and pods, once, and ends: what an uninstall runs last.
+    Leave,
 }
 
 /// What to do with HorizontalPodAutoscaler objects.

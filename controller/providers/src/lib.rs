@@ -27,7 +27,7 @@ pub use instance::{
     FailureKind, Group, Instance, InstanceFailure, InstanceRef, InstanceState, Inventory, Oddity,
 };
 pub use instrumented::{Instrumented, ProviderSeries};
-pub use kwok::{KwokConfig, KwokProvider};
+pub use kwok::{KWOK_MACHINES, KwokConfig, KwokProvider};
 pub use offering::{Bounds, CapacityType, InvalidPrice, Offering, OfferingId, Price, Resources, Taint};
 pub use order::{CreateRequest, Created, InvalidOrderKey, OrderKey, Settled};
 pub use provider::{Capabilities, Offerings, Provider};

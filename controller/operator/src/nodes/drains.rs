@@ -28,7 +28,7 @@ use plimsoll_core::{
     time::{Span, Timestamp},
 };
 use plimsoll_observe::DELETION_COST;
-use plimsoll_providers::{InstanceRef, OfferingId};
+use plimsoll_providers::{InstanceRef, InstanceState, OfferingId};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -38,7 +38,7 @@ use crate::targets::WRITE_TIME;
 /// The annotation with how far the drain of a node is.
 pub(super) const DRAIN: &str = "plimsoll.dev/drain";
 /// What pods get that are to go first when a replica is given back.
-const LOWEST_COST: &str = "-2147483648";
+pub(super) const LOWEST_COST: &str = "-2147483648";
 
 impl Planner {
     /// Begins the drains of a plan. `orders` are the names of the orders of [`RemovalPlan::add`], in its order.
@@ -68,6 +68,7 @@ impl Planner {
 
     /// A step of each drain; answers when to look again though nothing changes.
     pub(super) async fn drains(&mut self, now: Timestamp) -> Duration {
+        self.undo_what_belongs_to_no_drain().await;
         let drains: Vec<(Name, Drain)> =
             self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
         if drains.is_empty() {
@@ -124,6 +125,22 @@ impl Planner {
             }
         }
         next
+    }
+
+    /// Takes the marks of a drain from nodes of which no drain is stored, or none that we can read: nobody would take them
+    /// away otherwise.
+    async fn undo_what_belongs_to_no_drain(&mut self) {
+        let is_left = |node: &&plimsoll_core::cluster::Node| {
+            node.order.is_some() && node.is_draining() && !self.world.drains.contains_key(&node.name)
+        };
+        let left: Vec<Name> = self.world.view.nodes().filter(is_left).map(|node| node.name.clone()).collect();
+        for name in left {
+            if self.mark(&name, None).await {
+                tracing::info!(node = %name, "it carried the taint of a drain that nobody knows of");
+                self.tell_node(&name, "DrainGivenUp", "no drain of it is known, the node stays".to_owned())
+                    .await;
+            }
+        }
     }
 
     /// Orders whose nodes are not all ready, and those that will never be.
@@ -288,6 +305,18 @@ impl Planner {
         }
     }
 
+    /// Whether the provider says that it deletes an instance already: to ask again might cost another one.
+    fn is_being_deleted(&self, pool: &str, reference: &InstanceRef) -> bool {
+        let said = self.world.said.get(pool).and_then(|said| said.inventory.as_ref()?.as_ref().ok());
+        let group = said.and_then(|said| said.groups.get(&reference.offering)?.as_ref().ok());
+        group.is_some_and(|group| {
+            group
+                .instances
+                .iter()
+                .any(|instance| instance.id == reference.id && instance.state == InstanceState::Deleting)
+        })
+    }
+
     /// Asks the provider to take a node back. One that carries no mark of an order is never given back.
     fn give_back(&mut self, name: &Name) {
         let Some(node) = self.world.view.node(name) else { return };
@@ -309,6 +338,9 @@ impl Planner {
         let (key, pool) = (format!("node/{name}"), pool.to_string());
         let Ok(provider) = self.polls.provider(&pool, &spec) else { return };
         if self.world.calls.contains(&key) || !self.leadership.outlives(provider.time_out() + WRITE_TIME) {
+            return;
+        }
+        if self.is_being_deleted(&pool, &reference) {
             return;
         }
         tracing::info!(node = %name, %pool, "giving a node back");

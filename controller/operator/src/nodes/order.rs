@@ -202,7 +202,7 @@ fn kind(kind: OwnerKind) -> &'static str {
 }
 
 /// What the provider is asked for an order.
-pub(super) fn request(order: &NodeOrder, spec: &CapacityPoolSpec, size_before: u32) -> Option<CreateRequest> {
+pub fn request(order: &NodeOrder, spec: &CapacityPoolSpec, size_before: u32) -> Option<CreateRequest> {
     let offering = OfferingId(order.spec.offering.node_group.clone()?);
     let count = u32::try_from(order.spec.count).ok()?;
     let key = key(order)?;

@@ -115,10 +115,7 @@ impl Polls {
 
 /// What a provider offers, as the planner wants to know it. An offering without a zone is left out: nothing could be
 /// promised to a pod that wants one. `size` is how many nodes of an offering there are.
-pub(crate) fn offerings(
-    said: &Offerings,
-    size: impl Fn(&OfferingId) -> Option<u32>,
-) -> Vec<(OfferingId, Offering)> {
+pub fn offerings(said: &Offerings, size: impl Fn(&OfferingId) -> Option<u32>) -> Vec<(OfferingId, Offering)> {
     let offerings = said.offerings.iter().filter_map(|offering| {
         let zone = Name::from(offering.zone.as_deref()?);
         let quantities: BTreeMap<String, Quantity> = offering

@@ -11,7 +11,7 @@ use plimsoll_providers::{
 ///
 /// # Errors
 /// The field that makes no sense, in words.
-pub(crate) fn config(provider: &NodeProvider) -> Result<ProviderConfig, String> {
+pub fn config(provider: &NodeProvider) -> Result<ProviderConfig, String> {
     match (&provider.kwok, &provider.external_grpc) {
         (Some(kwok), None) => Ok(ProviderConfig::Kwok(kwok_config(kwok)?)),
         (None, Some(_)) => {
@@ -82,6 +82,7 @@ fn rules(kwok: &KwokProvider) -> Result<Vec<Rule>, String> {
 /// A price of the API in millionths.
 fn price(field: &str, quantity: &ApiQuantity) -> Result<Price, String> {
     let parsed = Quantity::parse(&quantity.0).map_err(|error| format!("{field}: {error}"))?;
-    let micros = u64::try_from(parsed.nano() / 1000).map_err(|_| format!("{field}: must be at least 0"))?;
+    let micros = u64::try_from(parsed.nano() / 1000)
+        .map_err(|_| format!("{field}: must be from 0 to 1000000 per hour"))?;
     Ok(Price::from_micros(micros))
 }

@@ -20,7 +20,11 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     cluster::Readiness,
-    nodes::{NodePlan, backoff::OfferingError},
+    nodes::{
+        NodePlan,
+        backoff::OfferingError,
+        reason::{Cause, WhyRefused},
+    },
     orders::{OrderStep, Why},
     time::Timestamp,
 };
@@ -203,7 +207,7 @@ impl Planner {
             None => (false, "WithinLimits", "no pod waits for a limit of this pool".to_owned()),
         };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        [("Ready", ready), ("LimitReached", limited)]
+        [("Ready", ready), ("LimitReached", limited), ("Disruptable", self.disruptable(&name))]
             .into_iter()
             .map(|(kind, (holds, reason, message))| {
                 let status = if holds { "True" } else { "False" };
@@ -267,6 +271,10 @@ impl Planner {
 
     /// One event for the first pod of each class that gets no place, as long as the reason is the same.
     async fn tell_refused(&mut self, plan: &NodePlan) {
+        // What a provider that was not heard yet offers may be just what they need.
+        if self.waits_for_offerings() {
+            return;
+        }
         let mut still = BTreeMap::new();
         for refused in &plan.refused {
             let Some(pod) = refused.pods.iter().find_map(|uid| self.world.view.pod(uid)) else { continue };
@@ -279,8 +287,13 @@ impl Planner {
                 why.join("; ")
             );
             let key = format!("{}/{}", refused.namespace, refused.owner);
-            let is_news = self.told.refused.get(&key) != Some(&note);
-            still.insert(key, note.clone());
+            // How many nodes refuse them changes with every node; what else they would need does not.
+            let is_cause = |why: &&WhyRefused| !matches!(why.cause, Cause::Nodes(_));
+            let causes: Vec<String> =
+                refused.why.iter().filter(is_cause).map(|why| format!("{:?}", why.cause)).collect();
+            let causes = causes.join("; ");
+            let is_news = self.told.refused.get(&key) != Some(&causes);
+            still.insert(key, causes);
             if is_news {
                 let regarding = ObjectReference {
                     api_version: Some("v1".to_owned()),
@@ -294,6 +307,17 @@ impl Planner {
             }
         }
         self.told.refused = still;
+    }
+
+    /// Whether a provider that can be asked has not said yet what it offers.
+    fn waits_for_offerings(&self) -> bool {
+        self.world.pools.iter().any(|(name, pool)| {
+            let said = self.world.said.get(name).and_then(|said| said.offerings.as_ref());
+            pool.is_ok()
+                && !self.told.unusable.contains_key(name)
+                && self.world.view.pool(name).is_none()
+                && said.is_none()
+        })
     }
 
     /// Tells of a node.
@@ -333,7 +357,6 @@ impl Planner {
 
 /// The limits of a pool for which pods got no place, in words.
 fn limits(pool: &str, plan: &NodePlan) -> Option<String> {
-    use plimsoll_core::nodes::reason::Cause;
     let causes = plan.refused.iter().flat_map(|refused| &refused.why);
     let limits: BTreeSet<String> = causes
         .filter_map(|why| match &why.cause {

@@ -16,6 +16,9 @@ use serde_json::json;
 use super::failure::failure;
 use crate::{CreateRequest, OrderKey, ProviderError};
 
+/// How the names of the ConfigMaps begin; the provider's name follows.
+pub const KWOK_MACHINES: &str = "plimsoll-kwok-";
+
 /// An order whose nodes are not all there yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,7 +64,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new(client: Client, namespace: &str, provider: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), name: format!("plimsoll-kwok-{provider}") }
+        Self { api: Api::namespaced(client, namespace), name: format!("{KWOK_MACHINES}{provider}") }
     }
 
     pub(super) async fn read(&self) -> Result<Machines, ProviderError> {

@@ -30,7 +30,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-pub use self::config::KwokConfig;
+pub use self::{config::KwokConfig, machines::KWOK_MACHINES};
 use self::{machines::Store, world::World};
 use crate::{
     Capabilities, ConfigError, CreateRequest, Created, InstanceRef, Inventory, OfferingId, Offerings,
