@@ -28,8 +28,9 @@ test: preflight tools ## All tests, on real clusters
 	cargo test --workspace --locked
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
-conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions
+conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions, and what it binds of 2,000 plans
 	@cargo test --package plimsoll-tests --test scheduler_differential --locked -- --ignored --exact conformance
+	@cargo test --package plimsoll-tests --test scheduler_binds --locked -- --ignored --exact conformance
 	@cargo test --package plimsoll-tests --test hpa_differential --locked -- --ignored --exact conformance
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin compare

@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (took, (plan, breach)) = runs.swap_remove(TIMES / 2);
     #[allow(clippy::cast_precision_loss, reason = "prices are small")]
     let price = plan.price as f64 / 1e6;
-    let (nodes_at_least, price_at_least) = bound::at_least(&pods, &pool.offerings);
+    let (nodes_at_least, price_at_least) = bound::at_least(bound::demand(pods.iter()), &pool.offerings);
     let solution = Solution {
         pods: pods.len(),
         seconds: took.as_secs_f64(),
