@@ -63,9 +63,16 @@ a pod) the admission policies of nodeguard.yaml do.
 - apiGroups: ["scheduling.k8s.io"]
   resources: ["priorityclasses"]
   verbs: ["list", "watch"]
-# Room that somebody asks to keep free.
+# How many pods of any kind there are of which a percentage is kept free; this reads nothing but replica counts.
+- apiGroups: ["*"]
+  resources: ["*/scale"]
+  verbs: ["get"]
+# Room that somebody asks to keep free, within what the namespace may have.
 - apiGroups: ["autoscaling.x-k8s.io"]
   resources: ["capacitybuffers"]
+  verbs: ["list", "watch"]
+- apiGroups: [""]
+  resources: ["resourcequotas"]
   verbs: ["list", "watch"]
 - apiGroups: ["autoscaling.x-k8s.io"]
   resources: ["capacitybuffers/status"]

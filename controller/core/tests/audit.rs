@@ -8,6 +8,7 @@
 
 mod cluster;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, selector, shape};
@@ -232,6 +233,10 @@ fn orders_that_cannot_be_had() {
             }),
             limited(|pool| {
                 pool.limits.resources.insert("cpu".into(), 15_999);
+            }),
+            limited(|pool| {
+                let bounds = BTreeMap::from([("cpu".into(), 7_999)]);
+                pool.limits.resources_per_zone.insert("b".into(), bounds);
             }),
         ],
     );

@@ -17,8 +17,8 @@ use fleet::{
     NOW, ZONES, apart, bound, in_zones, node, offering, pods, pool, resources, shape, spread, together, view,
 };
 use plimsoll_core::cluster::{
-    Capacity, Daemon, Effect, Expander, HOSTNAME, Headroom, HeadroomSize, Order, Pod, PodShape, Pool, Taint,
-    Toleration, TolerationOperator, Unplannable, ZONE,
+    Buffer, Capacity, Daemon, Effect, Expander, HOSTNAME, Headroom, HeadroomSize, Order, Pod, PodShape, Pool,
+    Taint, Toleration, TolerationOperator, Unplannable, ZONE,
 };
 use plimsoll_core::nodes::{NodePlan, Place, add};
 use plimsoll_core::placement::Change;
@@ -150,6 +150,44 @@ fn limits_are_said_and_never_passed() {
     told(
         "limits",
         "5 pods that keep apart by hostname, from a pool of at most 3 nodes and at most 1 in zone-a.",
+        &plan(all),
+    );
+}
+
+#[test]
+fn a_zone_has_limits_of_its_own_for_cpu_and_memory() {
+    let mut general = pool("general", in_zones(&ZONES[..2], &TYPES));
+    let bounds = |name: &str, most: i64| BTreeMap::from([(name.into(), most)]);
+    general.limits.resources_per_zone = BTreeMap::from([
+        (ZONES[0].into(), bounds("cpu", 5000)),
+        (ZONES[1].into(), bounds("memory", 8 << 30)),
+    ]);
+    let mut all = changes(pods("web", 9, shape(1000, 1024, &[("app", "web")])));
+    all.push(Change::Pool(general));
+    told(
+        "limits_per_zone",
+        "9 pods of 1 cpu, at most 5 cpus in zone-a, and at most 8 GiB in zone-b.",
+        &plan(all),
+    );
+}
+
+#[test]
+fn a_buffer_is_room_beside_all_pods_and_takes_none_of_theirs() {
+    let mut general = general();
+    general.limits.nodes = Some(2);
+    let web = [("app", "web")];
+    let web = PodShape { spread: vec![spread(ZONE, 1, &web)], ..shape(1000, 1024, &web) };
+    let mut all = changes(pods("web", 4, web.clone()));
+    let buffer = |key: &str, shape: PodShape, count| {
+        Change::Buffer(Buffer { key: key.into(), shape: shape.into(), count })
+    };
+    all.push(buffer("shop/web", web, 3));
+    all.push(buffer("shop/large", shape(7000, 1024, &[]), 1));
+    all.push(buffer("shop/none", shape(7000, 1024, &[]), 0));
+    all.push(Change::Pool(general));
+    told(
+        "buffers",
+        "4 pods of 1 cpu spread over zones with a skew of 1, a buffer for 3 more, and one for a pod of 7 cpus; at most 2 nodes.",
         &plan(all),
     );
 }

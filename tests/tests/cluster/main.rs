@@ -3,6 +3,7 @@
 mod bad_targets_are_told;
 mod bed_ends_when_killed;
 mod bed_starts_in_seconds_with_three_zones;
+mod buffers_keep_room;
 mod chart_is_accepted_without_warnings;
 mod chart_lifecycle;
 mod cli_explains_and_replays;

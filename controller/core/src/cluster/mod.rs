@@ -3,6 +3,7 @@
 //! Plain values that can be stored and replayed. `plimsoll-observe` makes them of Kubernetes objects; what depends on
 //! several objects (the zone of a claim's volume, keys that a selector takes from the pod) is resolved there.
 
+mod buffer;
 mod daemon;
 mod disruption;
 mod node;
@@ -16,6 +17,7 @@ mod workload;
 
 use std::sync::Arc;
 
+pub use buffer::Buffer;
 pub use daemon::{Announced, Daemon};
 pub use disruption::{DisruptionBudget, UnhealthyPods};
 pub use node::{Node, Order, Readiness};

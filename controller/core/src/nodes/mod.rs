@@ -4,6 +4,7 @@ pub mod add;
 pub mod backoff;
 pub mod breaker;
 pub mod budget;
+pub mod buffer;
 pub mod drain;
 pub mod drainability;
 pub mod drift;
@@ -16,4 +17,4 @@ pub mod remove;
 mod render;
 mod words;
 
-pub use plan::{NewNodes, NodePlan, Place, Placement, Refused};
+pub use plan::{HeadroomOf, KeptFree, NewNodes, NodePlan, Place, Placement, Refused, SpareRoom};

@@ -3,6 +3,8 @@
 //! Another process than the one that scales pods, under another ServiceAccount: neither may do what the other does.
 
 mod backoffs;
+mod buffer_status;
+mod buffers;
 mod drains;
 mod feed;
 mod fulfil;
@@ -17,6 +19,7 @@ mod provider;
 mod record;
 mod report;
 pub mod run;
+mod scalables;
 mod shown;
 mod workloads;
 mod world;

@@ -10,7 +10,7 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     cluster::{CAPACITY_POOL, NODE_ORDER, OwnerKind},
-    nodes::{NewNodes, NodePlan, Place, remove::RemovalPlan},
+    nodes::{HeadroomOf, NewNodes, NodePlan, Place, remove::RemovalPlan},
     time::Timestamp,
 };
 use plimsoll_providers::{CreateRequest, OfferingId};
@@ -159,6 +159,14 @@ impl Planner {
             }
             *owners.entry(self.owner_of(&placement.pod)).or_default() += placement.count;
         }
+        for kept in &plan.kept_free {
+            let on =
+                kept.places.iter().filter(|spare| matches!(spare.place, Place::New(of, _) if of == entry));
+            let pods: u32 = on.map(|spare| spare.count).sum();
+            if pods > 0 {
+                *owners.entry(owner_of_room(&kept.of)).or_default() += pods;
+            }
+        }
         let mut planned: Vec<PlannedFor> = owners
             .into_iter()
             .map(|((kind, namespace, name), pods)| {
@@ -186,6 +194,16 @@ impl Planner {
                 ("Workload".to_owned(), namespace, announced.name.to_string())
             }
             None => ("CapacityPool".to_owned(), None, pod.to_owned()),
+        }
+    }
+}
+
+fn owner_of_room(of: &HeadroomOf) -> (String, Option<String>, String) {
+    match of {
+        HeadroomOf::Pool { pool, .. } => ("CapacityPool".to_owned(), None, pool.to_string()),
+        HeadroomOf::Buffer(key) => {
+            let (namespace, name) = key.split_once('/').unwrap_or_default();
+            ("CapacityBuffer".to_owned(), Some(namespace.to_owned()), name.to_owned())
         }
     }
 }

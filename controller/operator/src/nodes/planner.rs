@@ -36,6 +36,7 @@ use super::{
     metrics::NodeMetrics,
     polls::{self, Polls},
     record,
+    scalables::Scalables,
     shown::Shown,
     world::World,
 };
@@ -55,6 +56,7 @@ pub(crate) struct Planner {
     pub(super) pod_name: String,
     pub(super) world: World,
     pub(super) polls: Polls,
+    pub(super) scalables: Scalables,
     pub(super) backoffs: Backoffs,
     pub(super) metrics: NodeMetrics,
     pub(super) shown: Shown,
@@ -83,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) lease: Duration,
     pub(crate) kept: Kept,
     pub(crate) polls: Polls,
+    pub(crate) scalables: Scalables,
     pub(crate) metrics: NodeMetrics,
     pub(crate) shown: Shown,
     pub(crate) changes: mpsc::UnboundedSender<Change>,
@@ -100,6 +103,7 @@ impl Planner {
             lease,
             kept,
             polls,
+            scalables,
             metrics,
             shown,
             changes,
@@ -112,6 +116,7 @@ impl Planner {
             pod_name,
             lease,
             polls,
+            scalables,
             metrics,
             shown,
             changes,
@@ -186,6 +191,7 @@ impl Planner {
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
         self.world.announce();
+        let until_scale = self.buffers();
         self.orders_that_come();
         // decide
         let started = Instant::now();
@@ -202,10 +208,19 @@ impl Planner {
         let until_drain = self.drains(now).await;
         // report
         self.report(&plan, now).await;
+        self.report_buffers(&plan, now).await;
         self.remember().await;
         let until_removal = removal.next_look.map_or(IDLE, |at| until(at, now));
         self.shown.plan(plan, removal, refused, now);
-        if ordered { Duration::ZERO } else { until_poll.min(until_order).min(until_drain).min(until_removal) }
+        if ordered {
+            Duration::ZERO
+        } else {
+            until_poll
+                .min(until_order)
+                .min(until_drain)
+                .min(until_removal)
+                .min(until_scale)
+        }
     }
 
     /// What to add and what to remove, and what to remember.

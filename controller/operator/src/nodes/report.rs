@@ -20,7 +20,11 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     cluster::Readiness,
-    nodes::{NodePlan, backoff::OfferingError},
+    nodes::{
+        NodePlan,
+        backoff::OfferingError,
+        reason::{Cause, Limit},
+    },
     orders::{OrderStep, Why},
     time::Timestamp,
 };
@@ -32,7 +36,7 @@ use super::{backoffs, fulfil::word, order::price, planner::Planner, record};
 use crate::targets::WRITE_TIME;
 
 /// Who says it.
-const CONTROLLER: &str = "plimsoll-nodes";
+pub(super) const CONTROLLER: &str = "plimsoll-nodes";
 
 /// What was told last, so that nothing is told twice.
 #[derive(Default)]
@@ -155,6 +159,9 @@ impl Planner {
         let balance: Vec<String> =
             zones.iter().map(|(zone, counts)| format!("{zone}:{}", counts.ready)).collect();
         let limited = limits(&name, plan);
+        let in_zone = |zone: &str| {
+            told(limited.iter().copied().filter(|limit| limit.zone().is_some_and(|of| **of == *zone)))
+        };
         CapacityPoolStatus {
             observed_generation: pool.metadata.generation,
             nodes: Some(format!("{}/{}", total.ready, total.wanted)),
@@ -164,12 +171,12 @@ impl Planner {
             zones: zones
                 .into_iter()
                 .map(|(zone, counts)| ZoneStatus {
+                    limited_by: in_zone(&zone),
                     zone,
                     wanted: counts.wanted,
                     ordered: counts.ordered,
                     ready: counts.ready,
                     draining: counts.draining,
-                    limited_by: None,
                 })
                 .collect(),
             in_use: Some(PoolUse {
@@ -178,7 +185,7 @@ impl Planner {
                 memory: Quantity(used.memory.to_string()),
             }),
             avoided: self.backoffs.shown(&name, now),
-            conditions: self.conditions(pool, limited, now),
+            conditions: self.conditions(pool, told(limited), now),
         }
     }
 
@@ -200,7 +207,7 @@ impl Planner {
         };
         let limited = match limited {
             Some(limits) => (true, "LimitReached", limits),
-            None => (false, "WithinLimits", "no pod waits for a limit of this pool".to_owned()),
+            None => (false, "WithinLimits", "nothing waits for a limit of this pool".to_owned()),
         };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         [("Ready", ready), ("LimitReached", limited)]
@@ -331,15 +338,20 @@ impl Planner {
     }
 }
 
-/// The limits of a pool for which pods got no place, in words.
-fn limits(pool: &str, plan: &NodePlan) -> Option<String> {
-    use plimsoll_core::nodes::reason::Cause;
+/// The limits of a pool for which pods, or room that is to be kept free, got no place.
+fn limits<'p>(pool: &str, plan: &'p NodePlan) -> BTreeSet<&'p Limit> {
     let causes = plan.refused.iter().flat_map(|refused| &refused.why);
-    let limits: BTreeSet<String> = causes
+    let causes = causes.chain(plan.kept_free.iter().flat_map(|kept| &kept.why));
+    causes
         .filter_map(|why| match &why.cause {
-            Cause::Limit(of, limit) if **of == *pool => Some(limit.to_string()),
+            Cause::Limit(of, limit) if **of == *pool => Some(limit),
             _ => None,
         })
-        .collect();
-    (!limits.is_empty()).then(|| limits.into_iter().collect::<Vec<_>>().join("; "))
+        .collect()
+}
+
+/// Limits in words; None where there are none.
+fn told<'l>(limits: impl IntoIterator<Item = &'l Limit>) -> Option<String> {
+    let told: Vec<String> = limits.into_iter().map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }

@@ -12,12 +12,12 @@ use axum::{
 };
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod},
+    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, ResourceQuota},
     policy::v1::PodDisruptionBudget,
     storage::v1::{CSINode, StorageClass},
 };
 use kube::core::DeserializeGuard;
-use plimsoll_api::{CapacityPool, NodeOrder};
+use plimsoll_api::{CapacityBuffer, CapacityPool, NodeOrder};
 use plimsoll_providers::ProviderSeries;
 use prometheus::{Registry, TextEncoder};
 use tokio::{
@@ -28,11 +28,12 @@ use tokio::{
 };
 
 use super::{
-    feed::follow,
+    feed::{follow, follow_if_served},
     kept::Kept,
     metrics::NodeMetrics,
     planner::{Parts, Planner},
     polls::Polls,
+    scalables::Scalables,
     shown::Shown,
 };
 use crate::{
@@ -72,8 +73,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         PersistentVolume => "volumes", StorageClass => "classes", PodDisruptionBudget => "budgets",
         DaemonSet => "daemonsets", Namespace => "namespaces", Deployment => "deployments",
         ReplicaSet => "replicasets", StatefulSet => "statefulsets",
-        DeserializeGuard<CapacityPool> => "pools", NodeOrder => "orders",
+        DeserializeGuard<CapacityPool> => "pools", NodeOrder => "orders", PodTemplate => "templates",
+        ResourceQuota => "quotas",
     );
+    let (from, to) = (client.clone(), changes.clone());
+    background.spawn(ended("buffers", async move {
+        follow_if_served::<DeserializeGuard<CapacityBuffer>>(from, "buffers", to).await;
+        Ok(())
+    }));
     let endpoints =
         Endpoints { ready: is_whole, registry, shown: shown.clone(), leadership: leadership.clone() };
     background.spawn(ended("the HTTP server", serve(args.http_address, endpoints)));
@@ -86,6 +93,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         lease: lease(&args),
         kept: Kept::new(client.clone(), &args.pod_namespace, &args.memory_name),
         polls,
+        scalables: Scalables::new(client.clone(), changes.clone()),
         metrics,
         shown,
         changes,

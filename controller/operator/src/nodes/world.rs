@@ -17,10 +17,10 @@ use plimsoll_core::{
 use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
 use plimsoll_providers::ProviderError;
 
-use super::{polls::Said, workloads::Workloads};
+use super::{buffers::BufferSources, polls::Said, workloads::Workloads};
 
 /// Kinds that must have been listed before anything is planned.
-pub(crate) const KINDS: [&str; 14] = [
+pub(crate) const KINDS: [&str; 17] = [
     "pods",
     "nodes",
     "csinodes",
@@ -35,6 +35,9 @@ pub(crate) const KINDS: [&str; 14] = [
     "statefulsets",
     "pools",
     "orders",
+    "templates",
+    "quotas",
+    "buffers",
 ];
 
 /// What is seen of the cluster.
@@ -50,6 +53,8 @@ pub(crate) struct World {
     pub(crate) pools: BTreeMap<String, Arc<Result<CapacityPool, String>>>,
     /// Orders by name.
     pub(crate) orders: BTreeMap<String, Arc<NodeOrder>>,
+    /// What buffers are made of.
+    pub(crate) buffers: BufferSources,
     /// `spec.providerID` of nodes, by their name.
     pub(crate) provider_ids: BTreeMap<Name, Name>,
     /// Orders about which a call to their provider is under way.

@@ -88,7 +88,12 @@ impl Solver<'_> {
                 && (*at == from
                     || self
                         .bounds
-                        .forbids_resources(&family.pool, &offered.allocatable, Some(&now.allocatable))
+                        .forbids_resources(
+                            &family.pool,
+                            &family.zone,
+                            &offered.allocatable,
+                            Some(&now.allocatable),
+                        )
                         .is_none())
         })
     }
@@ -103,7 +108,7 @@ impl Solver<'_> {
         by.add(&family.alternatives[from].gross, -1);
         self.packing.resize(node, by);
         let (to, was) = (&family.alternatives[alternative], &family.alternatives[from]);
-        self.bounds.change(&family.pool, &to.allocatable, &was.allocatable);
+        self.bounds.change(&family.pool, &family.zone, &to.allocatable, &was.allocatable);
         give(&mut family.alternatives[from].left);
         take(&mut family.alternatives[alternative].left);
         self.new[new].alternative = alternative;

@@ -13,6 +13,7 @@ pub(crate) mod demand;
 mod enlarge;
 mod explain;
 pub(crate) mod headroom;
+mod least;
 pub(crate) mod limits;
 pub(crate) mod menu;
 mod offer;
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::demand::Demand;
+use self::headroom::Served;
 use self::limits::Bounds;
 use self::menu::Menu;
 use self::solve::Solver;
@@ -84,7 +86,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     let menu = Menu::of(view, &mut packing, &daemons, now);
     let bounds = Bounds::of(view, settings.most_nodes);
     let mut solver = Solver::new(view, &mut packing, menu, bounds);
-    headroom::keep_least_sizes(view, &mut solver);
+    least::keep_least_sizes(view, &mut solver);
     loop {
         let before = journal.len();
         again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, is_first| {
@@ -101,7 +103,6 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
             break;
         }
     }
-    let spare = headroom::serve(view, &mut solver, &elsewhere, now);
     solver.take_back_what_would_be_refused(&demands, &mut journal, first, &mut left);
     // With the domains that there will be, and no more, some may do after all.
     again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, _| {
@@ -112,13 +113,17 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
         note(&mut journal, demand, &placed);
         left
     });
-    solver.shrink(&used(&journal, &spare));
+    solver.shrink(&used(&journal, &[]));
     let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &others);
-    outcome::plan(view, &solver, &demands, &journal, &spare, &coming, &others, refused)
+    // Pods that exist come first: room is kept free beside all of them, and by nothing that counts against one of them.
+    let spare = solver.with_stand_ins(|solver| headroom::serve(view, solver, &elsewhere, now));
+    solver.shrink(&used(&journal, &spare));
+    let spare = explain::kept_free(view, &mut solver, spare, &on_order);
+    outcome::plan(view, &solver, &demands, &journal, spare, &coming, &others, refused)
 }
 
-fn used(journal: &Journal, spare: &[Placed]) -> BTreeSet<NodeIx> {
-    let spare = spare.iter().flatten().map(|(node, _)| *node);
+fn used(journal: &Journal, spare: &[Served]) -> BTreeSet<NodeIx> {
+    let spare = spare.iter().flat_map(|served| &served.placed).map(|(node, _)| *node);
     journal.iter().map(|entry| entry.node).chain(spare).collect()
 }
 
