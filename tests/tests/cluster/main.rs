@@ -34,6 +34,7 @@ mod nodes_of_the_simulated_cloud_join;
 mod objects_may_not_decode;
 mod one_replica_leads;
 mod operator_runs_as_its_pods;
+mod pods_are_nominated;
 mod pods_are_restricted;
 mod pods_are_scraped;
 mod pods_of_others_do_not_count;

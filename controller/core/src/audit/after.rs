@@ -181,12 +181,12 @@ impl<'a> After<'a> {
             free.subtract(&sum.used);
         }
         let is_starting = node.readiness == Readiness::Starting;
-        let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool)).filter(|_| is_starting);
+        let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool));
         let passes = |taint: &&Taint| {
             let startup = pool.is_some_and(|pool| {
                 pool.template.startup_taints.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
             });
-            !(startup || (pool.is_some() && taint.key.starts_with("node.")))
+            !(startup || (is_starting && pool.is_some() && taint.key.starts_with("node.")))
         };
         Spot {
             name: node.name.clone(),

@@ -260,18 +260,17 @@ fn address(shape: &Arc<PodShape>) -> usize {
 }
 
 /// What a node is planned as: one that is starting will lose the taints that it starts with, and one that has just become
-/// ready those that say that it is not.
+/// ready those that say that it is not. What takes the startup taints of a pool away often runs on nodes that are ready.
 fn planned_as(node: &Node, pools: &BTreeMap<Name, Pool>) -> Facts {
     let mut taints = node.taints.clone();
     if node.readiness == Readiness::Ready {
         taints.retain(|taint| !NOT_READY.contains(&&*taint.key));
     }
-    if node.readiness == Readiness::Starting
-        && let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool))
-    {
+    if let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool)) {
+        let is_starting = node.readiness == Readiness::Starting;
         let startup = &pool.template.startup_taints;
         let stays = |taint: &Taint| {
-            !STARTING.contains(&&*taint.key)
+            !(is_starting && STARTING.contains(&&*taint.key))
                 && !startup.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
         };
         taints.retain(stays);

@@ -12,6 +12,7 @@ mod kept;
 mod keys;
 mod kinds;
 mod metrics;
+mod nominations;
 mod order;
 mod planner;
 mod polls;

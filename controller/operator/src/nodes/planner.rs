@@ -34,6 +34,7 @@ use super::{
     feed::Change,
     kept::Kept,
     metrics::NodeMetrics,
+    nominations::Nominations,
     polls::{self, Polls},
     record,
     scalables::Scalables,
@@ -57,6 +58,7 @@ pub(crate) struct Planner {
     pub(super) world: World,
     pub(super) polls: Polls,
     pub(super) scalables: Scalables,
+    pub(super) nominations: Nominations,
     pub(super) backoffs: Backoffs,
     pub(super) metrics: NodeMetrics,
     pub(super) shown: Shown,
@@ -124,6 +126,7 @@ impl Planner {
             whole,
             world: World::default(),
             backoffs: Backoffs::default(),
+            nominations: Nominations::default(),
             ids: BTreeMap::new(),
             memory: Memory::default(),
             kept,
@@ -199,8 +202,9 @@ impl Planner {
         self.metrics.plan_seconds.observe(started.elapsed().as_secs_f64());
         let refused = self.audit(&plan, &removal, now);
         // act
-        let mut ordered = false;
+        let (mut ordered, mut until_nominated) = (false, IDLE);
         if refused.is_none() {
+            until_nominated = self.nominate(&plan).await;
             ordered = self.order_nodes(&plan, now).await;
             let replacements = self.order_replacements(&removal, now).await;
             self.begin_drains(&removal, &replacements, now).await;
@@ -220,6 +224,7 @@ impl Planner {
                 .min(until_drain)
                 .min(until_removal)
                 .min(until_scale)
+                .min(until_nominated)
         }
     }
 

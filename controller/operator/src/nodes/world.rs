@@ -10,14 +10,14 @@ use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, OfferingKey, Pod as CorePod},
+    cluster::{Name, OfferingKey, Pod as CorePod, PodState},
     nodes::drain::Drain,
     placement::{Change, View},
 };
 use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
 use plimsoll_providers::ProviderError;
 
-use super::{buffers::BufferSources, polls::Said, workloads::Workloads};
+use super::{buffers::BufferSources, nominations, polls::Said, workloads::Workloads};
 
 /// Kinds that must have been listed before anything is planned.
 pub(crate) const KINDS: [&str; 17] = [
@@ -55,6 +55,8 @@ pub(crate) struct World {
     pub(crate) orders: BTreeMap<String, Arc<NodeOrder>>,
     /// What buffers are made of.
     pub(crate) buffers: BufferSources,
+    /// Nodes for which we have nominated pods that are not bound yet, by the pod's uid.
+    pub(crate) nominated: BTreeMap<Name, Name>,
     /// `spec.providerID` of nodes, by their name.
     pub(crate) provider_ids: BTreeMap<Name, Name>,
     /// Orders about which a call to their provider is under way.
@@ -122,6 +124,12 @@ impl World {
         let uid = Name::from(pod.uid().unwrap_or_default());
         match observe_cluster_pod(&pod, &self.storage, self.cut_off) {
             Some(seen) => {
+                match &seen.state {
+                    PodState::Nominated { node } if nominations::is_ours(&pod) => {
+                        self.nominated.insert(uid.clone(), node.clone());
+                    }
+                    _ => drop(self.nominated.remove(&uid)),
+                }
                 self.workloads.pod_came(&seen);
                 self.note_claims(&uid, pod, &seen);
                 self.change(Change::Pod(seen));
@@ -132,6 +140,7 @@ impl World {
 
     pub(super) fn drop_pod(&mut self, uid: &Name) {
         self.claimants.remove(&**uid);
+        self.nominated.remove(uid);
         self.workloads.pod_went(uid);
         self.change(Change::PodGone(uid.clone()));
     }
