@@ -186,7 +186,10 @@ impl<'a> After<'a> {
             let startup = pool.is_some_and(|pool| {
                 pool.template.startup_taints.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
             });
-            !(startup || (is_starting && pool.is_some() && taint.key.starts_with("node.")))
+            // A node loses these a moment after it has become ready.
+            let is_late = node.readiness == Readiness::Ready
+                && matches!(&*taint.key, "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable");
+            !(startup || is_late || (is_starting && pool.is_some() && taint.key.starts_with("node.")))
         };
         Spot {
             name: node.name.clone(),
