@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{ArgAction, Parser, ValueEnum};
-use plimsoll_core::{replicas::Settings, time::Span};
+use plimsoll_core::{replicas::Settings, time::Span, wildcard::Wildcard};
 
-use crate::{decisions::Bounds, sources::Wildcard, targets::WRITE_TIME};
+use crate::{decisions::Bounds, targets::WRITE_TIME};
 
 /// Decides how many pods, which nodes and in which zones, and says why.
 #[derive(Parser, Debug, Clone)]

@@ -38,6 +38,7 @@ async fn nodes_are_guarded() -> Result<()> {
     let guards = Guards { scene: &scene, client: nodes_user };
     rights_are_split(&scene).await?;
     guards.only_marked_nodes().await?;
+    guards.only_marks_on_nodes_that_joined().await?;
     guards.only_evictions_of_a_drain().await?;
     guards.only_one_replica().await?;
     guards.only_nominations().await?;
@@ -76,6 +77,17 @@ fn try_delete() -> DeleteParams {
 
 fn try_patch() -> PatchParams {
     PatchParams { dry_run: true, ..PatchParams::default() }
+}
+
+fn merge(to: &mut Value, from: Value) {
+    match (to, from) {
+        (Value::Object(to), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(to.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (to, from) => *to = from,
+    }
 }
 
 fn node(name: &str, labels: &Value) -> Result<Node> {
@@ -138,9 +150,58 @@ impl Guards<'_, '_> {
         )?;
         let unmark = Patch::Merge(json!({"metadata": {"labels": {ORDER: null}}}));
         nodes.patch("ours", &try_patch(), &unmark).await.context("a mark stays for ever")?;
-        // A node that joined by itself is marked as ours.
-        let mark = Patch::Merge(json!({"metadata": {"labels": {ORDER: "general-1", POOL: "general"}}}));
-        nodes.patch("zone-a-0", &try_patch(), &mark).await.context("no node can be marked")?;
+        Ok(())
+    }
+
+    /// A node that joined by itself is marked as ours: that and what a pool's template adds, and nothing else.
+    async fn only_marks_on_nodes_that_joined(&self) -> Result<()> {
+        let (nodes, anybody) = (self.nodes(), Api::<Node>::all(self.scene.client.clone()));
+        let mut joined = node("joined", &json!({"team": "cloud", "kubernetes.io/os": "linux"}))?;
+        let gpu = json!({"key": "gpu", "effect": "NoSchedule"});
+        let spec = json!({"providerID": "cloud://1", "taints": [gpu]});
+        joined.spec = Some(serde_json::from_value(spec)?);
+        anybody.create(&PostParams::default(), &joined).await?;
+        let taints = async || -> Result<Vec<Value>> {
+            let spec = anybody.get("joined").await?.spec.unwrap_or_default();
+            Ok(spec.taints.iter().flatten().map(serde_json::to_value).collect::<Result<_, _>>()?)
+        };
+        let marked = |more: Value| {
+            let mut patch = json!({"metadata": {"labels": {ORDER: "general-1", POOL: "general"}}});
+            merge(&mut patch, more);
+            Patch::Merge(patch)
+        };
+        let with = |taint: Value, mut taints: Vec<Value>| {
+            taints.push(taint);
+            json!({"spec": {"taints": taints}})
+        };
+        let added =
+            json!({"metadata": {"labels": {"team": "shop", "tier": "web"}, "annotations": {"a": "b"}}});
+        let shop = with(json!({"key": "shop", "effect": "NoSchedule"}), taints().await?);
+        for more in [json!({}), added, shop] {
+            nodes.patch("joined", &try_patch(), &marked(more)).await.context("no node can be marked")?;
+        }
+        refused(
+            nodes.patch("zone-a-0", &try_patch(), &marked(json!({}))).await,
+            "without a spec.providerID",
+        )?;
+        let drained = with(json!({"key": DRAINING, "effect": "NoSchedule"}), taints().await?);
+        for (more, why) in [
+            (json!({"metadata": {"labels": {POOL: null}}}), "without the label plimsoll.dev/capacity-pool"),
+            (json!({"metadata": {"labels": {"team": null}}}), "takes no label"),
+            (
+                json!({"metadata": {"labels": {"kubernetes.io/os": "other"}}}),
+                "changes none of Kubernetes' own",
+            ),
+            (json!({"metadata": {"labels": {DRAINING: ""}}}), "drains none in the same write"),
+            (json!({"spec": {"taints": []}}), "takes no taint"),
+            (drained, "drains none in the same write"),
+            (json!({"spec": {"unschedulable": true}}), "and nothing else"),
+        ] {
+            let told = nodes.patch("joined", &try_patch(), &marked(more.clone())).await;
+            refused(told, why).with_context(|| more.to_string())?;
+        }
+        let status = nodes.patch_status("joined", &try_patch(), &marked(json!({}))).await;
+        ensure!(status.is_err(), "a status is no way to mark a node");
         Ok(())
     }
 

@@ -32,7 +32,7 @@ use plimsoll_providers::{InstanceRef, OfferingId};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::planner::Planner;
+use super::{calls::of_node, planner::Planner};
 use crate::targets::WRITE_TIME;
 
 /// The annotation with how far the drain of a node is.
@@ -72,6 +72,9 @@ impl Planner {
             self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
         if drains.is_empty() {
             return Duration::MAX;
+        }
+        for name in std::mem::take(&mut self.world.to_give_back) {
+            self.give_back(&name);
         }
         let (coming, failed) = self.orders_of_drains();
         let silent = zones_are_silent(self.world.view.nodes());
@@ -301,19 +304,26 @@ impl Planner {
         };
         let reference = InstanceRef {
             id: self.world.provider_ids.get(name).map(ToString::to_string).unwrap_or_default(),
-            offering,
+            offering: offering.clone(),
             node_name: Some(name.to_string()),
             labels: text(&node.labels),
             annotations: BTreeMap::new(),
         };
-        let (key, pool) = (format!("node/{name}"), pool.to_string());
+        let (key, pool) = (of_node(name), pool.to_string());
         let Ok(provider) = self.polls.provider(&pool, &spec) else { return };
-        if self.world.calls.contains(&key) || !self.leadership.outlives(provider.time_out() + WRITE_TIME) {
+        let keeps_orders_apart = provider.capabilities().idempotent_create;
+        if self.world.calls.contains_key(&key) {
+            return;
+        }
+        if self.world.rests(&key)
+            || (!keeps_orders_apart && self.world.is_growing(&pool, &offering, &key))
+            || !self.leadership.outlives(provider.time_out() + WRITE_TIME)
+        {
+            self.world.to_give_back.insert(name.clone());
             return;
         }
         tracing::info!(node = %name, %pool, "giving a node back");
-        self.world.calls.insert(key.clone());
-        self.spawn_call(key, pool, async move { provider.delete(&[reference]).await });
+        self.spawn_deletion(key, pool, offering, provider, vec![reference]);
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Another process than the one that scales pods, under another ServiceAccount: neither may do what the other does.
 
+mod adopt;
 mod backoffs;
+mod calls;
+mod claims;
 mod drains;
 mod feed;
 mod fulfil;
@@ -10,6 +13,7 @@ mod kept;
 mod keys;
 mod kinds;
 mod metrics;
+mod node_groups;
 mod order;
 mod planner;
 mod polls;
@@ -17,6 +21,10 @@ mod provider;
 mod record;
 mod report;
 pub mod run;
+#[cfg(test)]
+#[path = "../../tests/requests/script.rs"]
+mod script;
+mod secrets;
 mod shown;
 mod workloads;
 mod world;

@@ -17,7 +17,7 @@ use plimsoll_providers::{CreateRequest, OfferingId};
 use tokio::time::timeout;
 
 use super::{
-    fulfil::key,
+    calls::key,
     keys::capacity_type,
     planner::{Planner, summary},
 };

@@ -19,16 +19,17 @@ use plimsoll_api::{
     v1alpha1::{CapacityPoolStatus, NodeCounts, PoolUse, ZoneStatus},
 };
 use plimsoll_core::{
-    cluster::Readiness,
+    cluster::{Name, Readiness},
     nodes::{NodePlan, backoff::OfferingError},
     orders::{OrderStep, Why},
     time::Timestamp,
 };
 use plimsoll_observe::from_core_time;
+use plimsoll_providers::Oddity;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{backoffs, fulfil::word, order::price, planner::Planner, record};
+use super::{backoffs, calls::word, order::price, planner::Planner, provider::Unusable, record};
 use crate::targets::WRITE_TIME;
 
 /// Who says it.
@@ -38,18 +39,48 @@ const CONTROLLER: &str = "plimsoll-nodes";
 #[derive(Default)]
 pub(crate) struct Told {
     /// Why the provider of a pool cannot be used.
-    unusable: BTreeMap<String, String>,
+    unusable: BTreeMap<String, Unusable>,
+    /// What else is to be said of the provider of a pool.
+    notes: BTreeMap<String, String>,
+    /// What was odd in the last answer of the provider of a pool.
+    oddities: BTreeMap<String, Vec<Oddity>>,
+    /// Nodes of our node groups that no order has, by uid.
+    strays: BTreeSet<Name>,
     /// Why pods got no place, by the first of them.
     refused: BTreeMap<String, String>,
 }
 
 impl Told {
     /// Remembers whether the provider of a pool can be used.
-    pub(super) fn provider(&mut self, pool: &str, problem: Option<String>) {
+    pub(super) fn provider(&mut self, pool: &str, problem: Option<Unusable>) {
         match problem {
             Some(problem) => drop(self.unusable.insert(pool.to_owned(), problem)),
             None => drop(self.unusable.remove(pool)),
         }
+    }
+
+    /// Remembers what else is to be said of the provider of a pool.
+    pub(super) fn note(&mut self, pool: &str, note: Option<String>) {
+        match note {
+            Some(note) => drop(self.notes.insert(pool.to_owned(), note)),
+            None => drop(self.notes.remove(pool)),
+        }
+    }
+
+    /// Tells what was odd in an answer, once as long as it is the same.
+    pub(super) fn oddities(&mut self, pool: &str, oddities: Vec<Oddity>) {
+        if self.oddities.get(pool).map(Vec::as_slice).unwrap_or_default() == oddities {
+            return;
+        }
+        for oddity in &oddities {
+            tracing::warn!(pool, %oddity, "an answer of a provider makes no sense");
+        }
+        self.oddities.insert(pool.to_owned(), oddities);
+    }
+
+    /// Remembers a node that no order has; false if it was told of already.
+    pub(super) fn stray(&mut self, uid: &Name) -> bool {
+        self.strays.insert(uid.clone())
     }
 }
 
@@ -95,7 +126,11 @@ impl Planner {
             }
             Why::Fault(InstanceFault::Quota) => OfferingError::Quota,
             Why::Fault(InstanceFault::Other(_)) | Why::NeverJoined { .. } => OfferingError::NeverRegistered,
-            Why::Refused(_) | Why::Lost { .. } | Why::Deleted => return,
+            Why::Refused(_)
+            | Why::Surplus { .. }
+            | Why::NodeDeleted { .. }
+            | Why::Lost { .. }
+            | Why::Deleted => return,
         };
         let pool = &order.spec.pool;
         self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
@@ -186,17 +221,28 @@ impl Planner {
         let name = pool.name_any();
         let said = self.world.said.get(&name);
         let offered = self.world.view.pool(&name).map_or(0, |pool| pool.offerings.len());
-        let ready = match (self.told.unusable.get(&name), said.and_then(|said| said.offerings.as_ref())) {
-            (Some(problem), _) => (false, "InvalidProvider", problem.clone()),
-            (None, Some(Err(error))) => (false, "ProviderUnavailable", error.to_string()),
-            (None, None) if offered == 0 => (false, "Asking", "the provider was not heard yet".to_owned()),
+        let note = self.told.notes.get(&name).cloned();
+        let failed = said.and_then(|said| {
+            let offerings = said.offerings.as_ref().and_then(|said| said.as_ref().err());
+            offerings.or_else(|| said.inventory.as_ref().and_then(|said| said.as_ref().err()))
+        });
+        let is_heard = said.is_some_and(|said| said.offerings.is_some());
+        let ready = match (self.told.unusable.get(&name), failed) {
+            (Some(problem), _) => (false, problem.reason, problem.message.clone()),
+            (None, Some(error)) => (false, "ProviderUnavailable", error.to_string()),
+            (None, None) if offered == 0 && !is_heard => (false, "Asking", "the provider was not heard yet".to_owned()),
             (None, _) if offered == 0 => (
                 false,
                 "NoOfferings",
-                "the provider offers nothing that spec.requirements allow: widen them, or add instance types"
-                    .to_owned(),
+                note.unwrap_or_else(|| {
+                    "the provider offers nothing that spec.requirements allow: widen them, or add instance types"
+                        .to_owned()
+                }),
             ),
-            (None, _) => (true, "Offered", format!("{offered} offerings can be ordered")),
+            (None, _) => {
+                let more = note.map(|note| format!("; {note}")).unwrap_or_default();
+                (true, "Offered", format!("{offered} offerings can be ordered{more}"))
+            }
         };
         let limited = match limited {
             Some(limits) => (true, "LimitReached", limits),
