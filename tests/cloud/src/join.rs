@@ -50,7 +50,7 @@ impl Cloud {
         loop {
             changes.borrow_and_update();
             let wake = match self.compare(&nodes, &name).await {
-                Ok(()) => self.state().next_boot(),
+                Ok(next_boot) => next_boot,
                 // The next comparison puts it right.
                 Err(_) => Some(Instant::now() + AFTER_FAILURE),
             };
@@ -67,9 +67,9 @@ impl Cloud {
         }
     }
 
-    /// Makes the nodes that are missing and deletes those without a machine.
-    async fn compare(&self, nodes: &Api<Node>, name: &str) -> kube::Result<()> {
-        let (wanted, left_alone) = (self.running(name), self.left_alone(name));
+    /// Makes the nodes that are missing and deletes those without a machine; answers when the next machine has booted.
+    async fn compare(&self, nodes: &Api<Node>, name: &str) -> kube::Result<Option<Instant>> {
+        let ((wanted, next_boot), left_alone) = (self.running(name), self.left_alone(name));
         let ours = ListParams::default().labels(&format!("{MARK}={name}"));
         let there = nodes.list_metadata(&ours).await?;
         for node in &there {
@@ -82,7 +82,7 @@ impl Cloud {
                 nodes.create(&PostParams::default(), node).await?;
             }
         }
-        Ok(())
+        Ok(next_boot)
     }
 
     /// Names of nodes that are not looked after.
@@ -92,8 +92,9 @@ impl Cloud {
         names.map(|machine| format!("{cloud}-{machine}")).collect()
     }
 
-    /// By name, the nodes of the machines that run.
-    fn running(&self, cloud: &str) -> BTreeMap<String, Node> {
+    /// By name, the nodes of the machines that run, and when the next one has booted: of one moment, so that none boots
+    /// in between and is forgotten.
+    fn running(&self, cloud: &str) -> (BTreeMap<String, Node>, Option<Instant>) {
         let state = self.state();
         let mut nodes = BTreeMap::new();
         for (id, group) in &state.groups {
@@ -106,7 +107,7 @@ impl Cloud {
                 nodes.insert(name.clone(), node(name, &machine.id, cloud, &stock.offering));
             }
         }
-        nodes
+        (nodes, state.next_boot())
     }
 }
 

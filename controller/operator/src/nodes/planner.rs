@@ -384,6 +384,8 @@ impl Planner {
         for order in self.world.view.nodes().filter_map(|node| node.order.as_deref()) {
             *there.entry(order).or_default() += 1;
         }
+        let view = &self.world.view;
+        let is_unmarked = |name: &str| view.node(name).is_some_and(|node| node.order.is_none());
         let is_counted_on = |order: &NodeOrder| {
             let state = record::state(order);
             let (Some(asked), None) = (state.asked, &state.answer) else { return true };
@@ -393,7 +395,7 @@ impl Planner {
         };
         let coming = self.world.orders.iter().filter(|(_, order)| is_counted_on(order));
         let coming = coming.filter_map(|(name, order)| {
-            record::missing(order, there.get(name.as_str()).copied().unwrap_or(0))
+            record::missing(order, there.get(name.as_str()).copied().unwrap_or(0), is_unmarked)
         });
         let coming: BTreeMap<_, _> = coming.map(|order| (order.name.clone(), order)).collect();
         let known: Vec<_> = self.world.view.orders().map(|order| order.name.clone()).collect();

@@ -56,7 +56,13 @@ pub(crate) fn offering(order: &NodeOrder) -> OfferingKey {
 }
 
 /// The nodes of an order that are still to come, as the planner wants to know them; None when there are none.
-pub(crate) fn missing(order: &NodeOrder, nodes_there: u32) -> Option<Order> {
+/// `nodes_there` are those that carry its mark. `is_unmarked` says whether a Node is there and carries none yet: until it
+/// does no pod of the pool may go there, so it is still to come.
+pub(crate) fn missing(
+    order: &NodeOrder,
+    nodes_there: u32,
+    is_unmarked: impl Fn(&str) -> bool,
+) -> Option<Order> {
     let state = state(order);
     let over = state.nodes.iter().filter(|node| node.name.is_none() && node.phase.is_over()).count();
     let expected = match state.answer {
@@ -64,7 +70,8 @@ pub(crate) fn missing(order: &NodeOrder, nodes_there: u32) -> Option<Order> {
         Some(Answer::Refused(_)) => 0,
         None => state.count,
     };
-    let joined = state.nodes.iter().filter(|node| node.name.is_some()).count();
+    let joined = state.nodes.iter().filter_map(|node| node.name.as_deref());
+    let joined = joined.filter(|name| !is_unmarked(name)).count();
     let came = u32::try_from(joined).unwrap_or(u32::MAX).max(nodes_there);
     let missing = expected.saturating_sub(came).saturating_sub(u32::try_from(over).unwrap_or(u32::MAX));
     let created = order.creation_timestamp().as_ref().map(observe_time).unwrap_or_default();

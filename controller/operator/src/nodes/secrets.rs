@@ -154,7 +154,7 @@ mod tests {
             Err(unusable) => format!("{}: {}", unusable.reason, unusable.message),
         };
         assert_eq!(ca(secrets.get("tls")), "Asking: the Secret plimsoll-system/tls is being read");
-        told.recv().await.unwrap();
+        drop(told.recv().await.unwrap());
         assert_eq!(ca(secrets.get("tls")), "one");
         assert_eq!(log.lines(), ["GET /api/v1/namespaces/plimsoll-system/secrets/tls"], "once");
 
@@ -180,7 +180,7 @@ mod tests {
             *answer.lock().unwrap() = next;
             tokio::time::advance(MAX_AGE).await;
             drop(secrets.get("tls"));
-            told.recv().await.unwrap();
+            drop(told.recv().await.unwrap());
             assert_eq!(ca(secrets.get("tls")), seen);
         }
         *answer.lock().unwrap() = failure(500, "InternalError", "tls");
