@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,12 @@ use crate::{Faults, Machine, MachineState, Rpc, Shortage, machine::Machines};
 
 /// The most nodes of a group that does not say: the protocol has no unbounded size.
 const MOST: u32 = 10_000;
+
+/// The name of a machine. No other cloud of this process has it: the ids of two clouds of one cluster must differ.
+fn new_name() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    format!("cloud-{:04}", MADE.fetch_add(1, Ordering::Relaxed))
+}
 
 /// A simulated cloud. Clones are the same cloud.
 #[derive(Clone, Debug)]
@@ -32,7 +41,6 @@ pub(crate) struct State {
     catalogue: Catalogue,
     boot_delay: Duration,
     calls: BTreeMap<Rpc, usize>,
-    made: u64,
     /// Ids of machines whose nodes are not looked after.
     pub(crate) cut_off: BTreeSet<String>,
 }
@@ -51,7 +59,6 @@ impl Cloud {
             catalogue,
             boot_delay,
             calls: BTreeMap::new(),
-            made: 0,
             cut_off: BTreeSet::new(),
         };
         Ok(Self(Arc::new(Shared { state: Mutex::new(state), changes: watch::Sender::new(0) })))
@@ -121,8 +128,7 @@ impl Cloud {
     /// When there is no such group.
     pub fn add(&self, offering: &OfferingId) -> Result<String, ProviderError> {
         let mut state = self.state();
-        state.made += 1;
-        let name = format!("cloud-{}", state.made);
+        let name = new_name();
         let id = format!("simulated://{name}");
         let group =
             state.groups.get_mut(offering).ok_or_else(|| ProviderError::UnknownOffering(offering.clone()))?;
@@ -229,8 +235,7 @@ impl State {
             return Ok(());
         }
         for _ in 0..grows_by {
-            self.made += 1;
-            let name = format!("cloud-{}", self.made);
+            let name = new_name();
             let (id, state) = match failure {
                 None => (format!("simulated://{name}"), MachineState::Booting(until)),
                 Some(_) => (format!("placeholder-{name}"), MachineState::Booting(None)),

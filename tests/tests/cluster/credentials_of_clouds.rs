@@ -5,11 +5,11 @@ use cloud::{Certificates, Cloud};
 use plimsoll_providers::Catalogue;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
-use testbed::{Cluster, operator::NAMESPACE};
+use testbed::{Cluster, eventually, operator::NAMESPACE};
 
 use crate::{
     cloud_story::{CloudStory, bed, catalogue},
-    stage::no_defects,
+    stage::{PATIENCE, no_defects},
 };
 
 /// Who signs certificates.
@@ -89,7 +89,11 @@ async fn credentials_of_a_cloud_follow_their_secret() -> Result<()> {
     drop(serving);
     let other =
         Cloud::new(Catalogue { zones: vec!["zone-a".to_owned()], ..catalogue(Vec::new()) }, Duration::ZERO)?;
-    let _serving = other.serve_at(address, Some(second.guards()?)).await?;
+    let guards = second.guards()?;
+    let _serving = eventually("the address to be free", PATIENCE, async || {
+        other.serve_at(address, Some(guards.clone())).await
+    })
+    .await?;
     store(cluster, &second.secret()?).await?;
     story.is_told("Offered", "1 offerings").await?;
 

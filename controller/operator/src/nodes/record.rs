@@ -65,15 +65,19 @@ pub(crate) fn missing(
 ) -> Option<Order> {
     let state = state(order);
     let over = state.nodes.iter().filter(|node| node.name.is_none() && node.phase.is_over()).count();
-    let expected = match state.answer {
-        Some(Answer::Accepted(accepted)) => accepted.saturating_sub(state.taken_back),
-        Some(Answer::Refused(_)) => 0,
-        None => state.count,
+    // What the provider made too much is given back, and is over like what failed.
+    let (wanted, expected) = match state.answer {
+        Some(Answer::Accepted(accepted)) => (accepted, state.expected()),
+        Some(Answer::Refused(_)) => (0, 0),
+        None => (state.count, state.count),
     };
     let joined = state.nodes.iter().filter_map(|node| node.name.as_deref());
     let joined = joined.filter(|name| !is_unmarked(name)).count();
     let came = u32::try_from(joined).unwrap_or(u32::MAX).max(nodes_there);
-    let missing = expected.saturating_sub(came).saturating_sub(u32::try_from(over).unwrap_or(u32::MAX));
+    let missing = expected
+        .saturating_sub(came)
+        .saturating_sub(u32::try_from(over).unwrap_or(u32::MAX))
+        .min(wanted.saturating_sub(came));
     let created = order.creation_timestamp().as_ref().map(observe_time).unwrap_or_default();
     (missing > 0 && !state.deleted).then(|| Order {
         name: order.name_any().into(),

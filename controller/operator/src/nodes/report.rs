@@ -86,7 +86,6 @@ impl Told {
 
 impl Planner {
     pub(super) async fn report(&mut self, plan: &NodePlan, now: Timestamp) {
-        self.failures(now);
         self.metrics
             .refused
             .set(f64::from(plan.refused.iter().map(|refused| refused.count).fold(0, u32::saturating_add)));
@@ -104,7 +103,7 @@ impl Planner {
     }
 
     /// Remembers what failed since the last pass.
-    fn failures(&mut self, now: Timestamp) {
+    pub(super) fn failures(&mut self, now: Timestamp) {
         for (pool, offering, error) in std::mem::take(&mut self.world.failures) {
             self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             if let Some(class) = backoffs::offering_error(&error) {
