@@ -173,6 +173,17 @@ impl CloudStory {
         .await
     }
 
+    /// Waits until so many pods are bound, and none of them to this node: pods of a node that is gone are swept away a minute
+    /// later.
+    pub(crate) async fn bound_elsewhere(&self, replicas: usize, node: &str) -> Result<()> {
+        eventually(&format!("no pod of {} to be on {node}", self.pool), PATIENCE, async || {
+            let used = self.bound(replicas).await?;
+            ensure!(!used.contains_key(node), "{used:?}");
+            Ok(())
+        })
+        .await
+    }
+
     /// The nodes that are marked as the pool's.
     pub(crate) async fn marked(&self) -> Result<Vec<Node>> {
         let selector = ListParams::default().labels(&format!("{CAPACITY_POOL}={}", self.pool));
