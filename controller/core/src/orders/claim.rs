@@ -20,8 +20,10 @@ pub struct Claimant {
     pub order: Name,
     /// When it was asked for.
     pub asked: Timestamp,
-    /// How many more may be its.
+    /// How many more are to come.
     pub room: u32,
+    /// How many more may come late although the provider seemed not to have taken them.
+    pub late: u32,
     /// Instances that were there before it was asked for, and are of no order.
     pub not_ours: BTreeSet<Name>,
 }
@@ -38,13 +40,16 @@ pub struct Unclaimed {
 
 /// What each order of a group claims, in the order of ids; orders that claim nothing are left out.
 ///
-/// 1. Instances whose Node is there, to the oldest order that has room.
+/// 1. Instances whose Node is there, to the oldest order for which one is to come; only then to one that may get some late,
+///    which would give it back: a later order of the same group is not robbed of what it waits for.
 /// 2. The others, but only if all of them fit: of more than were ordered nobody can tell which are ours before they have
 ///    joined, and what never joins would be deleted.
 pub fn claims(claimants: &[Claimant], instances: &[Unclaimed]) -> BTreeMap<Name, Vec<Name>> {
+    let mut oldest: Vec<&Claimant> = claimants.iter().collect();
+    oldest.sort_by_key(|claimant| (claimant.asked, &claimant.order));
+    let sure = oldest.iter().map(|claimant| (*claimant, claimant.room));
     let mut orders: Vec<(&Claimant, u32)> =
-        claimants.iter().map(|claimant| (claimant, claimant.room)).collect();
-    orders.sort_by_key(|(claimant, _)| (claimant.asked, &claimant.order));
+        sure.chain(oldest.iter().map(|claimant| (*claimant, claimant.late))).collect();
     let mut claimed: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
     let mut take = |orders: &mut Vec<(&Claimant, u32)>, id: &Name| {
         let may = |(claimant, room): &&mut (&Claimant, u32)| *room > 0 && !claimant.not_ours.contains(id);
@@ -81,7 +86,7 @@ mod tests {
 
     fn claimant(order: &str, asked: i64, room: u32, not_ours: &[&str]) -> Claimant {
         let not_ours = not_ours.iter().map(|id| Name::from(*id)).collect();
-        Claimant { order: order.into(), asked: Timestamp::from_secs(asked), room, not_ours }
+        Claimant { order: order.into(), asked: Timestamp::from_secs(asked), room, late: 0, not_ours }
     }
 
     fn made(ids: &[&str], joined: &[&str]) -> Vec<Unclaimed> {
@@ -113,6 +118,14 @@ mod tests {
             pairs(&[("older", "x"), ("younger", "y z")])
         );
         assert_eq!(claimed(&[claimant("a", 1, 0, &[])], &made(&["x"], &["y"])), []);
+    }
+
+    #[test]
+    fn what_an_order_waits_for_is_not_taken_for_what_an_older_one_gets_late() {
+        let seemed_refused = Claimant { late: 1, ..claimant("older", 1, 0, &[]) };
+        let orders = [seemed_refused, claimant("younger", 2, 1, &[])];
+        assert_eq!(claimed(&orders, &made(&["x"], &[])), pairs(&[("younger", "x")]));
+        assert_eq!(claimed(&orders, &made(&["x", "y"], &[])), pairs(&[("older", "y"), ("younger", "x")]));
     }
 
     #[test]

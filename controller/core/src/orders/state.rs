@@ -81,6 +81,11 @@ impl OrderState {
         }
     }
 
+    /// How many of the nodes that are expected have no instance yet.
+    pub fn awaits(&self) -> u32 {
+        self.expected().saturating_sub(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
+    }
+
     /// How many instances more may turn out to be of this order. An order of which the provider seemed to take only a
     /// part may come whole yet: sizes are read from servers that are behind.
     pub fn may_claim(&self) -> u32 {

@@ -48,10 +48,13 @@ pub(crate) fn claims(world: &World) -> BTreeMap<Name, Vec<Name>> {
 fn claimant(order: &NodeOrder) -> Claimant {
     let status = order.status.as_ref();
     let asked = status.and_then(|status| status.asked_at.as_ref()).map(observe_time);
+    let state = record::state(order);
+    let room = state.awaits().min(state.may_claim());
     Claimant {
         order: order.name_any().into(),
         asked: asked.unwrap_or_default(),
-        room: record::state(order).may_claim(),
+        room,
+        late: state.may_claim() - room,
         not_ours: status
             .iter()
             .flat_map(|status| &status.not_ours)
