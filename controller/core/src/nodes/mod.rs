@@ -7,6 +7,7 @@ pub mod budget;
 pub mod drain;
 pub mod drainability;
 pub mod drift;
+pub mod explain;
 #[cfg(test)]
 mod fixtures;
 pub mod pdb;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::words::moment;
 use crate::cluster::{Name, OfferingKey, Unplannable};
 use crate::placement::Refusal;
 use crate::time::Timestamp;
@@ -76,7 +77,7 @@ pub enum Limit {
 impl fmt::Display for WhyPassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AvoidedUntil(until) => write!(f, "avoided until {} after an error", until.as_millis()),
+            Self::AvoidedUntil(until) => write!(f, "avoided until {} after an error", moment(*until)),
             Self::NoneLeft => f.write_str("the provider has no more of it"),
             Self::NoPrice => f.write_str("its price is below zero"),
             Self::DaemonsFillIt => f.write_str("daemons leave no room on it"),

@@ -73,7 +73,7 @@ impl fmt::Display for NodePlan {
 }
 
 /// An amount in millionths of the currency.
-struct Price(i64);
+pub(crate) struct Price(pub(crate) i64);
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

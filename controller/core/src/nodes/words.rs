@@ -1,6 +1,6 @@
 //! Numbers and moments as people read them.
 
-use crate::cluster::Pod;
+use crate::cluster::{Pod, Resources};
 use crate::time::Timestamp;
 
 /// `125` thousandths as `12.5`.
@@ -20,6 +20,30 @@ pub(crate) fn full_name(pod: &Pod) -> String {
     format!("{}/{}", pod.shape.namespace, pod.name)
 }
 
+/// What is asked for, as `cpu 900m, memory 1Gi`; `nothing` where nothing is.
+pub(crate) fn asks(of: &Resources) -> String {
+    let fixed =
+        [("cpu", of.cpu), ("memory", of.memory), ("ephemeral-storage", of.ephemeral_storage)];
+    let extended = of.extended.iter().map(|(name, amount)| (&**name, *amount));
+    let named = fixed.into_iter().chain(extended).filter(|(_, asked)| *asked != 0);
+    let parts: Vec<String> = named.map(|(name, asked)| format!("{name} {}", amount(name, asked))).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+/// An amount of a resource as a manifest would say it.
+pub(crate) fn amount(resource: &str, amount: i64) -> String {
+    match resource {
+        "cpu" if amount % 1000 == 0 => (amount / 1000).to_string(),
+        "cpu" => format!("{amount}m"),
+        "memory" | "ephemeral-storage" => {
+            let units = [("Gi", 30), ("Mi", 20), ("Ki", 10)];
+            let whole = units.iter().find(|(_, bits)| amount != 0 && amount % (1 << bits) == 0);
+            whole.map_or_else(|| amount.to_string(), |(unit, bits)| format!("{}{unit}", amount >> bits))
+        }
+        _ => amount.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +52,9 @@ mod tests {
     fn numbers_and_moments_read_like_people_write_them() {
         assert_eq!((percent(125).as_str(), percent(100).as_str()), ("12.5", "10"));
         assert_eq!(moment(Timestamp::from_secs(1_795_428_000)), "2026-11-23T10:00:00Z");
+        let asked = Resources { cpu: 900, memory: 3 << 29, pods: 1, ..Resources::default() };
+        assert_eq!(asks(&asked), "cpu 900m, memory 1536Mi");
+        assert_eq!((asks(&Resources::default()).as_str(), amount("cpu", 4000).as_str()), ("nothing", "4"));
         assert_eq!(moment(Timestamp::from_millis(i64::MAX)), "9223372036854775807 ms");
     }
 }

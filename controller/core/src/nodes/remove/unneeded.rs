@@ -129,7 +129,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What is saved has to be worth the evictions.
-    fn is_worth_it(&self, index: usize) -> Result<(), WhyStays> {
+    pub(super) fn is_worth_it(&self, index: usize) -> Result<(), WhyStays> {
         let surveyed = &self.nodes[index];
         let at_least = surveyed.pool.map_or(0, |pool| pool.scale_down.savings_per_eviction);
         let evictions = i64::try_from(surveyed.evictions()).unwrap_or(i64::MAX);
