@@ -41,6 +41,7 @@ async fn nodes_are_guarded() -> Result<()> {
     guards.only_evictions_of_a_drain().await?;
     guards.only_one_replica().await?;
     guards.only_nominations().await?;
+    guards.only_deletion_costs().await?;
     pods_stay_away_from_nodes(&scene).await?;
     expressions_fit_their_types(&scene).await?;
     cluster.stop().await
@@ -218,6 +219,33 @@ impl Guards<'_, '_> {
     }
 }
 
+impl Guards<'_, '_> {
+    async fn only_deletion_costs(&self) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.scene.namespace);
+        let pod = pods.list(&ListParams::default().labels("app=web")).await?.items.pop().context("no pod")?;
+        let name = pod.name_any();
+        let cost = "controller.kubernetes.io/pod-deletion-cost";
+        let annotate = |key: &str, value: Value| json!({"metadata": {"annotations": {key: value}}});
+        let may = [annotate(cost, json!("-2147483648")), annotate(cost, json!(null))];
+        for patch in may {
+            pods.patch(&name, &try_patch(), &Patch::Merge(&patch))
+                .await
+                .with_context(|| patch.to_string())?;
+        }
+        let may_not = [
+            annotate("cluster-autoscaler.kubernetes.io/safe-to-evict", json!("true")),
+            json!({"metadata": {"labels": {"app": "other"}}}),
+            json!({"metadata": {"finalizers": ["example.com/kept"]}}),
+            json!({"spec": {"activeDeadlineSeconds": 1}}),
+        ];
+        for patch in may_not {
+            refused(pods.patch(&name, &try_patch(), &Patch::Merge(&patch)).await, "but its deletion cost")
+                .with_context(|| patch.to_string())?;
+        }
+        Ok(())
+    }
+}
+
 /// Even with all rights in the cluster, what scales pods writes no node.
 async fn pods_stay_away_from_nodes(scene: &Scene<'_>) -> Result<()> {
     let grant = ["create", "clusterrolebinding", "too-much", "--clusterrole=cluster-admin"];
@@ -268,7 +296,14 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
         (nodes, "patch - configmaps plimsoll-nodes-memory-0", true),
         (nodes, "deletecollection - nodes -", false),
         (nodes, "delete - pods -", false),
-        (nodes, "patch - pods -", false),
+        // Only the deletion cost: a policy says so.
+        (nodes, "patch - pods -", true),
+        (nodes, "get - configmaps plimsoll-nodes-memory-7", true),
+        (nodes, "get - configmaps plimsoll-memory-0", false),
+        (nodes, "patch - configmaps plimsoll-memory-0", false),
+        (nodes, "get - configmaps of-somebody", false),
+        (nodes, "create - configmaps -", false),
+        (nodes, "list - configmaps -", false),
         (nodes, "patch apps deployments -", false),
         (nodes, "patch apps statefulsets/scale -", false),
         (nodes, "patch plimsoll.dev podscalers/status -", false),

@@ -22,8 +22,7 @@ pub(crate) fn full_name(pod: &Pod) -> String {
 
 /// What is asked for, as `cpu 900m, memory 1Gi`; `nothing` where nothing is.
 pub(crate) fn asks(of: &Resources) -> String {
-    let fixed =
-        [("cpu", of.cpu), ("memory", of.memory), ("ephemeral-storage", of.ephemeral_storage)];
+    let fixed = [("cpu", of.cpu), ("memory", of.memory), ("ephemeral-storage", of.ephemeral_storage)];
     let extended = of.extended.iter().map(|(name, amount)| (&**name, *amount));
     let named = fixed.into_iter().chain(extended).filter(|(_, asked)| *asked != 0);
     let parts: Vec<String> = named.map(|(name, asked)| format!("{name} {}", amount(name, asked))).collect();

@@ -4,12 +4,15 @@
 
 mod backoffs;
 mod drains;
+mod explain;
 mod feed;
 mod fulfil;
+mod gauges;
 mod kept;
 mod keys;
 mod kinds;
 mod metrics;
+mod news;
 mod order;
 mod planner;
 mod polls;
@@ -17,6 +20,10 @@ mod provider;
 mod record;
 mod report;
 pub mod run;
+mod served;
 mod shown;
 mod workloads;
 mod world;
+
+#[cfg(test)]
+mod tests;

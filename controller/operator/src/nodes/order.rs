@@ -134,6 +134,7 @@ impl Planner {
                     .ordered
                     .with_label_values(&[&created.spec.pool])
                     .inc_by(u64::try_from(created.spec.count).unwrap_or(0));
+                self.news_of_order(&created);
                 // Planned with from now on, although no watch has shown it.
                 self.world.set_order(created);
                 true

@@ -14,7 +14,7 @@ use jiff::Timestamp as Clock;
 use kube::Client;
 use plimsoll_core::{
     audit::Audited,
-    cluster::{Capacity, OfferingKey},
+    cluster::{Capacity, Name, OfferingKey},
     nodes::{
         NewNodes, NodePlan, add,
         remove::{self, Memory, RemovalPlan},
@@ -31,6 +31,7 @@ use tokio::{
 
 use super::{
     backoffs::Backoffs,
+    explain::Question,
     feed::Change,
     kept::Kept,
     metrics::NodeMetrics,
@@ -67,10 +68,15 @@ pub(crate) struct Planner {
     pub(super) stirred: BTreeSet<String>,
     /// How long the lease lasts after a renewal, at the worst.
     pub(super) lease: Duration,
+    /// What drains wait for, in words, by node.
+    pub(super) waits: BTreeMap<Name, String>,
+    /// What happened since the last pass, to be told.
+    pub(super) news: Vec<super::news::News>,
     /// What each pool was told last, so that nothing is written twice.
     pub(super) told: super::report::Told,
     pub(super) changes: mpsc::UnboundedSender<Change>,
     incoming: mpsc::UnboundedReceiver<Change>,
+    questions: mpsc::Receiver<Question>,
     whole: watch::Sender<bool>,
 }
 
@@ -87,6 +93,8 @@ pub(crate) struct Parts {
     pub(crate) shown: Shown,
     pub(crate) changes: mpsc::UnboundedSender<Change>,
     pub(crate) incoming: mpsc::UnboundedReceiver<Change>,
+    /// What people ask.
+    pub(crate) questions: mpsc::Receiver<Question>,
     /// Turns true once everything was seen.
     pub(crate) whole: watch::Sender<bool>,
 }
@@ -104,6 +112,7 @@ impl Planner {
             shown,
             changes,
             incoming,
+            questions,
             whole,
         } = parts;
         Self {
@@ -116,7 +125,10 @@ impl Planner {
             shown,
             changes,
             incoming,
+            questions,
             whole,
+            waits: BTreeMap::new(),
+            news: Vec::new(),
             world: World::default(),
             backoffs: Backoffs::default(),
             ids: BTreeMap::new(),
@@ -140,12 +152,14 @@ impl Planner {
             if !self.leadership.is_leader() {
                 term = None;
                 self.shown.clear();
+                self.metrics.forget();
                 self.told = super::report::Told::default();
                 continue;
             }
             if term != self.leadership.term() {
                 term = self.leadership.term();
                 self.backoffs = Backoffs::of(&self.world);
+                self.waits.clear();
                 self.recall().await;
             }
             pause = self.pass().await.min(IDLE);
@@ -156,10 +170,17 @@ impl Planner {
     async fn take_in(&mut self, pause: Duration) -> bool {
         // Whether we lead is seen within a renewal, whatever else happens.
         let pause = pause.min(Duration::from_secs(5));
-        let first = match tokio::time::timeout(pause, self.incoming.recv()).await {
-            Err(_) => return true,
-            Ok(None) => return false,
-            Ok(Some(first)) => first,
+        let until = Instant::now() + pause;
+        let first = loop {
+            tokio::select! {
+                change = timeout_at(until, self.incoming.recv()) => match change {
+                    Err(_) => return true,
+                    Ok(None) => return false,
+                    Ok(Some(first)) => break first,
+                },
+                // To be asked is no reason to plan.
+                Some(question) = self.questions.recv() => self.answer(question, now()),
+            }
         };
         first(&mut self.world);
         let latest = Instant::now() + LONGEST;

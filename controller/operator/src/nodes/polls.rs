@@ -51,10 +51,11 @@ impl Polls {
     pub(crate) fn new(
         client: Client,
         namespace: String,
+        config_maps: Vec<String>,
         series: ProviderSeries,
         changes: mpsc::UnboundedSender<Change>,
     ) -> Self {
-        let surroundings = Surroundings { client, namespace, series, concurrency: CONCURRENCY };
+        let surroundings = Surroundings { client, namespace, config_maps, series, concurrency: CONCURRENCY };
         Self { surroundings, changes, pools: BTreeMap::new() }
     }
 

@@ -20,7 +20,11 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     cluster::Readiness,
-    nodes::{NodePlan, backoff::OfferingError},
+    nodes::{
+        NodePlan,
+        backoff::OfferingError,
+        breaker::{Tripped, pool_is_broken, zones_are_silent},
+    },
     orders::{OrderStep, Why},
     time::Timestamp,
 };
@@ -69,6 +73,8 @@ impl Planner {
                 self.write_status(pool, status).await;
             }
         }
+        self.gauges(now);
+        self.tell_news().await;
         self.tell_refused(plan).await;
     }
 
@@ -78,6 +84,7 @@ impl Planner {
             self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             if let Some(class) = backoffs::offering_error(&error) {
                 self.backoffs.failed(&pool, &offering, class, error.to_string(), now);
+                self.news_of_failure(&pool, &offering, &error.to_string(), now);
             }
         }
     }
@@ -95,11 +102,16 @@ impl Planner {
             }
             Why::Fault(InstanceFault::Quota) => OfferingError::Quota,
             Why::Fault(InstanceFault::Other(_)) | Why::NeverJoined { .. } => OfferingError::NeverRegistered,
-            Why::Refused(_) | Why::Lost { .. } | Why::Deleted => return,
+            Why::Refused(_) | Why::Lost { .. } | Why::Deleted => {
+                return self.news_of_trouble(order, why.word(), &why.to_string());
+            }
         };
         let pool = &order.spec.pool;
         self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
-        self.backoffs.failed(pool, &record::offering(order), class, why.to_string(), now);
+        let offering = record::offering(order);
+        self.backoffs.failed(pool, &offering, class, why.to_string(), now);
+        self.news_of_failure(pool, &offering, &why.to_string(), now);
+        self.news_of_trouble(order, why.word(), &why.to_string());
     }
 
     /// Remembers that an offering works once a node of an order has joined.
@@ -139,7 +151,9 @@ impl Planner {
             let missing = i32::try_from(order.missing).unwrap_or(i32::MAX);
             zone.ordered = zone.ordered.saturating_add(missing);
             zone.wanted = zone.wanted.saturating_add(missing);
+            count_of += missing;
             if let Some(offering) = offerings.get(&order.offering) {
+                used.add(&offering.allocatable.times(order.missing.into()));
                 cost = cost.saturating_add(offering.price.saturating_mul(order.missing.into()));
             }
         }
@@ -202,8 +216,12 @@ impl Planner {
             Some(limits) => (true, "LimitReached", limits),
             None => (false, "WithinLimits", "no pod waits for a limit of this pool".to_owned()),
         };
+        let held = match self.held(&name) {
+            Some(tripped) => (true, "NodesSilent", format!("nothing is removed or replaced: {tripped}")),
+            None => (false, "NodesReport", "enough nodes report that they are ready".to_owned()),
+        };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        [("Ready", ready), ("LimitReached", limited)]
+        [("Ready", ready), ("LimitReached", limited), ("RemovalHeld", held)]
             .into_iter()
             .map(|(kind, (holds, reason, message))| {
                 let status = if holds { "True" } else { "False" };
@@ -221,6 +239,13 @@ impl Planner {
                 }
             })
             .collect()
+    }
+
+    /// Why nothing of a pool is removed, if so.
+    pub(super) fn held(&self, pool: &str) -> Option<Tripped> {
+        let nodes = || self.world.view.nodes();
+        zones_are_silent(nodes())
+            .or_else(|| self.world.view.pool(pool).and_then(|pool| pool_is_broken(pool, nodes())))
     }
 
     fn show(&self, pool: &CapacityPool, shown: &CapacityPoolStatus) {

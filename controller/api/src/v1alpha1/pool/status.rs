@@ -43,7 +43,7 @@ pub struct CapacityPoolStatus {
     #[schemars(length(max = 100))]
     pub avoided: Vec<AvoidedOffering>,
     /// Ready: whether nodes can be ordered (if not: InvalidProvider, ProviderUnavailable or NoOfferings). LimitReached:
-    /// whether pods wait because of a limit.
+    /// whether pods wait because of a limit. RemovalHeld: whether nothing is removed, since too many nodes say nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,

@@ -112,6 +112,7 @@ pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
     };
     if let Some(why) = given_up(drain, seen, node, ledger) {
         step.actions = surge::give_all_back(drain, seen);
+        step.actions.extend(surge::unmark(drain, seen));
         step.actions.push(Action::Untaint(why));
         step.drain = None;
         return step;

@@ -106,6 +106,9 @@ impl Sight<'_> {
     /// A sentence where nothing of the plan is carried out.
     fn warning(&self) -> Option<String> {
         let breach = self.refused?;
-        Some(format!("The audit refused the plan of {}, so nothing of it is carried out: {breach}.", moment(self.planned)))
+        Some(format!(
+            "The audit refused the plan of {}, so nothing of it is carried out: {breach}.",
+            moment(self.planned)
+        ))
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Sight;
-use crate::cluster::{Name, OfferingKey};
+use crate::cluster::{Name, Node, OfferingKey};
 use crate::nodes::reason::{PassedOver, WhyPassedOver};
 use crate::nodes::render::Price;
 use crate::nodes::{NewNodes, Place};
@@ -56,7 +56,7 @@ pub(super) fn place(sight: &Sight<'_>, place: &Place, add: &[NewNodes]) -> Place
         Place::Node(name) => {
             let node = sight.view.node(name);
             let pool = node.and_then(|node| node.pool.clone());
-            row(format!("node {name}"), pool, node.and_then(|node| node.offering()))
+            row(format!("node {name}"), pool, node.and_then(Node::offering))
         }
         Place::Order(name, number) => {
             let order = sight.orders.get(name);
@@ -65,11 +65,7 @@ pub(super) fn place(sight: &Sight<'_>, place: &Place, add: &[NewNodes]) -> Place
         }
         Place::New(entry, _) => {
             let new = usize::try_from(*entry).ok().and_then(|entry| add.get(entry));
-            row(
-                "a new node".to_owned(),
-                new.map(|new| new.pool.clone()),
-                new.map(|new| new.offering.clone()),
-            )
+            row("a new node".to_owned(), new.map(|new| new.pool.clone()), new.map(|new| new.offering.clone()))
         }
     }
 }

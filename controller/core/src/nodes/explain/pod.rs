@@ -82,7 +82,9 @@ pub fn pod(sight: &Sight<'_>, namespace: &str, name: &str) -> Option<PodExplaine
         PodState::Bound { node, .. } => bound(sight, pod, node, &mut explained),
         PodState::Terminating { node, until } => {
             explained.outlook = Outlook::Ends;
-            explained.sentences.push(format!("It is ending on node {node}, until {} at the latest.", moment(*until)));
+            explained
+                .sentences
+                .push(format!("It is ending on node {node}, until {} at the latest.", moment(*until)));
         }
         PodState::Nominated { node } => {
             explained.outlook = Outlook::HasPlace;
@@ -148,7 +150,9 @@ fn waits(sight: &Sight<'_>, pod: &Pod, explained: &mut PodExplained) {
         no_place(sight, refused, explained);
     } else {
         explained.outlook = Outlook::NotPlanned;
-        explained.sentences.push(format!("The last plan, of {}, does not know it yet.", moment(sight.planned)));
+        explained
+            .sentences
+            .push(format!("The last plan, of {}, does not know it yet.", moment(sight.planned)));
     }
 }
 
@@ -160,9 +164,9 @@ fn has_place(sight: &Sight<'_>, to: &Place, explained: &mut PodExplained) {
             "There is room for it on {words}; the scheduler may bind it there, or where it likes better."
         )),
         Place::Order(order, _) => {
-            explained
-                .sentences
-                .push(format!("No node that is there has room for it. It has room on {words}, which is on its way."));
+            explained.sentences.push(format!(
+                "No node that is there has room for it. It has room on {words}, which is on its way."
+            ));
             if let Some(said) = sight.orders.get(order) {
                 let message = said.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
                 explained.sentences.push(format!(
@@ -173,7 +177,9 @@ fn has_place(sight: &Sight<'_>, to: &Place, explained: &mut PodExplained) {
             }
         }
         Place::New(entry, _) => {
-            explained.sentences.push(format!("No node that is there or ordered has room for it: {words} is ordered."));
+            explained
+                .sentences
+                .push(format!("No node that is there or ordered has room for it: {words} is ordered."));
             let new = usize::try_from(*entry).ok().and_then(|entry| sight.plan.add.get(entry));
             if let Some(new) = new {
                 let pool = sight.view.pool(&new.pool);

@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::place::passed_over;
 use super::{Planned, Sight};
-use crate::cluster::{
-    BudgetReason, Capacity, Name, Node, Offering, OfferingKey, Pool, Readiness, Resources,
-};
+use crate::cluster::{BudgetReason, Capacity, Name, Node, Offering, OfferingKey, Pool, Readiness, Resources};
 use crate::nodes::breaker::{pool_is_broken, zones_are_silent};
 use crate::nodes::budget::Budgets;
 use crate::nodes::reason::{Cause, WhyPassedOver};
@@ -150,7 +148,8 @@ pub fn pool(sight: &Sight<'_>, name: &str) -> Option<PoolExplained> {
     sentences.extend(broken.map(|tripped| format!("Nothing is removed or replaced: {tripped}.")));
     sentences.extend(budgets(sight, pool, &nodes));
     for new in sight.plan.add.iter().chain(&sight.removal.add).filter(|new| new.pool == pool.name) {
-        sentences.push(format!("The last plan orders {} × {} for {} pods.", new.count, new.offering, new.pods));
+        sentences
+            .push(format!("The last plan orders {} × {} for {} pods.", new.count, new.offering, new.pods));
     }
     sentences.extend(sight.warning());
     Some(PoolExplained {
@@ -172,12 +171,8 @@ fn budgets(sight: &Sight<'_>, pool: &Pool, nodes: &[&Node]) -> Vec<String> {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let going = count(nodes.iter().filter(|node| node.is_draining()).count());
     let budgets = Budgets::of(&pool.name, &pool.scale_down.budgets, count(nodes.len()), going, sight.now);
-    let reasons = [
-        BudgetReason::Empty,
-        BudgetReason::Underutilized,
-        BudgetReason::Unbalanced,
-        BudgetReason::Drifted,
-    ];
+    let reasons =
+        [BudgetReason::Empty, BudgetReason::Underutilized, BudgetReason::Unbalanced, BudgetReason::Drifted];
     let mut said: Vec<String> = Vec::new();
     for used in reasons.into_iter().filter_map(|reason| budgets.allows(reason).err()) {
         let words = format!("No node more may go now: {used}.");
@@ -278,7 +273,10 @@ fn offering_row(sight: &Sight<'_>, pool: &Pool, offering: &Offering) -> Offering
         offering: offering.key.to_string(),
         price_per_hour: Price(offering.price).to_string(),
         considered: passed.is_none() && avoided.is_none(),
-        state: passed.map(|passed| passed.why).or(avoided.map(|why| why.to_string())).unwrap_or_else(left),
+        state: passed
+            .map(|passed| passed.why)
+            .or_else(|| avoided.map(|why| why.to_string()))
+            .unwrap_or_else(left),
         until,
         failures: said.map_or(0, |said| said.failures),
         error: said.map(|said| said.error.clone()),

@@ -74,7 +74,8 @@ fn names_that_nobody_has_are_not_explained() {
 
 #[test]
 fn a_pod_of_another_namespace_is_another_pod() {
-    let world = World::default().with(Change::Node(ready_node("a", "a"))).with(Change::Pod(bound_pod("web", "a")));
+    let world =
+        World::default().with(Change::Node(ready_node("a", "a"))).with(Change::Pod(bound_pod("web", "a")));
     assert!(world.told(|sight| pod(sight, "till", "web").is_none()));
     assert_eq!(world.told(|sight| pod(sight, "shop", "web")).unwrap().outlook, Outlook::Bound);
 }
@@ -168,10 +169,13 @@ fn orders_count_as_wanted_and_towards_limits() {
         missing: 2,
         asked: NOW,
     };
-    let world =
-        World::default().with(Change::Pool(of)).with(Change::Node(ready_node("a", "a"))).with(Change::Order(order));
+    let world = World::default()
+        .with(Change::Pool(of))
+        .with(Change::Node(ready_node("a", "a")))
+        .with(Change::Order(order));
     let told = world.told(|sight| pool(sight, "p")).unwrap();
-    let zones: Vec<_> = told.zones.iter().map(|row| (&*row.zone, row.wanted, row.ordered, row.ready)).collect();
+    let zones: Vec<_> =
+        told.zones.iter().map(|row| (&*row.zone, row.wanted, row.ordered, row.ready)).collect();
     assert_eq!(zones, [("a", 1, 0, 1), ("b", 2, 2, 0), ("c", 0, 0, 0)]);
     let limits: Vec<_> =
         told.limits.iter().map(|row| (row.what.as_str(), row.used.as_str(), row.limit.as_str())).collect();

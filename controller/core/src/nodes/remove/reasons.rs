@@ -61,7 +61,8 @@ impl Planner<'_> {
     fn forbidden(&self, index: usize, pod: &Pod) -> Option<WhyStays> {
         let why = self.ledger.check(pod).err()?;
         let surges = self.nodes[index].pool.map_or(0, |pool| pool.scale_down.drain.max_surge) > 0;
-        let goes_by_surge = surges && matches!(why, Forbidden::Exhausted { .. }) && self.can_surge(pod).is_some();
+        let goes_by_surge =
+            surges && matches!(why, Forbidden::Exhausted { .. }) && self.can_surge(pod).is_some();
         (!goes_by_surge).then(|| WhyStays::Forbidden { pod: full_name(pod), why })
     }
 
@@ -82,7 +83,9 @@ impl Planner<'_> {
     /// What passes by itself, and what others have used up.
     fn time(&self, index: usize, is_empty: bool) -> Vec<WhyStays> {
         let surveyed = &self.nodes[index];
-        let Some(state) = surveyed.pool.and_then(|pool| self.pools.get(&pool.name)) else { return Vec::new() };
+        let Some(state) = surveyed.pool.and_then(|pool| self.pools.get(&pool.name)) else {
+            return Vec::new();
+        };
         let needs = state.pool.scale_down.unneeded_for;
         let since = self.old.unneeded.get(&surveyed.node.uid).copied();
         let unneeded = since.filter(|since| *since + needs > self.now);
