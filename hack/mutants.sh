@@ -32,9 +32,14 @@ files=$folder
 [[ -d $folder ]] && files="$folder/**"
 
 # What runs against every mutant, and what only against those that survived it.
-quick=(goldens differences)
-slow=(properties)
-slow_unit_tests=(--skip no_list_grows_without_bound)
+slow_unit_tests=()
+case $name in
+  replicas) quick=(goldens differences) slow=(properties) slow_unit_tests=(--skip no_list_grows_without_bound) ;;
+  placement) quick=(plans) slow=(placement removals audit) ;;
+  nodes) quick=(plans removal_stories) slow=(placement removals audit) ;;
+  audit) quick=(audit) slow=(plans placement removals) ;;
+  *) quick=() slow=(goldens differences properties plans removal_stories placement removals audit) ;;
+esac
 
 # The core alone, with these integration tests as modules.
 copy_core() {
@@ -66,7 +71,7 @@ END
   ' controller/core/Cargo.toml >"$tree/controller/core/Cargo.toml"
   echo '#[cfg(test)] extern crate self as plimsoll_core;' >>"$tree/controller/core/src/lib.rs"
   for test in "$@"; do
-    echo "#[cfg(test)] #[path = \"../tests/$test.rs\"] mod $test;" >>"$tree/controller/core/src/lib.rs"
+    echo "#[cfg(test)] #[path = \"../tests/$test.rs\"] mod tests_of_$test;" >>"$tree/controller/core/src/lib.rs"
   done
 }
 

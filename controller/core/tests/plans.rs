@@ -154,6 +154,23 @@ fn limits_are_said_and_never_passed() {
     );
 }
 
+/// The limit of the cluster counts nodes of no pool too.
+#[test]
+fn the_limit_of_the_whole_cluster_is_said_and_never_passed() {
+    let db = [("app", "db")];
+    let db = PodShape { affinity: apart(HOSTNAME, &db), ..shape(1000, 1024, &db) };
+    let mut all = changes(pods("db", 5, db));
+    let small = offering("m.small", ZONES[0], resources(500, 512, 110), 50_000);
+    all.push(Change::Node(node("elsewhere", "other", &small)));
+    all.push(Change::Pool(general()));
+    let settings = add::Settings { most_nodes: Some(4), ..add::Settings::default() };
+    told(
+        "total_limit",
+        "5 pods that keep apart by hostname, in a cluster of at most 4 nodes with a small one of no pool.",
+        &add::plan(&view(all), &settings, NOW),
+    );
+}
+
 #[test]
 fn daemons_are_counted_on_every_new_node() {
     let everywhere =

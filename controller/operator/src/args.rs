@@ -99,6 +99,11 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_POD_DELETION_COST", default_value_t = false, action = ArgAction::Set)]
     pub pod_deletion_cost: bool,
 
+    /// Nodes that the whole cluster may have at most, those of no pool and those on order among them: no more are
+    /// ordered. Left out: any number.
+    #[arg(long, env = "PLIMSOLL_MAX_NODES")]
+    pub max_nodes: Option<u32>,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,

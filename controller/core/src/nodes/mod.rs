@@ -11,6 +11,7 @@ pub mod drift;
 mod fixtures;
 pub mod pdb;
 mod plan;
+pub mod promise;
 pub mod reason;
 pub mod remove;
 mod render;

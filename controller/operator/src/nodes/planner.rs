@@ -67,6 +67,8 @@ pub(crate) struct Planner {
     pub(super) stirred: BTreeSet<String>,
     /// How long the lease lasts after a renewal, at the worst.
     pub(super) lease: Duration,
+    /// Nodes that the whole cluster may have at most.
+    most_nodes: Option<u32>,
     /// What each pool was told last, so that nothing is written twice.
     pub(super) told: super::report::Told,
     pub(super) changes: mpsc::UnboundedSender<Change>,
@@ -81,6 +83,8 @@ pub(crate) struct Parts {
     pub(crate) pod_name: String,
     /// How long the lease lasts after a renewal, at the worst.
     pub(crate) lease: Duration,
+    /// Nodes that the whole cluster may have at most.
+    pub(crate) most_nodes: Option<u32>,
     pub(crate) kept: Kept,
     pub(crate) polls: Polls,
     pub(crate) metrics: NodeMetrics,
@@ -98,6 +102,7 @@ impl Planner {
             leadership,
             pod_name,
             lease,
+            most_nodes,
             kept,
             polls,
             metrics,
@@ -111,6 +116,7 @@ impl Planner {
             leadership,
             pod_name,
             lease,
+            most_nodes,
             polls,
             metrics,
             shown,
@@ -210,7 +216,7 @@ impl Planner {
 
     /// What to add and what to remove, and what to remember.
     fn decide(&mut self, now: Timestamp) -> (NodePlan, RemovalPlan) {
-        let settings = add::Settings::default();
+        let settings = add::Settings { most_nodes: self.most_nodes, ..add::Settings::default() };
         let plan = add::plan(&self.world.view, &settings, now);
         let surging = self.world.drains.values().map(|drain| drain.surges.len()).sum::<usize>();
         let input = remove::Input {
@@ -228,7 +234,8 @@ impl Planner {
 
     /// Has a plan checked by code that did not make it; what it breaks, if it breaks something. Then nothing of it is done.
     fn audit(&self, adding: &NodePlan, removing: &RemovalPlan, now: Timestamp) -> Option<String> {
-        let breach = self.world.audit.check(&Audited { adding, removing, most_nodes: None, now }).err()?;
+        let breach =
+            self.world.audit.check(&Audited { adding, removing, most_nodes: self.most_nodes, now }).err()?;
         self.metrics.refused_plans.inc();
         tracing::error!(%breach, "a plan breaks an invariant and is not carried out: please report it, with what /plan shows");
         Some(breach.to_string())

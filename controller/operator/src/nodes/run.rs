@@ -84,6 +84,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         leadership,
         pod_name: args.pod_name.clone(),
         lease: lease(&args),
+        most_nodes: args.max_nodes,
         kept: Kept::new(client.clone(), &args.pod_namespace, &args.memory_name),
         polls,
         metrics,
