@@ -3,11 +3,11 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help cli demo picture test conformance mutants lint generate image bench clean preflight tools
+.PHONY: help cli demo picture test conformance mutants lint generate image bench bench-burst clean preflight tools
 
 help: ## This list
 	@if [[ -t 1 && -z $${NO_COLOR:-} ]]; then on=$$'\e[1;36m'; off=$$'\e[0m'; else on=; off=; fi; \
-	awk -v on="$$on" -v off="$$off" 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  %smake %-12s%s %s\n", on, $$1, off, $$2 }' Makefile
+	awk -v on="$$on" -v off="$$off" 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %smake %-12s%s %s\n", on, $$1, off, $$2 }' Makefile
 
 demo: preflight tools ## A shop on a real cluster, a wave of load, and how it scales (KEEP=1 leaves the cluster up)
 	@bin=$$(hack/build-operator.sh); \
@@ -28,8 +28,9 @@ test: preflight tools ## All tests, on real clusters
 	cargo test --workspace --locked
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
-conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions
+conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions, and what it binds of 2,000 plans
 	@cargo test --package plimsoll-tests --test scheduler_differential --locked -- --ignored --exact conformance
+	@cargo test --package plimsoll-tests --test scheduler_binds --locked -- --ignored --exact conformance
 	@cargo test --package plimsoll-tests --test hpa_differential --locked -- --ignored --exact conformance
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin compare
@@ -53,6 +54,10 @@ bench: preflight tools ## How fast nodes are planned for, beside Karpenter, and 
 	cargo run --quiet --locked --bin bench_plan
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin bench
+
+bench-burst: preflight tools ## A burst of 1,000 and of 5,000 pods, from nothing to all of them on new nodes, beside Karpenter
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin bench_burst
 
 clean: ## Remove what was built here (the test bed's tools stay in ~/.cache/plimsoll)
 	@cargo clean

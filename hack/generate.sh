@@ -17,7 +17,8 @@ made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 helm=$(tool helm)
 
-cargo run --quiet --locked --bin crdgen -- "$made/crds" "$made/charts/plimsoll/files/crds"
+cargo run --quiet --locked --bin crdgen -- "$made/crds" "$made/charts/plimsoll/files/crds" \
+  --upstream "$made/charts/plimsoll/files/upstream-crds"
 
 awk '
   /^<!-- from values.yaml/ { print; print ""; while ((getline row < table) > 0) print row; print ""; inside = 1 }
@@ -27,8 +28,8 @@ awk '
 
 # The chart as it will be, with the CRDs of a moment ago.
 cp -r charts/plimsoll "$made/chart"
-rm -rf "$made/chart/files/crds"
-cp -r "$made/charts/plimsoll/files/crds" "$made/chart/files/crds"
+rm -rf "$made/chart/files"
+cp -r "$made/charts/plimsoll/files" "$made/chart/files"
 mkdir "$made/manifests"
 {
   cat <<'EOF'
@@ -52,7 +53,7 @@ while IFS= read -r file; do
   cmp --silent "$made/$file" "$file" || stale+=("$file")
 done < <(cd "$made" && find . -type f -printf '%P\n' | sort)
 # A kind that is no more leaves a file that is no longer made.
-for folder in crds charts/plimsoll/files/crds; do
+for folder in crds charts/plimsoll/files/crds charts/plimsoll/files/upstream-crds; do
   for file in "$folder"/*; do
     [[ -e $made/$file || ! -e $file ]] || stale+=("$file")
   done

@@ -101,4 +101,4 @@ advisories
 optional "shell scripts" shellcheck --external-sources hack/*.sh .ci/run
 # The test bed builds promtool for the dashboard's test.
 PATH=$PATH:$(find "$cache/tools" -path '*/bin/promtool' -printf '%h' -quit 2>/dev/null || true)
-optional "alerts behave as their tests say" promtool test rules charts/plimsoll/tests/rules.yaml
+optional "alerts behave as their tests say" promtool test rules charts/plimsoll/tests/rules.yaml charts/plimsoll/tests/rules_nodes.yaml

@@ -32,9 +32,18 @@ files=$folder
 [[ -d $folder ]] && files="$folder/**"
 
 # What runs against every mutant, and what only against those that survived it.
-quick=(goldens differences)
-slow=(properties)
-slow_unit_tests=(--skip no_list_grows_without_bound)
+case $folder/ in
+  controller/core/src/placement/* | controller/core/src/nodes/* | controller/core/src/audit/*)
+    quick=(placement plans preferences removal_stories audit)
+    slow=(removals)
+    slow_unit_tests=(--skip plans::the_audit_accepts_a_mix_of_all_that_pods_ask_of_each_other)
+    ;;
+  *)
+    quick=(goldens differences)
+    slow=(properties)
+    slow_unit_tests=(--skip no_list_grows_without_bound)
+    ;;
+esac
 
 # The core alone, with these integration tests as modules.
 copy_core() {
@@ -66,7 +75,7 @@ END
   ' controller/core/Cargo.toml >"$tree/controller/core/Cargo.toml"
   echo '#[cfg(test)] extern crate self as plimsoll_core;' >>"$tree/controller/core/src/lib.rs"
   for test in "$@"; do
-    echo "#[cfg(test)] #[path = \"../tests/$test.rs\"] mod $test;" >>"$tree/controller/core/src/lib.rs"
+    echo "#[cfg(test)] #[path = \"../tests/$test.rs\"] mod tests_of_$test;" >>"$tree/controller/core/src/lib.rs"
   done
 }
 

@@ -160,7 +160,12 @@ impl Cluster {
 
     /// A command of this cluster's tools, which ends with the cluster.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.tools.program(program));
+        self.command_of(&self.tools.program(program))
+    }
+
+    /// A command of this program, which ends with the cluster.
+    pub(crate) fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         let (name, value) = guardian::mark(&self.state);
         command.env(name, value).env("KUBECONFIG", self.kubeconfig());
         command

@@ -5,6 +5,7 @@
 //! waits on the pod's probes. Only the address differs: a free port on the loopback.
 
 mod credentials;
+mod jobs;
 mod log_tail;
 mod pod;
 mod process;
@@ -101,9 +102,12 @@ impl<'c> Operator<'c> {
         Ok(&mut self.processes[index])
     }
 
-    /// Uninstalls the release and ends the processes.
+    /// Uninstalls the release, runs what its hooks are to do, and ends the processes.
     pub async fn uninstall(mut self) -> Result<()> {
-        self.cluster.helm(["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait"]).await?;
+        tokio::select! {
+            uninstalled = self.cluster.helm(["uninstall", RELEASE, "--namespace", NAMESPACE, "--wait"]) => drop(uninstalled?),
+            failed = jobs::run(self.cluster) => drop(failed?),
+        }
         for process in &mut self.processes {
             process.terminate().await?;
         }

@@ -238,6 +238,53 @@ impl KarpenterBenchmark {
     }
 }
 
+/// Karpenter with its kwok provider, which its own project tests it with.
+#[derive(Clone, Debug)]
+pub struct KarpenterOperator {
+    program: PathBuf,
+    source: PathBuf,
+    version: String,
+}
+
+impl KarpenterOperator {
+    /// Builds it if it is not built yet; see [`Tools::ensure`].
+    pub fn ensure() -> Result<Self> {
+        let module = module("karpenter");
+        let bin = GoModule {
+            what: "Karpenter",
+            cold_build: "5 minutes on two cores",
+            dir: &module,
+            tags: "",
+            ldflags: "-s -w",
+            test: None,
+        }
+        .ensure()?;
+        let source = go::module_dir(&module, "sigs.k8s.io/karpenter")?;
+        let version = go::required_version(&module, "sigs.k8s.io/karpenter")?;
+        Ok(Self { program: bin.join("kwok"), source, version })
+    }
+
+    /// The controller.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The files that define its kinds.
+    pub fn crds(&self) -> Vec<PathBuf> {
+        let core = ["capacitybuffers", "nodeclaims", "nodeoverlays", "nodepools"].map(|plural| {
+            let group = if plural == "capacitybuffers" { "autoscaling.x-k8s.io" } else { "karpenter.sh" };
+            self.source.join(format!("pkg/apis/crds/{group}_{plural}.yaml"))
+        });
+        let kwok = self.source.join("kwok/apis/crds/karpenter.kwok.sh_kwoknodeclasses.yaml");
+        core.into_iter().chain([kwok]).collect()
+    }
+
+    /// The version of Karpenter, for example `v1.14.0`.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}
+
 /// The files that define `ServiceMonitor` and `PrometheusRule`.
 pub fn monitoring_crds() -> Result<Vec<PathBuf>> {
     let module = go::module_dir(&module("assets"), "github.com/prometheus-operator/prometheus-operator")?;

@@ -69,6 +69,9 @@ reads them; --role is left out for what scales pods, whose role is the default.
 */}}
 {{- define "plimsoll.arguments.nodes" -}}
 - --role=nodes
+{{- with .Values.nodes.maxNodes }}
+- --max-nodes={{ . | int }}
+{{- end }}
 {{- end -}}
 
 {{- define "plimsoll.arguments.pods" -}}

@@ -23,10 +23,11 @@ a pod) the admission policies of nodeguard.yaml do.
 - apiGroups: [""]
   resources: ["nodes"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
-# Which pods need room, and which hold it.
+# Which pods need room, and which hold it; which goes when a drain gives a replica back. RBAC cannot bind a patch to one
+# annotation; the ValidatingAdmissionPolicy of podguard.yaml does.
 - apiGroups: [""]
   resources: ["pods"]
-  verbs: ["get", "list", "watch"]
+  verbs: ["get", "list", "watch", "patch"]
 # Emptying a node. There is no right to delete a pod, so no PodDisruptionBudget is passed by.
 - apiGroups: [""]
   resources: ["pods/eviction"]
@@ -63,9 +64,16 @@ a pod) the admission policies of nodeguard.yaml do.
 - apiGroups: ["scheduling.k8s.io"]
   resources: ["priorityclasses"]
   verbs: ["list", "watch"]
-# Room that somebody asks to keep free.
+# How many pods of any kind there are of which a percentage is kept free; this reads nothing but replica counts.
+- apiGroups: ["*"]
+  resources: ["*/scale"]
+  verbs: ["get"]
+# Room that somebody asks to keep free, within what the namespace may have.
 - apiGroups: ["autoscaling.x-k8s.io"]
   resources: ["capacitybuffers"]
+  verbs: ["list", "watch"]
+- apiGroups: [""]
+  resources: ["resourcequotas"]
   verbs: ["list", "watch"]
 - apiGroups: ["autoscaling.x-k8s.io"]
   resources: ["capacitybuffers/status"]

@@ -1,4 +1,4 @@
-//! What users write: the custom resources of the group `plimsoll.dev`.
+//! What users write: the custom resources of the group `plimsoll.dev`, and those of others that we act on.
 //!
 //! The doc comments of the fields are the manual: they become the descriptions of the CRDs
 //! (`kubectl explain podscaler.spec`). What the API server can check, it checks: with bounds in
@@ -11,8 +11,10 @@
 
 pub mod crds;
 pub mod marks;
+pub mod upstream;
 pub mod v1alpha1;
 
+pub use upstream::CapacityBuffer;
 pub use v1alpha1::{CapacityPool, ClusterSource, NodeOrder, PodScaler, Source};
 
 /// The API group of all our kinds.

@@ -32,6 +32,9 @@ fn committed_crds_are_current() {
         // A difference between texts of this size takes minutes and gigabytes to draw.
         assert!(is_current, "{folder} is stale: run `make generate`");
     }
+    let upstream = plimsoll_api::crds::upstream_files().unwrap();
+    let folder = "charts/plimsoll/files/upstream-crds";
+    assert!(files_in(folder) == upstream, "{folder} is stale: run `make generate`");
 }
 
 /// `kubectl apply` keeps a copy of the object in an annotation, and the API server refuses more
@@ -56,7 +59,8 @@ fn every_field_says_what_it_means() {
             walk(&path, &property["items"], silent);
         }
     }
-    for definition in plimsoll_api::crds::all().unwrap() {
+    let upstream = plimsoll_api::crds::upstream().unwrap();
+    for definition in plimsoll_api::crds::all().unwrap().into_iter().chain(upstream) {
         let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         let mut silent = Vec::new();
         walk("spec", &schema["properties"]["spec"], &mut silent);

@@ -38,11 +38,14 @@ pub(crate) struct Connection {
     /// The Lease that names the leader among the operator's pods.
     #[arg(long, global = true, value_name = "NAME", default_value = "plimsoll-operator")]
     pub(crate) lease_name: String,
+    /// The Lease that names the leader among the pods that scale nodes.
+    #[arg(long, global = true, value_name = "NAME", default_value = "plimsoll-nodes")]
+    pub(crate) nodes_lease_name: String,
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Why a workload has the size it has: each metric, each recommendation, each limit that cut it.
+    /// Why a workload has the size it has, why a pod gets no node, why a node stays, what a pool cannot get.
     Explain(Explain),
     /// Takes recent decisions again, on exactly what they were taken on; also under another policy.
     Replay(Replay),
@@ -61,31 +64,66 @@ pub(crate) enum Command {
 
 #[derive(Group, Debug)]
 #[command(
-    after_help = "Examples:\n  plimsoll explain podscaler web -n shop\n  plimsoll explain podscaler/web -o json"
+    after_help = "Examples:\n  plimsoll explain podscaler web -n shop\n  plimsoll explain podscaler/web -o json\n  plimsoll explain pod web-7d9f-x2 -n shop\n  plimsoll explain node general-1\n  plimsoll explain pool general"
 )]
 pub(crate) struct Explain {
-    /// `podscaler NAME` or `podscaler/NAME`.
-    #[arg(num_args = 1..=2, required = true, value_name = "podscaler NAME")]
+    /// `podscaler NAME`, `pod NAME`, `node NAME` or `pool NAME`; also as `pod/NAME`.
+    #[arg(num_args = 1..=2, required = true, value_name = "KIND NAME")]
     pub(crate) object: Vec<String>,
     /// How to tell it.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
 }
 
+/// What can be explained, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// A PodScaler: what scales pods is asked.
+    PodScaler(String),
+    /// A pod: what scales nodes is asked.
+    Pod(String),
+    /// A node.
+    Node(String),
+    /// A CapacityPool.
+    Pool(String),
+}
+
 impl Explain {
-    /// The name of the PodScaler.
-    pub(crate) fn name(&self) -> anyhow::Result<&str> {
+    /// What is to be explained.
+    pub(crate) fn object(&self) -> anyhow::Result<Object> {
         let words: Vec<&str> = self.object.iter().flat_map(|word| word.splitn(2, '/')).collect();
-        match words.as_slice() {
-            ["podscaler" | "podscalers" | "podscalers.plimsoll.dev" | "ps", name] if !name.is_empty() => {
-                Ok(name)
+        if let [kind, name] = words[..]
+            && is_a_name(name)
+        {
+            let name = name.to_owned();
+            match kind {
+                "podscaler" | "podscalers" | "podscalers.plimsoll.dev" | "ps" => {
+                    return Ok(Object::PodScaler(name));
+                }
+                "pod" | "pods" | "po" => return Ok(Object::Pod(name)),
+                "node" | "nodes" | "no" => return Ok(Object::Node(name)),
+                "pool"
+                | "pools"
+                | "capacitypool"
+                | "capacitypools"
+                | "capacitypools.plimsoll.dev"
+                | "cpool" => {
+                    return Ok(Object::Pool(name));
+                }
+                _ => {}
             }
-            _ => anyhow::bail!(
-                "{:?} is nothing that can be explained: write `podscaler NAME`",
-                self.object.join(" ")
-            ),
         }
+        anyhow::bail!(
+            "{:?} is nothing that can be explained: write `podscaler NAME`, `pod NAME`, `node NAME` or `pool NAME`",
+            self.object.join(" ")
+        )
     }
+}
+
+/// Whether an object may be called so; it becomes part of a path.
+fn is_a_name(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) && name.chars().all(is_allowed)
 }
 
 /// How an answer is written.
@@ -153,14 +191,20 @@ mod tests {
 
     #[test]
     fn an_object_is_named_as_kubectl_names_it() {
-        let name = |words: &[&str]| {
+        let object = |words: &[&str]| {
             let words = ["plimsoll", "explain"].iter().chain(words);
             let Command::Explain(explain) = Args::try_parse_from(words).unwrap().command else { panic!() };
-            explain.name().map(str::to_owned).map_err(|error| error.to_string())
+            explain.object().map_err(|error| error.to_string())
         };
-        assert_eq!(name(&["podscaler", "web"]), Ok("web".to_owned()));
-        assert_eq!(name(&["ps/web"]), Ok("web".to_owned()));
-        let error = name(&["web"]).unwrap_err();
-        assert!(error.contains("write `podscaler NAME`"), "{error}");
+        assert_eq!(object(&["podscaler", "web"]), Ok(Object::PodScaler("web".to_owned())));
+        assert_eq!(object(&["ps/web"]), Ok(Object::PodScaler("web".to_owned())));
+        assert_eq!(object(&["pod", "web-1"]), Ok(Object::Pod("web-1".to_owned())));
+        assert_eq!(object(&["no/a.example.com"]), Ok(Object::Node("a.example.com".to_owned())));
+        assert_eq!(object(&["capacitypool", "general"]), Ok(Object::Pool("general".to_owned())));
+        for words in [&["web"][..], &["deployment", "web"], &["pod", ""], &["node", "a?b"], &["pod", "../x"]]
+        {
+            let error = object(words).unwrap_err();
+            assert!(error.contains("write `podscaler NAME`"), "{error}");
+        }
     }
 }

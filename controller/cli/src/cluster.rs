@@ -53,11 +53,20 @@ impl Connection {
 
     /// The operator's leader: at --operator, or the pod that holds the Lease, through the API server.
     pub(crate) async fn operator(&self) -> Result<Operator> {
+        self.leader(&self.lease_name).await
+    }
+
+    /// The leader of what scales nodes, found likewise.
+    pub(crate) async fn planner(&self) -> Result<Operator> {
+        self.leader(&self.nodes_lease_name).await
+    }
+
+    async fn leader(&self, lease: &str) -> Result<Operator> {
         if let Some(url) = &self.operator {
             let uri = url.parse().with_context(|| format!("--operator={url} is not a URL"))?;
             return Ok(Operator { client: impatient(Config::new(uri))?, prefix: String::new() });
         }
-        Operator::behind(self.cluster().await?.client, &self.operator_namespace, &self.lease_name).await
+        Operator::behind(self.cluster().await?.client, &self.operator_namespace, lease).await
     }
 }
 

@@ -66,7 +66,7 @@ fn a_pipe_of_manifests_is_converted_and_what_is_wrong_ends_with_1() {
 fn errors_name_the_way_out() {
     let answer = run(PLIMSOLL, &["explain", "deployment", "web"], "");
     assert_eq!(answer.status.code(), Some(1));
-    assert!(text(&answer.stderr).contains("write `podscaler NAME`"));
+    assert!(text(&answer.stderr).contains("`pod NAME`, `node NAME` or `pool NAME`"));
 
     let answer = run(PLIMSOLL, &["replay", "-f", "-"], "[]");
     assert_eq!(answer.status.code(), Some(1));

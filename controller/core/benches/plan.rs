@@ -13,9 +13,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleet::{
-    MIB, NOW, ZONES, bound, diverse, in_zones, karpenter_types, node, pods, pool, resources, shape, view,
-};
+use fleet::{MIB, NOW, ZONES, diverse, in_zones, karpenter_types, pods, pool, resources, shape, view};
 use plimsoll_core::cluster::{Pod, PodShape, ZONE};
 use plimsoll_core::nodes::{NodePlan, add};
 use plimsoll_core::placement::{Change, View};
@@ -69,36 +67,10 @@ fn two_classes(c: &mut Criterion) {
     c.bench_function("two_classes/51000", |bencher| bencher.iter(|| black_box(plan(&view))));
 }
 
-/// 5,000 nodes with 30 pods each: 1,000 workloads, some spread over zones, and three daemons.
-fn large() -> Vec<Change> {
-    let offerings = in_zones(&ZONES, &[("big", 16, 64, 800_000)]);
-    let mut changes: Vec<_> = (0..5000)
-        .map(|index| Change::Node(node(&format!("node-{index:05}"), "general", &offerings[index % 3])))
-        .collect();
-    changes.push(Change::Pool(pool("general", offerings)));
-    let shapes: Vec<Arc<PodShape>> = (0..1000)
-        .map(|index| {
-            let app = format!("app-{index}");
-            let of = [("app", app.as_str())];
-            let mut shape = shape(300 + 10 * (index % 20), 1024, &of);
-            if index % 4 == 0 {
-                shape.spread = vec![fleet::spread(ZONE, 1, &of)];
-            }
-            Arc::new(shape)
-        })
-        .collect();
-    for index in 0..150_000_usize {
-        let shape = &shapes[index / 150];
-        let pod = fleet::pod(&format!("app-{}-{index:06}", index / 150), shape);
-        changes.push(Change::Pod(bound(pod, &format!("node-{:05}", index % 5000))));
-    }
-    changes
-}
-
 fn large_cluster(c: &mut Criterion) {
     let mut group = c.benchmark_group("large");
     group.sample_size(10);
-    let changes = large();
+    let changes = fleet::large::changes().collect::<Vec<_>>();
     group.bench_function("from_scratch", |bencher| {
         bencher.iter_batched(
             || changes.clone(),

@@ -20,4 +20,5 @@ pub mod quantity;
 pub mod reason;
 pub mod replicas;
 pub mod time;
+pub mod wildcard;
 mod window;

@@ -8,17 +8,17 @@
 
 mod cluster;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, selector, shape};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, HostPort, Node, NodeBudget, Pod, PodShape, PodTerm, Policy, Pool, Readiness,
-    Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
+    Affinity, Effect, HOSTNAME, HostPort, Node, NodeBudget, Pod, PodShape, PodState, PodTerm, Policy, Pool,
+    Readiness, Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
 };
-use plimsoll_core::nodes::NewNodes;
-use plimsoll_core::nodes::Place;
 use plimsoll_core::nodes::remove::WhyRemoved;
+use plimsoll_core::nodes::{NewNodes, Place, Placement};
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -233,6 +233,10 @@ fn orders_that_cannot_be_had() {
             limited(|pool| {
                 pool.limits.resources.insert("cpu".into(), 15_999);
             }),
+            limited(|pool| {
+                let bounds = BTreeMap::from([("cpu".into(), 7_999)]);
+                pool.limits.resources_per_zone.insert("b".into(), bounds);
+            }),
         ],
     );
 }
@@ -363,6 +367,44 @@ fn pods_where_others_forbid_them() {
     );
 }
 
+/// Two nodes to come, and three pods for the first of them: one that wants pods of `api` spread evenly over nodes, itself not
+/// counted, and two of `api`. Says what is found where the plan has them in this order.
+fn in_turn(order: [&str; 3]) -> Result<(), Invariant> {
+    let offering = offering("m", "a", 4, 200_000);
+    let mut watcher = shape("web", 100);
+    watcher.spread.push(Spread {
+        max_skew: 1,
+        topology_key: HOSTNAME.into(),
+        selector: Some(selector("api")),
+        min_domains: None,
+        node_affinity: Policy::Honor,
+        node_taints: Policy::Ignore,
+        when: WhenUnsatisfiable::DoNotSchedule,
+    });
+    let (watcher, api) = (Arc::new(watcher), Arc::new(shape("api", 100)));
+    let mut cluster = Cluster::default();
+    let pods = [("watcher", &watcher), ("api-1", &api), ("api-2", &api)];
+    for mut pod in pods.map(|(name, shape)| pod(name, "owner", shape, "none")) {
+        pod.state = PodState::Pending;
+        cluster.changes.push(Change::Pod(pod));
+    }
+    let new = NewNodes { offering: offering.key.clone(), ..new_nodes(2, 200_000) };
+    cluster.changes.push(Change::Pool(pool("p", vec![offering])));
+    let placement =
+        |pod: &str| Placement { pod: format!("uid-{pod}").into(), count: 1, place: Place::New(0, 0) };
+    let mut plans = cluster.plan(NOW);
+    plans.adding.add = vec![new];
+    plans.adding.placements = order.iter().map(|pod| placement(pod)).collect();
+    cluster.audit(&plans, NOW).map_err(|breach| breach.invariant)
+}
+
+#[test]
+fn a_spread_is_judged_when_its_pod_is_bound_and_not_when_others_come() {
+    assert_eq!(in_turn(["watcher", "api-1", "api-2"]), Ok(()));
+    assert_eq!(in_turn(["api-1", "watcher", "api-2"]), Ok(()));
+    assert_eq!(in_turn(["api-1", "api-2", "watcher"]), Err(Invariant::Spread));
+}
+
 /// One break after the other.
 trait Then {
     fn then(self, next: Break) -> Break;
@@ -375,4 +417,17 @@ impl Then for Break {
             next(cluster, plans);
         })
     }
+}
+
+/// The planner counts on the same: a node that is ready loses the taint that said otherwise a moment later.
+#[test]
+fn a_node_that_has_just_become_ready_takes_pods() {
+    let (mut cluster, plans) = base();
+    for change in &mut cluster.changes {
+        if let Change::Node(node) = change {
+            let (key, value) = ("node.kubernetes.io/not-ready".into(), "".into());
+            node.taints.push(Taint { key, value, effect: Effect::NoSchedule });
+        }
+    }
+    assert_eq!(cluster.audit(&plans, NOW), Ok(()));
 }

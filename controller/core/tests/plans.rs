@@ -16,10 +16,12 @@ use std::path::Path;
 use fleet::{
     NOW, ZONES, apart, bound, in_zones, node, offering, pods, pool, resources, shape, spread, together, view,
 };
+use plimsoll_core::audit::{Audit, Audited};
 use plimsoll_core::cluster::{
-    Capacity, Daemon, Effect, Expander, HOSTNAME, Headroom, HeadroomSize, Order, Pod, PodShape, Pool, Taint,
-    Toleration, TolerationOperator, Unplannable, ZONE,
+    Buffer, Capacity, Daemon, Effect, Expander, HOSTNAME, Headroom, HeadroomSize, Order, Pod, PodShape, Pool,
+    Taint, Toleration, TolerationOperator, Unplannable, ZONE,
 };
+use plimsoll_core::nodes::remove::RemovalPlan;
 use plimsoll_core::nodes::{NodePlan, Place, add};
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::Span;
@@ -154,6 +156,61 @@ fn limits_are_said_and_never_passed() {
     );
 }
 
+/// The limit of the cluster counts nodes of no pool too.
+#[test]
+fn the_limit_of_the_whole_cluster_is_said_and_never_passed() {
+    let db = [("app", "db")];
+    let db = PodShape { affinity: apart(HOSTNAME, &db), ..shape(1000, 1024, &db) };
+    let mut all = changes(pods("db", 5, db));
+    let small = offering("m.small", ZONES[0], resources(500, 512, 110), 50_000);
+    all.push(Change::Node(node("elsewhere", "other", &small)));
+    all.push(Change::Pool(general()));
+    let settings = add::Settings { most_nodes: Some(4), ..add::Settings::default() };
+    told(
+        "total_limit",
+        "5 pods that keep apart by hostname, in a cluster of at most 4 nodes with a small one of no pool.",
+        &add::plan(&view(all), &settings, NOW),
+    );
+}
+
+#[test]
+fn a_zone_has_limits_of_its_own_for_cpu_and_memory() {
+    let mut general = pool("general", in_zones(&ZONES[..2], &TYPES));
+    let bounds = |name: &str, most: i64| BTreeMap::from([(name.into(), most)]);
+    general.limits.resources_per_zone = BTreeMap::from([
+        (ZONES[0].into(), bounds("cpu", 5000)),
+        (ZONES[1].into(), bounds("memory", 8 << 30)),
+    ]);
+    let mut all = changes(pods("web", 9, shape(1000, 1024, &[("app", "web")])));
+    all.push(Change::Pool(general));
+    told(
+        "limits_per_zone",
+        "9 pods of 1 cpu, at most 5 cpus in zone-a, and at most 8 GiB in zone-b.",
+        &plan(all),
+    );
+}
+
+#[test]
+fn a_buffer_is_room_beside_all_pods_and_takes_none_of_theirs() {
+    let mut general = general();
+    general.limits.nodes = Some(2);
+    let web = [("app", "web")];
+    let web = PodShape { spread: vec![spread(ZONE, 1, &web)], ..shape(1000, 1024, &web) };
+    let mut all = changes(pods("web", 4, web.clone()));
+    let buffer = |key: &str, shape: PodShape, count| {
+        Change::Buffer(Buffer { key: key.into(), shape: shape.into(), count })
+    };
+    all.push(buffer("shop/web", web, 3));
+    all.push(buffer("shop/large", shape(7000, 1024, &[]), 1));
+    all.push(buffer("shop/none", shape(7000, 1024, &[]), 0));
+    all.push(Change::Pool(general));
+    told(
+        "buffers",
+        "4 pods of 1 cpu spread over zones with a skew of 1, a buffer for 3 more, and one for a pod of 7 cpus; at most 2 nodes.",
+        &plan(all),
+    );
+}
+
 #[test]
 fn daemons_are_counted_on_every_new_node() {
     let everywhere =
@@ -188,6 +245,22 @@ fn pods_that_want_to_be_together_share_a_zone() {
     let mut all = changes(pods("ring", 6, ring));
     all.push(Change::Pool(general()));
     told("together", "6 pods of 3 cpus that have to be in one zone.", &plan(all));
+}
+
+#[test]
+fn the_audit_accepts_a_mix_of_all_that_pods_ask_of_each_other() {
+    for distinct in [false, true] {
+        let mut audit = Audit::default();
+        let mut all = changes(fleet::diverse(600, distinct));
+        all.push(Change::Pool(pool("default", fleet::karpenter_types(40))));
+        for change in &all {
+            audit.apply(change);
+        }
+        let (adding, removing) = (plan(all), RemovalPlan::default());
+        let audited = Audited { adding: &adding, removing: &removing, most_nodes: None, now: NOW };
+        assert_eq!(audit.check(&audited), Ok(()), "distinct: {distinct}");
+        assert_eq!(adding.refused, []);
+    }
 }
 
 #[test]

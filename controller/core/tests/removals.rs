@@ -80,6 +80,28 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: config().cases / 4, ..config() })]
 
+    /// Room that one plan keeps free is not taken away by the next, nor ordered again: soon it is there, and nothing changes.
+    #[test]
+    fn a_buffer_is_filled_once_and_stays_filled(cluster in plain_clusters(), count in 1..8_u32, cpu in 1..20_i64) {
+        let mut cluster = cluster.with_buffer("spare", cpu * 100, count);
+        let mut rounds = 0;
+        loop {
+            let plans = cluster.plan(NOW);
+            let kept = &plans.adding.kept_free;
+            prop_assert!(kept.iter().all(|kept| kept.missing == 0), "{kept:?}");
+            if rounds > 0 {
+                prop_assert!(plans.adding.add.is_empty(), "{:?} after {rounds}", plans.adding.add);
+                prop_assert_eq!(kept.iter().map(|kept| kept.ready()).sum::<u32>(), count);
+            }
+            if plans.adding.add.is_empty() && plans.removing.remove.is_empty() {
+                break;
+            }
+            rounds += 1;
+            prop_assert!(rounds < 8, "{:?}", plans.removing.remove);
+            cluster = cluster.after(&plans);
+        }
+    }
+
     /// Removing does not make the next plan add for pods, nor the other way round: every plan costs less than the one before,
     /// and soon there is none. Nodes that one plan orders are first looked at by the next, so it may take more than one.
     #[test]

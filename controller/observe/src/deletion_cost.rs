@@ -11,6 +11,9 @@ pub const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 /// The name under which our costs appear in `managedFields`. It owns nothing else.
 pub const COST_MANAGER: &str = "plimsoll-pod-deletion-cost";
 
+/// The name under which costs appear there that a drain has set: of a pod that stands beside one replica more.
+pub const DRAIN_MANAGER: &str = "plimsoll-drain";
+
 /// The cost of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeletionCost {
@@ -18,6 +21,8 @@ pub struct DeletionCost {
     pub value: i32,
     /// Since when it is ours; none when somebody else has set it.
     pub ours_since: Option<Timestamp>,
+    /// Whether a drain has set it: its workload has one replica more, and gives it back when this pod goes.
+    pub of_drain: bool,
 }
 
 /// The cost of a pod that has one.
@@ -29,7 +34,10 @@ pub(crate) fn observe_deletion_cost(metadata: &ObjectMeta) -> Option<DeletionCos
         fields.manager.as_deref() == Some(COST_MANAGER) && fields.operation.as_deref() == Some("Apply")
     });
     let ours_since = ours.map(|fields| fields.time.as_ref().map(observe_time).unwrap_or_default());
-    Some(DeletionCost { value, ours_since })
+    let mut managers = metadata.managed_fields.iter().flatten();
+    let of_drain =
+        value == i32::MIN && managers.any(|fields| fields.manager.as_deref() == Some(DRAIN_MANAGER));
+    Some(DeletionCost { value, ours_since, of_drain })
 }
 
 #[cfg(test)]
@@ -57,6 +65,15 @@ mod tests {
         assert_eq!((theirs.value, theirs.ours_since), (7, None));
         assert_eq!(observed("annotations: { a: b }"), None);
         assert_eq!(observed("name: web-1"), None);
+    }
+
+    /// A person may have set the same cost before, or another one since.
+    #[test]
+    fn a_cost_is_that_of_a_drain_if_a_drain_set_the_lowest() {
+        let is_of_drain = |cost: &str, manager: &str| observed(&annotated(cost, manager)).unwrap().of_drain;
+        assert!(is_of_drain("-2147483648", DRAIN_MANAGER));
+        assert!(!is_of_drain("-2147483648", "kubectl"));
+        assert!(!is_of_drain("5", DRAIN_MANAGER));
     }
 
     #[test]

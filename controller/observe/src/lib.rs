@@ -14,7 +14,7 @@ mod policy;
 mod selector;
 mod time;
 
-pub use deletion_cost::{COST_MANAGER, DELETION_COST, DeletionCost};
+pub use deletion_cost::{COST_MANAGER, DELETION_COST, DRAIN_MANAGER, DeletionCost};
 pub use hpa::podscaler_spec_of_hpa;
 pub use owner::{Owner, OwnerKind, observe_owner};
 pub use pod::{ObservedPod, observe_pod};

@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{ArgAction, Parser, ValueEnum};
-use plimsoll_core::{replicas::Settings, time::Span};
+use plimsoll_core::{replicas::Settings, time::Span, wildcard::Wildcard};
 
-use crate::{decisions::Bounds, sources::Wildcard, targets::WRITE_TIME};
+use crate::{decisions::Bounds, targets::WRITE_TIME};
 
 /// Decides how many pods, which nodes and in which zones, and says why.
 #[derive(Parser, Debug, Clone)]
@@ -99,6 +99,16 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_POD_DELETION_COST", default_value_t = false, action = ArgAction::Set)]
     pub pod_deletion_cost: bool,
 
+    /// Name of the Deployment of what scales nodes, in the operator's namespace: with --role=leave nothing is done while it
+    /// is there.
+    #[arg(long, env = "PLIMSOLL_LEAVE_AFTER", default_value = "plimsoll-nodes")]
+    pub leave_after: String,
+
+    /// Nodes that the whole cluster may have at most, those of no pool and those on order among them: no more are
+    /// ordered. Left out: any number.
+    #[arg(long, env = "PLIMSOLL_MAX_NODES")]
+    pub max_nodes: Option<u32>,
+
     /// Name of the operator's pod: its identity in the lease and in events.
     #[arg(long, env = "POD_NAME", default_value = "plimsoll-operator")]
     pub pod_name: String,
@@ -116,6 +126,8 @@ pub enum Role {
     Pods,
     /// Plans, orders and removes nodes: CapacityPools and NodeOrders.
     Nodes,
+    /// Takes our marks off nodes and pods, once, and ends: what an uninstall runs last.
+    Leave,
 }
 
 /// What to do with HorizontalPodAutoscaler objects.

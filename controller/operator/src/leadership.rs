@@ -64,6 +64,13 @@ impl Leadership {
         }
     }
 
+    /// Leadership that ends so long from now.
+    #[cfg(test)]
+    pub(crate) fn lasting(left: Duration) -> Self {
+        let held = Held { until: Instant::now() + left, term: 1, token: 4 };
+        Self { held: watch::channel(Some(held)).1, other: watch::channel(None).1 }
+    }
+
     /// True while the lease is ours for certain.
     pub fn is_leader(&self) -> bool {
         self.held.borrow().is_some_and(|held| Instant::now() < held.until)

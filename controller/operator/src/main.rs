@@ -19,5 +19,6 @@ async fn main() -> anyhow::Result<()> {
     match args.role {
         Role::Pods => run::run(args).await,
         Role::Nodes => nodes::run::run(args).await,
+        Role::Leave => nodes::leave::run(args).await,
     }
 }

@@ -22,7 +22,7 @@ mod time_out;
 pub use catalogue::{Catalogue, CloudQuota, Failure, InstanceType, Rule, Stock, Usage};
 pub use config_error::ConfigError;
 pub use error::{ProviderError, Remedy};
-pub use external_grpc::{ExternalGrpc, ExternalGrpcConfig, protocol};
+pub use external_grpc::{ExternalGrpc, ExternalGrpcConfig, GrpcTls, NodeGroupRule, protocol};
 pub use instance::{
     FailureKind, Group, Instance, InstanceFailure, InstanceRef, InstanceState, Inventory, Oddity,
 };

@@ -94,6 +94,13 @@ pub struct CreateRequest {
     /// Taints beside those of the offering; as with labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
+    /// What the kubelet of a node keeps from pods, in thousandths of each resource. Only a provider that says itself what a
+    /// node has can heed it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserved_milli: BTreeMap<String, i64>,
+    /// The most pods on a node, if that is fewer than the offering's; as with what is reserved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pods: Option<u32>,
 }
 
 impl CreateRequest {
@@ -110,6 +117,8 @@ impl CreateRequest {
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             taints: Vec::new(),
+            reserved_milli: BTreeMap::new(),
+            max_pods: None,
         }
     }
 

@@ -25,8 +25,11 @@ pub enum ProviderConfig {
 pub struct Surroundings {
     /// The cluster.
     pub client: Client,
-    /// Where a provider may keep a ConfigMap.
+    /// Where a provider may keep what it has to remember.
     pub namespace: String,
+    /// The `ConfigMaps` there that providers share for it; each provider always takes the same. Where there are none, one
+    /// is made for each provider that needs it.
+    pub config_maps: Vec<String>,
     /// Where calls are counted.
     pub series: ProviderSeries,
     /// Calls to one provider at the same time.
@@ -79,9 +82,11 @@ fn make(
     }
     Ok(match config {
         ProviderConfig::Kwok(config) => {
-            let Surroundings { client, namespace, .. } = surroundings;
+            let Surroundings { client, namespace, config_maps, .. } = surroundings;
             let inside = |error: ConfigError| error.inside("kwok");
-            Arc::new(KwokProvider::new(name, client.clone(), namespace, config.clone()).map_err(inside)?)
+            let config_map = config_map(name, config_maps);
+            let made = KwokProvider::new(name, client.clone(), namespace, &config_map, config.clone());
+            Arc::new(made.map_err(inside)?)
         }
         ProviderConfig::ExternalGrpc(config) => {
             let inside = |error: ConfigError| error.inside("externalGrpc");
@@ -90,9 +95,29 @@ fn make(
     })
 }
 
+/// Which ConfigMap a provider takes: by its name, so that another process takes the same. FNV-1a.
+fn config_map(provider: &str, shared: &[String]) -> String {
+    let hash = provider.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let place = u64::try_from(shared.len()).ok().and_then(|count| hash.checked_rem(count));
+    let found = place.and_then(|place| shared.get(usize::try_from(place).ok()?));
+    found.cloned().unwrap_or_else(|| format!("plimsoll-kwok-{provider}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_provider_always_takes_the_same_of_the_shared_config_maps() {
+        let shared: Vec<String> = (1..8).map(|number| format!("m-{number}")).collect();
+        let taken: std::collections::BTreeSet<String> =
+            (0..50).map(|number| config_map(&format!("pool-{number}"), &shared)).collect();
+        assert!(taken.len() > 4, "{taken:?}");
+        assert_eq!(config_map("general", &shared), config_map("general", &shared));
+        assert_eq!(config_map("general", &[]), "plimsoll-kwok-general");
+    }
 
     #[test]
     fn configurations_read_from_yaml() {

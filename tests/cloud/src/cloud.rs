@@ -1,8 +1,11 @@
 //! The cloud's state, and what can be done to it.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,12 @@ use crate::{Faults, Machine, MachineState, Rpc, Shortage, machine::Machines};
 
 /// The most nodes of a group that does not say: the protocol has no unbounded size.
 const MOST: u32 = 10_000;
+
+/// The name of a machine. No other cloud of this process has it: the ids of two clouds of one cluster must differ.
+fn new_name() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(1);
+    format!("cloud-{:04}", MADE.fetch_add(1, Ordering::Relaxed))
+}
 
 /// A simulated cloud. Clones are the same cloud.
 #[derive(Clone, Debug)]
@@ -32,7 +41,8 @@ pub(crate) struct State {
     catalogue: Catalogue,
     boot_delay: Duration,
     calls: BTreeMap<Rpc, usize>,
-    made: u64,
+    /// Ids of machines whose nodes are not looked after.
+    pub(crate) cut_off: BTreeSet<String>,
 }
 
 impl Cloud {
@@ -49,7 +59,7 @@ impl Cloud {
             catalogue,
             boot_delay,
             calls: BTreeMap::new(),
-            made: 0,
+            cut_off: BTreeSet::new(),
         };
         Ok(Self(Arc::new(Shared { state: Mutex::new(state), changes: watch::Sender::new(0) })))
     }
@@ -84,6 +94,11 @@ impl Cloud {
         std::mem::take(&mut self.state().calls)
     }
 
+    /// How often a request was received since the last call of [`take_calls`](Self::take_calls).
+    pub fn calls(&self, rpc: Rpc) -> usize {
+        self.state().calls.get(&rpc).copied().unwrap_or(0)
+    }
+
     /// The machines of a group as they are, whatever the cloud says of them.
     pub fn machines(&self, offering: &OfferingId) -> Vec<Machine> {
         let state = self.state();
@@ -105,6 +120,36 @@ impl Cloud {
         }
         drop(state);
         self.changed();
+    }
+
+    /// A machine is there that nobody asked the cloud for, or that somebody else did. Returns its id.
+    ///
+    /// # Errors
+    /// When there is no such group.
+    pub fn add(&self, offering: &OfferingId) -> Result<String, ProviderError> {
+        let mut state = self.state();
+        let name = new_name();
+        let id = format!("simulated://{name}");
+        let group =
+            state.groups.get_mut(offering).ok_or_else(|| ProviderError::UnknownOffering(offering.clone()))?;
+        group.target += 1;
+        let machine = Machine { id: id.clone(), name, state: MachineState::Running, failure: None };
+        group.by_id.insert(id.clone(), machine);
+        drop(state);
+        self.changed();
+        Ok(id)
+    }
+
+    /// A group's size grows, and no machine comes of it: somebody else has asked for more, and waits.
+    pub fn promise(&self, offering: &OfferingId, count: u32) {
+        if let Some(group) = self.state().groups.get_mut(offering) {
+            group.target += count;
+        }
+    }
+
+    /// The machine with this id joins no more: its node stays as it is, and is not made again when it is gone.
+    pub fn cut_off(&self, id: &str) {
+        self.state().cut_off.insert(id.to_owned());
     }
 
     /// Everything as it is now: those whose time has come run.
@@ -190,8 +235,7 @@ impl State {
             return Ok(());
         }
         for _ in 0..grows_by {
-            self.made += 1;
-            let name = format!("cloud-{}", self.made);
+            let name = new_name();
             let (id, state) = match failure {
                 None => (format!("simulated://{name}"), MachineState::Booting(until)),
                 Some(_) => (format!("placeholder-{name}"), MachineState::Booting(None)),

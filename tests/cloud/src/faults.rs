@@ -67,6 +67,8 @@ pub enum Lie {
     NoPrice(OfferingId),
     /// A group has an instance in a state that there is not.
     UnknownState(OfferingId),
+    /// A group's size is one more each time it is read.
+    GrowingSize(OfferingId),
 }
 
 /// How a cloud misbehaves. The default: not at all.
@@ -78,6 +80,8 @@ pub struct Faults {
     pub hangs_for: BTreeSet<(Rpc, OfferingId)>,
     /// Requests that are carried out, and whose answer is lost.
     pub loses_answer: BTreeSet<Rpc>,
+    /// Requests that are carried out and never answered.
+    pub never_answers: BTreeSet<Rpc>,
     /// Requests that are refused.
     pub refuses: BTreeMap<Rpc, (Code, String)>,
     /// What happens when there is no capacity.

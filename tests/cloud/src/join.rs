@@ -1,6 +1,9 @@
 //! Machines that run join a cluster, as nodes that kwok plays.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use k8s_openapi::{
     api::core::v1::{Node, NodeSpec, NodeStatus, Taint},
@@ -47,7 +50,7 @@ impl Cloud {
         loop {
             changes.borrow_and_update();
             let wake = match self.compare(&nodes, &name).await {
-                Ok(()) => self.state().next_boot(),
+                Ok(next_boot) => next_boot,
                 // The next comparison puts it right.
                 Err(_) => Some(Instant::now() + AFTER_FAILURE),
             };
@@ -64,13 +67,13 @@ impl Cloud {
         }
     }
 
-    /// Makes the nodes that are missing and deletes those without a machine.
-    async fn compare(&self, nodes: &Api<Node>, name: &str) -> kube::Result<()> {
-        let wanted = self.running(name);
+    /// Makes the nodes that are missing and deletes those without a machine; answers when the next machine has booted.
+    async fn compare(&self, nodes: &Api<Node>, name: &str) -> kube::Result<Option<Instant>> {
+        let ((wanted, next_boot), left_alone) = (self.running(name), self.left_alone(name));
         let ours = ListParams::default().labels(&format!("{MARK}={name}"));
         let there = nodes.list_metadata(&ours).await?;
         for node in &there {
-            if !wanted.contains_key(&node.name_any()) {
+            if !wanted.contains_key(&node.name_any()) && !left_alone.contains(&node.name_any()) {
                 nodes.delete(&node.name_any(), &DeleteParams::default()).await?;
             }
         }
@@ -79,21 +82,32 @@ impl Cloud {
                 nodes.create(&PostParams::default(), node).await?;
             }
         }
-        Ok(())
+        Ok(next_boot)
     }
 
-    /// By name, the nodes of the machines that run.
-    fn running(&self, cloud: &str) -> BTreeMap<String, Node> {
+    /// Names of nodes that are not looked after.
+    fn left_alone(&self, cloud: &str) -> BTreeSet<String> {
+        let state = self.state();
+        let names = state.cut_off.iter().filter_map(|id| id.rsplit('/').next());
+        names.map(|machine| format!("{cloud}-{machine}")).collect()
+    }
+
+    /// By name, the nodes of the machines that run, and when the next one has booted: of one moment, so that none boots
+    /// in between and is forgotten.
+    fn running(&self, cloud: &str) -> (BTreeMap<String, Node>, Option<Instant>) {
         let state = self.state();
         let mut nodes = BTreeMap::new();
         for (id, group) in &state.groups {
             let Some(stock) = state.stock.get(id) else { continue };
-            for machine in group.by_id.values().filter(|machine| machine.state == MachineState::Running) {
+            let running = group.by_id.values().filter(|machine| {
+                machine.state == MachineState::Running && !state.cut_off.contains(&machine.id)
+            });
+            for machine in running {
                 let name = format!("{cloud}-{}", machine.name);
                 nodes.insert(name.clone(), node(name, &machine.id, cloud, &stock.offering));
             }
         }
-        nodes
+        (nodes, state.next_boot())
     }
 }
 

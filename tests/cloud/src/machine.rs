@@ -35,6 +35,8 @@ pub(crate) struct Machines {
     pub(crate) by_id: BTreeMap<String, Machine>,
     /// The size that is still shown, and how often.
     pub(crate) stale: Option<(u32, u32)>,
+    /// By how much the size that is said is beyond what it is.
+    pub(crate) lied: u32,
 }
 
 impl Machines {

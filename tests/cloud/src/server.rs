@@ -51,6 +51,9 @@ impl Cloud {
         if rpc.changes() {
             self.changed();
         }
+        if faults.never_answers.contains(&rpc) {
+            return pending().await;
+        }
         if faults.loses_answer.contains(&rpc) {
             return Err(Status::unavailable("the answer was lost"));
         }
@@ -258,8 +261,10 @@ impl CloudProvider for Cloud {
             if state.lies(Lie::NegativeSize, &id) {
                 return Ok(said::NodeGroupTargetSizeResponse { target_size: -7 });
             }
+            let grows = state.lies(Lie::GrowingSize, &id);
             let group = state.groups.get_mut(&OfferingId(id.clone())).ok_or_else(|| unknown(&id))?;
-            let target_size = i32::try_from(group.said_target()).unwrap_or(i32::MAX);
+            group.lied = if grows { group.lied + 1 } else { 0 };
+            let target_size = i32::try_from(group.said_target() + group.lied).unwrap_or(i32::MAX);
             Ok(said::NodeGroupTargetSizeResponse { target_size })
         })
         .await

@@ -13,6 +13,7 @@
 //! the Deployments stay as they were made. kwok ends too: the pods are made directly, with the status of pods that
 //! have been ready for an hour, and what they use is said by kubelets that the bench plays (`kubelets.rs`).
 
+pub mod burst;
 mod contestant;
 mod figures;
 mod kubelets;

@@ -175,7 +175,7 @@ impl Bed<'_> {
     }
 }
 
-fn load_average() -> String {
+pub(super) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()
 }

@@ -19,12 +19,15 @@ struct Args {
     /// Pods with preferences.
     #[arg(long, default_value_t = 4000)]
     preferences: u32,
+    /// Of which size of the diverse mix no two pods are equal in a further run.
+    #[arg(long, default_value_t = 10_000)]
+    distinct: u32,
     /// Where the figures and their picture go.
     #[arg(long, default_value = "docs/bench")]
     folder: PathBuf,
 }
 
 fn main() -> Result<()> {
-    let Args { solver, sizes, preferences, folder } = Args::parse();
-    plan::run(&Options { solver, sizes, preferences, folder })
+    let Args { solver, sizes, preferences, distinct, folder } = Args::parse();
+    plan::run(&Options { solver, sizes, preferences, distinct, folder })
 }

@@ -9,9 +9,9 @@ use kube::{
     api::{DynamicObject, PostParams},
     core::{ApiResource, GroupVersionKind},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{eventually, tools::Tools};
+use crate::{eventually, operator::RELEASE, tools::Tools};
 
 /// Of kwok's kustomize folders: nodes and pods become ready at once and go at once.
 const FOLDERS: [&str; 4] =
@@ -24,6 +24,7 @@ pub(super) async fn install(client: &Client, tools: &Tools) -> Result<()> {
     }
     for object in &mut objects {
         count_cpu_from_the_start(object);
+        leave_jobs_of_the_operator(object);
     }
     try_join_all(objects.iter().map(|object| create(client, object))).await?;
     Ok(())
@@ -53,6 +54,17 @@ fn count_cpu_from_the_start(object: &mut Value) {
         {
             metric["value"] = format!("{value} + 0.001").into();
         }
+    }
+}
+
+/// kwok ends a pod of a Job as soon as it runs. What the operator's own do, a process does: [`crate::operator`] ends them.
+fn leave_jobs_of_the_operator(object: &mut Value) {
+    if object["metadata"]["name"] == "pod-complete"
+        && let Some(conditions) =
+            object.pointer_mut("/spec/selector/matchExpressions").and_then(Value::as_array_mut)
+    {
+        let key = ".metadata.labels[\"app.kubernetes.io/instance\"]";
+        conditions.push(json!({ "key": key, "operator": "NotIn", "values": [RELEASE] }));
     }
 }
 

@@ -36,15 +36,9 @@ impl Process {
     pub(super) fn of(pod: &Pod, address: &str) -> Result<Self> {
         let spec = pod.spec.as_ref().context("a pod without a spec")?;
         let container = spec.containers.first().context("a pod without containers")?;
-        let mut env = BTreeMap::new();
-        for variable in container.env.iter().flatten() {
-            let value = value(pod, container, variable, &env)?;
-            env.insert(variable.name.clone(), value);
-        }
+        let mut env = environment(pod, container)?;
         let mut moved = env.insert(ADDRESS_VARIABLE.to_owned(), address.to_owned()).is_some();
-        // The first word of the command is the binary.
-        let words = container.command.iter().flatten().skip(1).chain(container.args.iter().flatten());
-        let args = words
+        let args = words(container)
             .map(|word| match word.strip_prefix(ADDRESS_ARGUMENT) {
                 Some(_) => {
                     moved = true;
@@ -70,6 +64,28 @@ impl Process {
             env,
         })
     }
+}
+
+/// The arguments and the environment of a pod that does one thing and ends.
+pub(super) fn once(pod: &Pod) -> Result<(Vec<String>, BTreeMap<String, String>)> {
+    let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
+    let container = container.context("a pod without containers")?;
+    let env = environment(pod, container)?;
+    Ok((words(container).map(|word| expand(word, &env)).collect(), env))
+}
+
+/// What follows the binary, which is the first word of the command.
+fn words(container: &Container) -> impl Iterator<Item = &String> {
+    container.command.iter().flatten().skip(1).chain(container.args.iter().flatten())
+}
+
+fn environment(pod: &Pod, container: &Container) -> Result<BTreeMap<String, String>> {
+    let mut env = BTreeMap::new();
+    for variable in container.env.iter().flatten() {
+        let value = value(pod, container, variable, &env)?;
+        env.insert(variable.name.clone(), value);
+    }
+    Ok(env)
 }
 
 fn value(

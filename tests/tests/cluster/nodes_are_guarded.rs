@@ -38,9 +38,11 @@ async fn nodes_are_guarded() -> Result<()> {
     let guards = Guards { scene: &scene, client: nodes_user };
     rights_are_split(&scene).await?;
     guards.only_marked_nodes().await?;
+    guards.only_marks_on_nodes_that_joined().await?;
     guards.only_evictions_of_a_drain().await?;
     guards.only_one_replica().await?;
     guards.only_nominations().await?;
+    guards.only_deletion_costs().await?;
     pods_stay_away_from_nodes(&scene).await?;
     expressions_fit_their_types(&scene).await?;
     cluster.stop().await
@@ -76,6 +78,17 @@ fn try_delete() -> DeleteParams {
 
 fn try_patch() -> PatchParams {
     PatchParams { dry_run: true, ..PatchParams::default() }
+}
+
+fn merge(to: &mut Value, from: Value) {
+    match (to, from) {
+        (Value::Object(to), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(to.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (to, from) => *to = from,
+    }
 }
 
 fn node(name: &str, labels: &Value) -> Result<Node> {
@@ -138,9 +151,58 @@ impl Guards<'_, '_> {
         )?;
         let unmark = Patch::Merge(json!({"metadata": {"labels": {ORDER: null}}}));
         nodes.patch("ours", &try_patch(), &unmark).await.context("a mark stays for ever")?;
-        // A node that joined by itself is marked as ours.
-        let mark = Patch::Merge(json!({"metadata": {"labels": {ORDER: "general-1", POOL: "general"}}}));
-        nodes.patch("zone-a-0", &try_patch(), &mark).await.context("no node can be marked")?;
+        Ok(())
+    }
+
+    /// A node that joined by itself is marked as ours: that and what a pool's template adds, and nothing else.
+    async fn only_marks_on_nodes_that_joined(&self) -> Result<()> {
+        let (nodes, anybody) = (self.nodes(), Api::<Node>::all(self.scene.client.clone()));
+        let mut joined = node("joined", &json!({"team": "cloud", "kubernetes.io/os": "linux"}))?;
+        let gpu = json!({"key": "gpu", "effect": "NoSchedule"});
+        let spec = json!({"providerID": "cloud://1", "taints": [gpu]});
+        joined.spec = Some(serde_json::from_value(spec)?);
+        anybody.create(&PostParams::default(), &joined).await?;
+        let taints = async || -> Result<Vec<Value>> {
+            let spec = anybody.get("joined").await?.spec.unwrap_or_default();
+            Ok(spec.taints.iter().flatten().map(serde_json::to_value).collect::<Result<_, _>>()?)
+        };
+        let marked = |more: Value| {
+            let mut patch = json!({"metadata": {"labels": {ORDER: "general-1", POOL: "general"}}});
+            merge(&mut patch, more);
+            Patch::Merge(patch)
+        };
+        let with = |taint: Value, mut taints: Vec<Value>| {
+            taints.push(taint);
+            json!({"spec": {"taints": taints}})
+        };
+        let added =
+            json!({"metadata": {"labels": {"team": "shop", "tier": "web"}, "annotations": {"a": "b"}}});
+        let shop = with(json!({"key": "shop", "effect": "NoSchedule"}), taints().await?);
+        for more in [json!({}), added, shop] {
+            nodes.patch("joined", &try_patch(), &marked(more)).await.context("no node can be marked")?;
+        }
+        refused(
+            nodes.patch("zone-a-0", &try_patch(), &marked(json!({}))).await,
+            "without a spec.providerID",
+        )?;
+        let drained = with(json!({"key": DRAINING, "effect": "NoSchedule"}), taints().await?);
+        for (more, why) in [
+            (json!({"metadata": {"labels": {POOL: null}}}), "without the label plimsoll.dev/capacity-pool"),
+            (json!({"metadata": {"labels": {"team": null}}}), "takes no label"),
+            (
+                json!({"metadata": {"labels": {"kubernetes.io/os": "other"}}}),
+                "changes none of Kubernetes' own",
+            ),
+            (json!({"metadata": {"labels": {DRAINING: ""}}}), "drains none in the same write"),
+            (json!({"spec": {"taints": []}}), "takes no taint"),
+            (drained, "drains none in the same write"),
+            (json!({"spec": {"unschedulable": true}}), "and nothing else"),
+        ] {
+            let told = nodes.patch("joined", &try_patch(), &marked(more.clone())).await;
+            refused(told, why).with_context(|| more.to_string())?;
+        }
+        let status = nodes.patch_status("joined", &try_patch(), &marked(json!({}))).await;
+        ensure!(status.is_err(), "a status is no way to mark a node");
         Ok(())
     }
 
@@ -218,6 +280,33 @@ impl Guards<'_, '_> {
     }
 }
 
+impl Guards<'_, '_> {
+    async fn only_deletion_costs(&self) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.scene.namespace);
+        let pod = pods.list(&ListParams::default().labels("app=web")).await?.items.pop().context("no pod")?;
+        let name = pod.name_any();
+        let cost = "controller.kubernetes.io/pod-deletion-cost";
+        let annotate = |key: &str, value: Value| json!({"metadata": {"annotations": {key: value}}});
+        let may = [annotate(cost, json!("-2147483648")), annotate(cost, json!(null))];
+        for patch in may {
+            pods.patch(&name, &try_patch(), &Patch::Merge(&patch))
+                .await
+                .with_context(|| patch.to_string())?;
+        }
+        let may_not = [
+            annotate("cluster-autoscaler.kubernetes.io/safe-to-evict", json!("true")),
+            json!({"metadata": {"labels": {"app": "other"}}}),
+            json!({"metadata": {"finalizers": ["example.com/kept"]}}),
+            json!({"spec": {"activeDeadlineSeconds": 1}}),
+        ];
+        for patch in may_not {
+            refused(pods.patch(&name, &try_patch(), &Patch::Merge(&patch)).await, "but its deletion cost")
+                .with_context(|| patch.to_string())?;
+        }
+        Ok(())
+    }
+}
+
 /// Even with all rights in the cluster, what scales pods writes no node.
 async fn pods_stay_away_from_nodes(scene: &Scene<'_>) -> Result<()> {
     let grant = ["create", "clusterrolebinding", "too-much", "--clusterrole=cluster-admin"];
@@ -262,13 +351,25 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
         (pods, "patch plimsoll.dev capacitypools/status -", false),
         (pods, "update coordination.k8s.io leases plimsoll-nodes", false),
         (pods, "patch - configmaps plimsoll-nodes-memory-0", false),
+        (pods, "patch autoscaling.x-k8s.io capacitybuffers/status -", false),
         (nodes, "delete - nodes -", true),
         (nodes, "create - pods/eviction -", true),
         (nodes, "update coordination.k8s.io leases plimsoll-nodes", true),
         (nodes, "patch - configmaps plimsoll-nodes-memory-0", true),
+        (nodes, "get - replicationcontrollers/scale -", true),
+        (nodes, "list - resourcequotas -", true),
+        (nodes, "patch autoscaling.x-k8s.io capacitybuffers/status -", true),
+        (nodes, "patch autoscaling.x-k8s.io capacitybuffers -", false),
         (nodes, "deletecollection - nodes -", false),
         (nodes, "delete - pods -", false),
-        (nodes, "patch - pods -", false),
+        // Only the deletion cost: a policy says so.
+        (nodes, "patch - pods -", true),
+        (nodes, "get - configmaps plimsoll-nodes-memory-7", true),
+        (nodes, "get - configmaps plimsoll-memory-0", false),
+        (nodes, "patch - configmaps plimsoll-memory-0", false),
+        (nodes, "get - configmaps of-somebody", false),
+        (nodes, "create - configmaps -", false),
+        (nodes, "list - configmaps -", false),
         (nodes, "patch apps deployments -", false),
         (nodes, "patch apps statefulsets/scale -", false),
         (nodes, "patch plimsoll.dev podscalers/status -", false),

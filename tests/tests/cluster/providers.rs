@@ -28,6 +28,11 @@ pub(crate) struct OverKwok {
     pub(crate) provider: Arc<dyn Provider>,
 }
 
+/// With a ConfigMap of its own for machines that boot.
+fn kwok(name: &str, client: Client, config: KwokConfig) -> Result<KwokProvider> {
+    Ok(KwokProvider::new(name, client, "default", &format!("machines-of-{name}"), config)?)
+}
+
 impl OverKwok {
     /// One whose nodes take so long to appear.
     pub(crate) async fn new(boot_delay_seconds: u32) -> Result<Self> {
@@ -35,7 +40,7 @@ impl OverKwok {
         let name = format!("kwok{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let client = cluster().await?.client().await?;
         let config = KwokConfig { catalogue: catalogue(), boot_delay_seconds, ..KwokConfig::default() };
-        let kwok = Arc::new(KwokProvider::new(&name, client.clone(), "default", config.clone())?);
+        let kwok = Arc::new(kwok(&name, client.clone(), config.clone())?);
         let provider = Arc::clone(&kwok) as Arc<dyn Provider>;
         Ok(Self { name, client, kwok, config, provider })
     }
@@ -53,7 +58,7 @@ impl Subject for OverKwok {
     }
 
     fn restarted(&self) -> Result<Arc<dyn Provider>> {
-        Ok(Arc::new(KwokProvider::new(&self.name, self.client.clone(), "default", self.config.clone())?))
+        Ok(Arc::new(kwok(&self.name, self.client.clone(), self.config.clone())?))
     }
 
     fn key(&self, name: &str) -> Result<OrderKey> {

@@ -24,6 +24,7 @@ pub use nodeorder::{
     NodeOrder, NodeOrderSpec, NodeOrderStatus, OrderPhase, OrderedNode, OrderedOffering, PlannedFor,
 };
 pub use podscaler::{Algorithm, Mode, ObjectReference, PodDeletionCost, PodScaler, PodScalerSpec};
+pub(crate) use pool::resources::resources;
 pub use pool::{
     AvoidedOffering, Budget, CapacityPool, CapacityPoolSpec, CapacityPoolStatus, CapacityType,
     DisruptionReason, Drain, Expander, ExternalGrpcProvider, GrpcTls, Headroom, HeadroomPods, Kubelet,

@@ -144,6 +144,17 @@ pub struct NodeOrderStatus {
     /// How many nodes the provider took; left out while its answer is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<i32>,
+    /// How many nodes the provider made beyond those that were ordered; they are given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surplus: Option<i32>,
+    /// How many requests to which no instance came were taken back from the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<i32>,
+    /// Instances that the node group had when it was asked and that no order had: they are never taken for ours. Left out
+    /// where the provider says of which order an instance is, and once all instances of this order are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(max = 512)))]
+    pub not_ours: Vec<String>,
     /// When all its nodes were ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Time>,
@@ -170,6 +181,9 @@ pub struct OrderedNode {
     pub provider_id: Option<String>,
     /// How far it is.
     pub phase: OrderPhase,
+    /// Since when it has been at the provider without its Node, or the other way round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Time>,
 }
 
 /// How far an order or a node of it is.

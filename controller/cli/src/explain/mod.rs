@@ -1,5 +1,6 @@
-//! `plimsoll explain`: why a workload has the size it has.
+//! `plimsoll explain`: why a workload has the size it has, and why pods and nodes are where they are.
 
+mod nodes;
 mod status;
 mod text;
 
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     End,
-    args::{Connection, Explain, Format},
+    args::{Connection, Explain, Format, Object},
     history::{History, Kept},
     output::Output,
 };
@@ -38,9 +39,21 @@ struct Told {
     conditions: Vec<String>,
 }
 
-/// Explains the newest decision.
+/// Explains an object.
 pub(crate) async fn run(args: &Explain, connection: &Connection, output: &mut impl Output) -> Result<End> {
-    let name = args.name()?;
+    match args.object()? {
+        Object::PodScaler(name) => newest_decision(&name, args.output, connection, output).await,
+        object => nodes::run(&object, args.output, connection, output).await,
+    }
+}
+
+/// Explains the newest decision on a PodScaler.
+async fn newest_decision(
+    name: &str,
+    format: Format,
+    connection: &Connection,
+    output: &mut impl Output,
+) -> Result<End> {
     let namespace = connection.namespace().await;
     let told = match History::fetch(connection, &namespace, name).await {
         Ok(Some((history, _))) => newest(&history)?,
@@ -53,7 +66,7 @@ pub(crate) async fn run(args: &Explain, connection: &Connection, output: &mut im
             from_status(connection, &namespace, name).await?
         }
     };
-    match args.output {
+    match format {
         Format::Json => output.print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?,
         Format::Text => {
             let now = Timestamp::from_millis(Clock::now().as_millisecond());

@@ -5,35 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::books::Books;
-use super::node_rules::{selected, untolerated};
+use super::coming::{Of, Offered, new_name};
+use super::spot::Spot;
 use super::{Audited, Breach, Invariant};
-use crate::cluster::{
-    CAPACITY_POOL, CAPACITY_TYPE, HOSTNAME, INSTANCE_TYPE, Labels, Name, Node, Offering, OfferingKey,
-    OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Resources, Taint, ZONE,
-};
-use crate::nodes::{NewNodes, Place};
+use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState, Resources};
+use crate::nodes::Place;
 
 /// Pods that get a place.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival<'a> {
-    /// Namespace and name, or the key of an announcement.
-    pub(super) name: String,
+    /// Its name, or the key of the announcement.
+    name: &'a Name,
+    is_announced: bool,
     pub(super) shape: &'a Arc<PodShape>,
     pub(super) count: u32,
     /// Whether it goes there at once: a node to come makes no domain before it is there.
     pub(super) at_once: bool,
 }
 
-/// A node as the plan leaves it, there or to come.
-#[derive(Clone, Debug)]
-pub(super) struct Spot {
-    pub(super) name: Name,
-    pub(super) labels: Labels,
-    pub(super) taints: Vec<Taint>,
-    pub(super) unschedulable: bool,
-    pub(super) free: Resources,
-    pub(super) attach_limits: BTreeMap<Name, i64>,
-    pub(super) is_new: bool,
+impl Arrival<'_> {
+    /// Namespace and name, or the key of an announcement.
+    pub(super) fn name(&self) -> String {
+        if self.is_announced {
+            self.name.to_string()
+        } else {
+            format!("{}/{}", self.shape.namespace, self.name)
+        }
+    }
 }
 
 /// The cluster after the plan.
@@ -41,6 +39,8 @@ pub(super) struct Spot {
 pub(super) struct After<'a> {
     /// Nodes that get pods, with these.
     pub(super) by_spot: Vec<(Spot, Vec<Arrival<'a>>)>,
+    /// All that get a place, in the order of the plan, with which of these nodes that is.
+    pub(super) turns: Vec<(usize, Arrival<'a>)>,
     /// Nodes to come that get none. They make domains.
     pub(super) idle: Vec<Spot>,
     /// Names of nodes that go.
@@ -49,13 +49,6 @@ pub(super) struct After<'a> {
     pub(super) going_already: BTreeSet<&'a Name>,
     /// Uids of the pods that are gone from where they were.
     left: BTreeSet<&'a Name>,
-}
-
-/// From which plan a place is: both number their own new nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Of {
-    Adding,
-    Removing,
 }
 
 impl<'a> After<'a> {
@@ -70,17 +63,21 @@ impl<'a> After<'a> {
         for node in &after.going {
             after.left.extend(books.pods_on(node).filter(|pod| is_bound(pod)).map(|pod| &pod.uid));
         }
-        let mut arrivals: BTreeMap<(Of, Place), Vec<Arrival<'a>>> = BTreeMap::new();
+        let offered = Offered::of(books, plan);
+        let mut spots: BTreeMap<(Of, &Place), usize> = BTreeMap::new();
         let mut placed: BTreeMap<&Name, u32> = BTreeMap::new();
         for placement in &plan.adding.placements {
             let seen = placed.entry(&placement.pod).or_default();
             *seen = seen.saturating_add(placement.count);
             let mut arrival = after.placement(books, &placement.pod, placement.count, *seen)?;
             arrival.at_once = matches!(placement.place, Place::Node(_));
-            arrivals
-                .entry((of(&placement.place, Of::Adding), placement.place.clone()))
-                .or_default()
-                .push(arrival);
+            after.arrive(
+                books,
+                &offered,
+                &mut spots,
+                (of(&placement.place, Of::Adding), &placement.place),
+                arrival,
+            )?;
         }
         for removal in &plan.removing.remove {
             let mut moved = BTreeSet::new();
@@ -98,8 +95,14 @@ impl<'a> After<'a> {
                     let what = format!("{} does not wait for the node of {}", removal.node, full_name(pod));
                     return Err(Breach::new(Invariant::Placed, what));
                 }
-                let arrival = Arrival { name: full_name(pod), shape: &pod.shape, count: 1, at_once: false };
-                arrivals.entry((of(&one.to, Of::Removing), one.to.clone())).or_default().push(arrival);
+                let arrival = Arrival {
+                    name: &pod.name,
+                    is_announced: false,
+                    shape: &pod.shape,
+                    count: 1,
+                    at_once: false,
+                };
+                after.arrive(books, &offered, &mut spots, (of(&one.to, Of::Removing), &one.to), arrival)?;
             }
             let is_homeless = |pod: &&Pod| needs_a_place(pod) && !moved.contains(&pod.uid);
             let provider_takes_it = books.nodes.get(&removal.node).is_some_and(|node| node.interrupted);
@@ -108,12 +111,30 @@ impl<'a> After<'a> {
                 return Err(Breach::new(Invariant::Placed, what));
             }
         }
-        for ((plan_of, place), arrivals) in arrivals {
-            let spot = after.spot(books, plan, plan_of, &place)?;
-            after.by_spot.push((spot, together(arrivals)));
+        for (_, arrivals) in &mut after.by_spot {
+            *arrivals = together(std::mem::take(arrivals));
         }
-        after.add_idle(books, plan);
+        after.add_idle(&offered, &spots);
         Ok(after)
+    }
+
+    fn arrive<'p>(
+        &mut self,
+        books: &Books,
+        offered: &Offered<'_>,
+        spots: &mut BTreeMap<(Of, &'p Place), usize>,
+        place: (Of, &'p Place),
+        arrival: Arrival<'a>,
+    ) -> Result<(), Breach> {
+        let next = self.by_spot.len();
+        let at = *spots.entry(place).or_insert(next);
+        if at == next {
+            let spot = self.spot(books, offered, place.0, place.1)?;
+            self.by_spot.push((spot, Vec::new()));
+        }
+        self.by_spot[at].1.push(arrival.clone());
+        self.turns.push((at, arrival));
+        Ok(())
     }
 
     /// Whether a pod is gone from where it was.
@@ -132,93 +153,69 @@ impl<'a> After<'a> {
                 let what = format!("{seen} pods of {pod} are placed, {} announced", announced.count);
                 return Err(Breach::new(Invariant::Placed, what));
             }
-            return Ok(Arrival { name: pod.to_string(), shape: &announced.shape, count, at_once: false });
+            return Ok(Arrival {
+                name: &announced.key,
+                is_announced: true,
+                shape: &announced.shape,
+                count,
+                at_once: false,
+            });
         }
         let found = books.pods.get(pod).filter(|pod| seen == 1 && (!is_bound(pod) || self.leaves(&pod.uid)));
         found
-            .map(|pod| Arrival { name: full_name(pod), shape: &pod.shape, count, at_once: false })
+            .map(|pod| Arrival {
+                name: &pod.name,
+                is_announced: false,
+                shape: &pod.shape,
+                count,
+                at_once: false,
+            })
             .ok_or_else(|| {
                 let what = format!("{pod} is placed, and does not look for a place, or has two");
                 Breach::new(Invariant::Placed, what)
             })
     }
 
-    fn spot(&self, books: &Books, plan: &Audited<'_>, of: Of, place: &Place) -> Result<Spot, Breach> {
+    fn spot(&self, books: &Books, offered: &Offered<'_>, of: Of, place: &Place) -> Result<Spot, Breach> {
         let misplaced = |what: String| Breach::new(Invariant::Placed, what);
         match place {
             Place::Node(name) => {
                 let node = books.nodes.get(name).filter(|_| !self.going.contains(name));
                 let node = node.ok_or_else(|| misplaced(format!("{name} is not there, or goes itself")))?;
-                Ok(Self::existing(books, node))
+                Ok(Spot::there(books, node))
             }
             Place::Order(name, number) => {
-                let order = books.orders.get(name).filter(|order| *number < order.missing);
-                let found = order.and_then(|order| {
-                    let pool = books.pools.get(&order.pool)?;
-                    Some((pool, offering(pool, &order.offering)?))
-                });
-                let (pool, offering) =
+                let found = offered.ordered.get(name).filter(|(_, missing)| number < missing);
+                let (kind, _) =
                     found.ok_or_else(|| misplaced(format!("node {number} of order {name} will not come")))?;
-                Ok(coming(books, pool, offering, format!("{name}/{number}").into()))
+                Ok(kind.named(format!("{name}/{number}").into()))
             }
             Place::New(entry, number) => {
-                let new = entries(plan, of).get(*entry as usize).filter(|new| *number < new.count);
-                let found = new.and_then(|new| {
-                    let pool = books.pools.get(&new.pool)?;
-                    Some((pool, offering(pool, &new.offering)?))
-                });
-                let (pool, offering) = found
+                let found = offered.entries(of).get(*entry as usize);
+                let found = found.and_then(Option::as_ref).filter(|(_, count)| number < count);
+                let (kind, _) = found
                     .ok_or_else(|| misplaced(format!("node {number} of entry {entry} is not ordered")))?;
-                Ok(coming(books, pool, offering, format!("{of:?}/{entry}/{number}").into()))
+                Ok(kind.named(new_name(of, *entry, *number)))
             }
-        }
-    }
-
-    /// A node that is there and stays.
-    fn existing(books: &Books, node: &Node) -> Spot {
-        let mut free = node.allocatable.clone();
-        if let Some(sum) = books.sums.get(&node.name) {
-            free.subtract(&sum.used);
-        }
-        let is_starting = node.readiness == Readiness::Starting;
-        let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool)).filter(|_| is_starting);
-        let passes = |taint: &&Taint| {
-            let startup = pool.is_some_and(|pool| {
-                pool.template.startup_taints.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
-            });
-            !(startup || (pool.is_some() && taint.key.starts_with("node.")))
-        };
-        Spot {
-            name: node.name.clone(),
-            labels: node.labels.clone(),
-            taints: node.taints.iter().filter(passes).cloned().collect(),
-            unschedulable: node.unschedulable,
-            free,
-            attach_limits: node.attach_limits.clone(),
-            is_new: false,
         }
     }
 
     /// Nodes to come on which no pod was placed.
-    fn add_idle(&mut self, books: &Books, plan: &Audited<'_>) {
-        let taken: BTreeSet<Name> = self.by_spot.iter().map(|(spot, _)| spot.name.clone()).collect();
-        let mut add = |name: Name, pool: &Name, key: &OfferingKey| {
-            let pool = books.pools.get(pool);
-            if let Some((pool, offering)) = pool.and_then(|pool| Some((pool, offering(pool, key)?)))
-                && !taken.contains(&name)
-            {
-                self.idle.push(coming(books, pool, offering, name));
-            }
-        };
-        for order in books.orders.values() {
-            for number in 0..order.missing {
-                add(format!("{}/{number}", order.name).into(), &order.pool, &order.offering);
+    fn add_idle(&mut self, offered: &Offered<'_>, spots: &BTreeMap<(Of, &Place), usize>) {
+        for (order, (kind, missing)) in &offered.ordered {
+            for number in 0..*missing {
+                if !spots.contains_key(&(Of::Adding, &Place::Order(Name::clone(order), number))) {
+                    self.idle.push(kind.named(format!("{order}/{number}").into()));
+                }
             }
         }
         for of in [Of::Adding, Of::Removing] {
-            for (entry, new) in entries(plan, of).iter().enumerate() {
-                for number in 0..new.count {
-                    add(format!("{of:?}/{entry}/{number}").into(), &new.pool, &new.offering);
+            for (entry, new) in (0..).zip(offered.entries(of)) {
+                let Some((kind, count)) = new else { continue };
+                for number in 0..*count {
+                    if !spots.contains_key(&(of, &Place::New(entry, number))) {
+                        self.idle.push(kind.named(new_name(of, entry, number)));
+                    }
                 }
             }
         }
@@ -260,43 +257,6 @@ fn together(arrivals: Vec<Arrival<'_>>) -> Vec<Arrival<'_>> {
 /// Places that no plan numbers are the same in both.
 fn of(place: &Place, plan: Of) -> Of {
     if matches!(place, Place::New(..)) { plan } else { Of::Adding }
-}
-
-fn entries<'p>(plan: &Audited<'p>, of: Of) -> &'p [NewNodes] {
-    match of {
-        Of::Adding => &plan.adding.add,
-        Of::Removing => &plan.removing.add,
-    }
-}
-
-/// A node of an offering, with what the daemons that will run there leave.
-fn coming(books: &Books, pool: &Pool, offering: &Offering, name: Name) -> Spot {
-    let mut labels = pool.template.labels.clone();
-    labels.extend(offering.labels.iter().map(|(key, value)| (key.clone(), value.clone())));
-    for (key, value) in [
-        (CAPACITY_POOL, pool.name.clone()),
-        (CAPACITY_TYPE, offering.key.capacity_type.to_string().into()),
-        (INSTANCE_TYPE, offering.key.instance_type.clone()),
-        (ZONE, offering.key.zone.clone()),
-        (HOSTNAME, name.clone()),
-    ] {
-        labels.entry(key.into()).or_insert(value);
-    }
-    let taints: Vec<Taint> = pool.template.taints.iter().chain(&offering.taints).cloned().collect();
-    let mut free = offering.allocatable.clone();
-    for daemon in books.daemons.values() {
-        // No rule can know the name of a node to come.
-        if untolerated(&taints, &daemon.shape.tolerations).is_none() && selected(&daemon.shape, &labels, "") {
-            free.subtract(&daemon.shape.requests);
-        }
-    }
-    let attach_limits = offering.attach_limits.clone();
-    Spot { name, labels, taints, unschedulable: false, free, attach_limits, is_new: true }
-}
-
-/// An offering of a pool by its key.
-pub(super) fn offering<'p>(pool: &'p Pool, key: &OfferingKey) -> Option<&'p Offering> {
-    pool.offerings.iter().find(|offering| offering.key == *key)
 }
 
 /// Whether a pod is on its node, and not only promised to it.

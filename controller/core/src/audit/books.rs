@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{
     Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodShape, PodState, Pool, Resources,
+    Shapes,
 };
 use crate::placement::Change;
 
@@ -23,6 +24,7 @@ pub(super) struct Books {
     pub(super) announced: BTreeMap<Name, Announced>,
     pub(super) budgets: BTreeMap<(Name, Name), DisruptionBudget>,
     pub(super) namespaces: BTreeMap<Name, Labels>,
+    kept: Shapes,
 }
 
 /// A shape, and how many of its pods hold room on which node.
@@ -40,7 +42,8 @@ impl Books {
         match change {
             Change::Pod(pod) => {
                 self.drop_pod(&pod.uid);
-                self.add_pod(pod);
+                let shape = self.kept.share(&pod.shape);
+                self.add_pod(Pod { shape, ..pod.clone() });
             }
             Change::PodGone(uid) => self.drop_pod(uid),
             Change::Node(node) => drop(self.nodes.insert(node.name.clone(), node.clone())),
@@ -57,6 +60,8 @@ impl Books {
             Change::Announced(announced) => {
                 self.announced.insert(announced.key.clone(), announced.clone());
             }
+            // Room that nobody has taken breaks nothing.
+            Change::Buffer(_) | Change::BufferGone(_) => {}
             Change::Budget(budget) => {
                 self.budgets.insert((budget.namespace.clone(), budget.name.clone()), budget.clone());
             }
@@ -76,18 +81,18 @@ impl Books {
         uids.filter_map(|uid| self.pods.get(uid))
     }
 
-    fn add_pod(&mut self, pod: &Pod) {
+    fn add_pod(&mut self, pod: Pod) {
         if let Some(node) = pod.state.node() {
             let sum = self.sums.entry(node.clone()).or_default();
             sum.used.add(&pod.shape.requests);
             sum.pods.insert(pod.uid.clone());
             let shape = self
                 .shapes
-                .entry(shape_key(pod))
+                .entry(shape_key(&pod))
                 .or_insert_with(|| (Arc::clone(&pod.shape), BTreeMap::new()));
             *shape.1.entry(node.clone()).or_default() += 1;
         }
-        self.pods.insert(pod.uid.clone(), pod.clone());
+        self.pods.insert(pod.uid.clone(), pod);
     }
 
     fn drop_pod(&mut self, uid: &Name) {

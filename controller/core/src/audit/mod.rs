@@ -6,16 +6,20 @@
 //!
 //! What is checked is the state after the plan: pods of nodes that go are where the plan puts them. Resources cost as much
 //! as the plan has pods; spread constraints and affinities of those pods are counted over the shapes of all pods, since
-//! they look at the whole cluster; limits and breakers are counted over nodes. While nothing changes nothing is done.
+//! they look at the whole cluster, and judged pod by pod in the order of the plan; limits and breakers are counted over nodes. While nothing changes nothing is done.
 
 mod after;
 mod books;
 mod breach;
+mod coming;
 mod kept;
 mod node_rules;
 mod orders;
 mod removals;
+mod rules;
 mod social;
+mod spot;
+mod world;
 
 use crate::nodes::NodePlan;
 use crate::nodes::remove::RemovalPlan;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::after::{After, Arrival, Spot};
+use super::after::{After, Arrival};
 use super::books::Books;
+use super::spot::Spot;
 use super::{Breach, Invariant};
 use crate::cluster::{
     Effect, HostPort, Labels, Name, NodeTerm, PodShape, Taint, Toleration, TolerationOperator,
@@ -14,7 +15,7 @@ pub(super) fn nodes_allow_their_pods(books: &Books, after: &After<'_>) -> Result
     for (spot, arrivals) in &after.by_spot {
         for arrival in arrivals {
             let refused = |rule: &str| {
-                let what = format!("{} may not run on {}: {rule}", arrival.name, spot.name);
+                let what = format!("{} may not run on {}: {rule}", arrival.name(), spot.name);
                 Err(Breach::new(Invariant::NodeRules, what))
             };
             if spot.unschedulable {
@@ -23,7 +24,8 @@ pub(super) fn nodes_allow_their_pods(books: &Books, after: &After<'_>) -> Result
             if let Some(taint) = untolerated(&spot.taints, &arrival.shape.tolerations) {
                 return refused(&format!("the taint {}", taint.key));
             }
-            if !selected(arrival.shape, &spot.labels, &spot.name) {
+            let (selector, terms) = (&arrival.shape.node_selector, arrival.shape.affinity.nodes.as_ref());
+            if !selected(selector, terms, &spot.labels, &spot.name) {
                 return refused("its selector or affinity");
             }
             let unreachable = arrival.shape.volumes.iter().find(|volume| {
@@ -58,7 +60,7 @@ fn what_they_share(
     for arrival in come() {
         for port in &arrival.shape.host_ports {
             if ports.iter().any(|other| conflicts(port, other)) {
-                let what = format!("{}: port {} of {} is taken", arrival.name, port.port, spot.name);
+                let what = format!("{}: port {} of {} is taken", arrival.name(), port.port, spot.name);
                 return Err(Breach::new(Invariant::NodeRules, what));
             }
             ports.push(port);
@@ -68,7 +70,7 @@ fn what_they_share(
             attached.extend(ids);
             let most = spot.attach_limits.get(driver).copied().unwrap_or(i64::MAX);
             if i64::try_from(attached.len()).unwrap_or(i64::MAX) > most {
-                let what = format!("{}: {} takes only {most} volumes of {driver}", arrival.name, spot.name);
+                let what = format!("{}: {} takes only {most} volumes of {driver}", arrival.name(), spot.name);
                 return Err(Breach::new(Invariant::NodeRules, what));
             }
         }
@@ -112,9 +114,14 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 }
 
 /// Whether a node's labels and name are what a pod selects.
-pub(super) fn selected(shape: &PodShape, labels: &Labels, name: &str) -> bool {
-    shape.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-        && shape.affinity.nodes.as_ref().is_none_or(|terms| any_term(terms, labels, name))
+pub(super) fn selected(
+    selector: &Labels,
+    terms: Option<&Vec<NodeTerm>>,
+    labels: &Labels,
+    name: &str,
+) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+        && terms.is_none_or(|terms| any_term(terms, labels, name))
 }
 
 fn any_term(terms: &[NodeTerm], labels: &Labels, name: &str) -> bool {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::after::offering;
 use super::books::Books;
+use super::coming::offering;
 use super::removals::of_pool;
 use super::{Audited, Breach, Invariant};
 use crate::cluster::{Capacity, Name, Node, OfferingKey, Pool, Resources};
@@ -55,12 +55,14 @@ pub(super) fn limits_are_kept(books: &Books, plan: &Audited<'_>) -> Result<(), B
 
 fn pool_is_within_limits(books: &Books, plan: &Audited<'_>, pool: &Pool) -> Result<(), Breach> {
     let mut nodes = 0_u64;
-    let mut zones: BTreeMap<Name, u64> = BTreeMap::new();
+    let mut zones: BTreeMap<Name, (u64, Resources)> = BTreeMap::new();
     let mut resources = Resources::default();
     let mut count = |zone: Option<&Name>, allocatable: &Resources, times: u32| {
         nodes += u64::from(times);
         if let Some(zone) = zone {
-            *zones.entry(zone.clone()).or_default() += u64::from(times);
+            let (nodes, resources) = zones.entry(zone.clone()).or_default();
+            *nodes += u64::from(times);
+            resources.add(&allocatable.times(i64::from(times)));
         }
         resources.add(&allocatable.times(i64::from(times)));
     };
@@ -88,24 +90,37 @@ fn pool_is_within_limits(books: &Books, plan: &Audited<'_>, pool: &Pool) -> Resu
         .map(|new| &new.offering.zone)
         .collect();
     for (zone, most) in limits.nodes_per_zone.iter().filter(|(zone, _)| grows.contains(zone)) {
-        let nodes = zones.get(zone).copied().unwrap_or(0);
+        let nodes = zones.get(zone).map_or(0, |(nodes, _)| *nodes);
         if nodes > u64::from(*most) {
             return refuse(format!("{nodes} nodes in {zone}, not {most}"));
         }
     }
     for (resource, most) in &limits.resources {
-        let amount = match &**resource {
-            "cpu" => resources.cpu,
-            "memory" => resources.memory,
-            "ephemeral-storage" => resources.ephemeral_storage,
-            "pods" => resources.pods,
-            _ => resources.extended.get(resource).copied().unwrap_or(0),
-        };
+        let amount = amount(&resources, resource);
         if amount > *most {
             return refuse(format!("{amount} {resource}, not {most}"));
         }
     }
+    for (zone, bounds) in limits.resources_per_zone.iter().filter(|(zone, _)| grows.contains(zone)) {
+        let Some((_, resources)) = zones.get(zone) else { continue };
+        for (resource, most) in bounds {
+            let amount = amount(resources, resource);
+            if amount > *most {
+                return refuse(format!("{amount} {resource} in {zone}, not {most}"));
+            }
+        }
+    }
     Ok(())
+}
+
+fn amount(resources: &Resources, name: &Name) -> i64 {
+    match &**name {
+        "cpu" => resources.cpu,
+        "memory" => resources.memory,
+        "ephemeral-storage" => resources.ephemeral_storage,
+        "pods" => resources.pods,
+        _ => resources.extended.get(name).copied().unwrap_or(0),
+    }
 }
 
 /// Nodes that share new nodes are judged together: what they cost, and what comes in their place.

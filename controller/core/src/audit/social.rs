@@ -1,215 +1,127 @@
-//! What pods say to each other: spread constraints, affinities and anti-affinities, after the plan.
+//! What pods say to each other: spread constraints, affinities and anti-affinities.
+//!
+//! The scheduler looks at a spread constraint or an affinity once: when it binds the pod that has it, with what runs then
+//! (`podtopologyspread/filtering.go`, `interpodaffinity/filtering.go`). Pods that come later and that a constraint counts
+//! may make it uneven. So each pod is judged at its turn in the plan, and where that forbids it by what is there in the end,
+//! since pods that move from nodes that go have no turn. Pods that keep each other off do so whoever comes first: that has
+//! to hold in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::after::{After, Arrival, Spot};
+use super::after::{After, Arrival};
 use super::books::Books;
-use super::node_rules::{selected, untolerated};
+use super::rules::{Part, Rules};
+use super::world::World;
 use super::{Breach, Invariant};
-use crate::cluster::{Labels, Name, PodShape, PodTerm, Policy, Spread, Taint, WhenUnsatisfiable};
-
-/// Pods of one shape on one node, after the plan.
-struct Group<'a> {
-    shape: &'a PodShape,
-    labels: &'a Labels,
-    node: &'a str,
-    count: u64,
-    /// Pods that are being deleted are not seen by spread constraints.
-    leaving: bool,
-    /// For pods that get a place: whether at once.
-    arrives: Option<bool>,
-}
-
-/// A node after the plan.
-struct Seat<'a> {
-    name: &'a str,
-    labels: &'a Labels,
-    taints: &'a [Taint],
-}
+use crate::cluster::PodShape;
 
 /// Every pod that got a place is allowed there by what runs elsewhere.
 pub(super) fn pods_allow_each_other(books: &Books, after: &After<'_>) -> Result<(), Breach> {
-    let is_social = |shape: &PodShape| {
-        let affinity = &shape.affinity;
-        !(affinity.pods.is_empty() && affinity.anti_pods.is_empty())
-            || shape.spread.iter().any(|spread| spread.when == WhenUnsatisfiable::DoNotSchedule)
-    };
-    let others_forbid = books.shapes.values().any(|(shape, _)| !shape.affinity.anti_pods.is_empty());
-    let arrivals = || after.by_spot.iter().flat_map(|(spot, pods)| pods.iter().map(move |pod| (spot, pod)));
-    if !others_forbid && !arrivals().any(|(_, pod)| is_social(pod.shape)) {
+    let rules = Rules::of(books, after);
+    if rules.is_empty() {
         return Ok(());
     }
-    let in_the_end = (groups(books, after, false), seats(books, after, false));
-    let at_once = (groups(books, after, true), seats(books, after, true));
-    for (spot, arrival) in arrivals() {
-        let allowed = |(groups, seats): &(Vec<Group<'_>>, Vec<Seat<'_>>)| {
-            for spread in arrival.shape.spread.iter().filter(|of| of.when == WhenUnsatisfiable::DoNotSchedule)
-            {
-                is_even(groups, seats, spot, arrival, spread)?;
+    let mut parts = Parts::default();
+    let there: Vec<usize> = books.shapes.values().map(|(shape, _)| parts.of(books, &rules, shape)).collect();
+    let turns: Vec<usize> =
+        after.turns.iter().map(|(_, arrival)| parts.of(books, &rules, arrival.shape)).collect();
+    let parts = parts.parts;
+    let world = |now: bool| {
+        let mut world = World::of(books, after, &rules, now);
+        world.count_those_there(books, |at| &parts[there[at]]);
+        world
+    };
+    // What goes to a node that is there goes at once, before anything comes or is drained.
+    let mut now = after.turns.iter().any(|(_, arrival)| arrival.at_once).then(|| world(true));
+    let mut end = world(false);
+
+    let mut doubtful = Vec::new();
+    for ((spot, arrival), part) in after.turns.iter().zip(&turns) {
+        let (part, name) = (&parts[*part], &after.by_spot[*spot].0.name);
+        for _ in 0..if part.is_free() { 1 } else { arrival.count } {
+            let pods = if part.is_free() { u64::from(arrival.count) } else { 1 };
+            let mut allowed = false;
+            for world in now.iter_mut().filter(|_| arrival.at_once).chain([&mut end]) {
+                if let Some(seat) = world.seat(name) {
+                    allowed |= refuses(world, part, seat, false).is_none();
+                    world.add(seat, &part.counted, pods);
+                }
             }
-            likes_its_neighbours(books, groups, spot, arrival)
-        };
-        // What goes there at once is judged by what is there now, before anything comes or is drained.
-        if !(arrival.at_once && allowed(&at_once).is_ok()) {
-            allowed(&in_the_end)?;
-        }
-    }
-    Ok(())
-}
-
-fn groups<'a>(books: &'a Books, after: &'a After<'_>, at_once: bool) -> Vec<Group<'a>> {
-    let going = if at_once { &after.going_already } else { &after.going };
-    let mut groups = Vec::new();
-    for ((_, leaving), (shape, nodes)) in &books.shapes {
-        for (name, count) in nodes {
-            // All pods of a node that goes are gone with it.
-            let Some(node) = books.nodes.get(name).filter(|_| !going.contains(name)) else { continue };
-            let (labels, count) = (&node.labels, u64::from(*count));
-            groups.push(Group { shape, labels, node: name, count, leaving: *leaving, arrives: None });
-        }
-    }
-    for (spot, arrivals) in &after.by_spot {
-        groups.extend(arrivals.iter().filter(|arrival| arrival.at_once || !at_once).map(|arrival| Group {
-            shape: arrival.shape,
-            labels: &spot.labels,
-            node: &spot.name,
-            count: u64::from(arrival.count),
-            leaving: false,
-            arrives: Some(arrival.at_once),
-        }));
-    }
-    groups
-}
-
-fn seats<'a>(books: &'a Books, after: &'a After<'_>, at_once: bool) -> Vec<Seat<'a>> {
-    let going = if at_once { &after.going_already } else { &after.going };
-    let there = books.nodes.values().filter(|node| !going.contains(&node.name));
-    let there = there.map(|node| Seat { name: &node.name, labels: &node.labels, taints: &node.taints });
-    let come = after.new_spots().filter(|_| !at_once);
-    let come = come.map(|spot| Seat { name: &spot.name, labels: &spot.labels, taints: &spot.taints });
-    there.chain(come).collect()
-}
-
-/// The domain of a node; each is its own under its name.
-fn domain<'l>(labels: &'l Labels, key: &Name) -> Option<&'l Name> {
-    labels.get(key)
-}
-
-fn is_even(
-    groups: &[Group<'_>],
-    seats: &[Seat<'_>],
-    spot: &Spot,
-    arrival: &Arrival<'_>,
-    spread: &Spread,
-) -> Result<(), Breach> {
-    let shape = arrival.shape;
-    let keys: Vec<&Name> = shape
-        .spread
-        .iter()
-        .filter(|of| of.when == WhenUnsatisfiable::DoNotSchedule)
-        .map(|of| &of.topology_key)
-        .collect();
-    let counts_on = |name: &str, labels: &Labels, taints: &[Taint]| {
-        keys.iter().all(|key| labels.contains_key(*key))
-            && (spread.node_affinity == Policy::Ignore || selected(shape, labels, name))
-            && (spread.node_taints == Policy::Ignore || untolerated(taints, &shape.tolerations).is_none())
-    };
-    let mut domains: BTreeMap<&Name, u64> = BTreeMap::new();
-    let mut counted: BTreeSet<&str> = BTreeSet::new();
-    for seat in seats.iter().filter(|seat| counts_on(seat.name, seat.labels, seat.taints)) {
-        if let Some(domain) = domain(seat.labels, &spread.topology_key) {
-            domains.entry(domain).or_default();
-            counted.insert(seat.name);
-        }
-    }
-    let matches = |group: &&Group<'_>| {
-        !group.leaving
-            && group.shape.namespace == shape.namespace
-            && spread.selector.as_ref().is_some_and(|selector| selector.matches(&group.shape.labels))
-            && counted.contains(group.node)
-    };
-    for group in groups.iter().filter(matches) {
-        if let Some(count) = domain(group.labels, &spread.topology_key).and_then(|of| domains.get_mut(of)) {
-            *count += group.count;
-        }
-    }
-    let refuse = |why: String| {
-        let what = format!("{} on {}: {why}", arrival.name, spot.name);
-        Err(Breach::new(Invariant::Spread, what))
-    };
-    let Some(own) = domain(&spot.labels, &spread.topology_key) else {
-        return refuse(format!("it lacks the label {}", spread.topology_key));
-    };
-    let few = spread.min_domains.is_some_and(|min| (domains.len() as u64) < u64::try_from(min).unwrap_or(0));
-    let least = if few { 0 } else { domains.values().copied().min().unwrap_or(0) };
-    let here = domains.get(own).copied().unwrap_or(0);
-    let most = u64::try_from(spread.max_skew.max(0)).unwrap_or(0);
-    if here > least + most {
-        return refuse(format!("{here} of {} in {own}, {least} in the emptiest", spread.topology_key));
-    }
-    Ok(())
-}
-
-fn likes_its_neighbours(
-    books: &Books,
-    groups: &[Group<'_>],
-    spot: &Spot,
-    arrival: &Arrival<'_>,
-) -> Result<(), Breach> {
-    let shape = arrival.shape;
-    let refuse = |why: &str, key: &Name| {
-        let what = format!("{} on {}: {why} in the same {key}", arrival.name, spot.name);
-        Err(Breach::new(Invariant::PodAffinity, what))
-    };
-    let together = |labels: &Labels, key: &Name| {
-        let own = domain(&spot.labels, key);
-        own.is_some() && own == domain(labels, key)
-    };
-    // One of its own pods on the same node is itself.
-    let is_itself = |group: &Group<'_>| {
-        group.arrives == Some(arrival.at_once)
-            && std::ptr::eq(group.shape, &raw const **shape)
-            && group.node == &*spot.name
-            && group.count == 1
-            && arrival.count == 1
-    };
-    for term in &shape.affinity.anti_pods {
-        let near = |group: &&Group<'_>| {
-            term_matches(books, term, group.shape) && together(group.labels, &term.topology_key)
-        };
-        if groups.iter().filter(near).any(|group| !is_itself(group)) {
-            return refuse("a pod that its anti-affinity forbids is", &term.topology_key);
-        }
-    }
-    for group in groups.iter().filter(|group| !is_itself(group)) {
-        for term in &group.shape.affinity.anti_pods {
-            if term_matches(books, term, shape) && together(group.labels, &term.topology_key) {
-                return refuse("a pod that keeps it off is", &term.topology_key);
+            if !allowed {
+                doubtful.push((*spot, arrival, part));
             }
         }
     }
-    let terms = &shape.affinity.pods;
-    let befriends_itself = terms.iter().all(|term| term_matches(books, term, shape));
-    for term in terms {
-        let matching = |group: &&Group<'_>| {
-            terms.iter().all(|term| term_matches(books, term, group.shape)) && !is_itself(group)
-        };
-        let near = groups.iter().filter(matching).any(|group| together(group.labels, &term.topology_key));
-        let anywhere =
-            groups.iter().filter(matching).any(|group| domain(group.labels, &term.topology_key).is_some());
-        let is_first = befriends_itself && !anywhere;
-        if !near && !is_first {
-            return refuse("no pod of its affinity is", &term.topology_key);
+
+    for (spot, arrival, part) in doubtful {
+        let name = &after.by_spot[spot].0.name;
+        let refused = end.seat(name).and_then(|seat| refuses(&end, part, seat, true));
+        refused.map_or(Ok(()), |(invariant, why)| breach(invariant, arrival, name, &why))?;
+    }
+    for ((spot, arrival), part) in after.turns.iter().zip(&turns) {
+        let (part, name) = (&parts[*part], &after.by_spot[*spot].0.name);
+        let near = |world: &World<'_>| world.seat(name).and_then(|seat| foe(world, part, seat));
+        let now = now.as_ref().filter(|_| arrival.at_once);
+        if now.is_none_or(|now| near(now).is_some())
+            && let Some(why) = near(&end)
+        {
+            return breach(Invariant::PodAffinity, arrival, name, why);
         }
     }
     Ok(())
 }
 
-fn term_matches(books: &Books, term: &PodTerm, shape: &PodShape) -> bool {
-    let in_namespace = term.namespaces.contains(&shape.namespace)
-        || term.namespace_selector.as_ref().is_some_and(|selector| {
-            let nothing = Labels::new();
-            selector.matches(books.namespaces.get(&shape.namespace).unwrap_or(&nothing))
-        });
-    in_namespace && term.selector.as_ref().is_some_and(|selector| selector.matches(&shape.labels))
+/// Parts of shapes, by number; a shape is known by its address for as long as the plan and the books hold it.
+#[derive(Default)]
+struct Parts {
+    known: BTreeMap<usize, usize>,
+    parts: Vec<Part>,
+}
+
+impl Parts {
+    fn of(&mut self, books: &Books, rules: &Rules<'_>, shape: &Arc<PodShape>) -> usize {
+        let next = self.parts.len();
+        let number = *self.known.entry(Arc::as_ptr(shape).addr()).or_insert(next);
+        if number == next {
+            self.parts.push(rules.part(books, shape));
+        }
+        number
+    }
+}
+
+fn breach(invariant: Invariant, arrival: &Arrival<'_>, node: &str, why: &str) -> Result<(), Breach> {
+    Err(Breach::new(invariant, format!("{} on {node}: {why}", arrival.name())))
+}
+
+/// Why spread or affinity forbids one pod on a seat, if it does; `counted` says whether it is among what is counted.
+fn refuses(world: &World<'_>, part: &Part, seat: usize, counted: bool) -> Option<(Invariant, String)> {
+    let own = |rule: usize| u64::from(counted && part.counted.contains(&rule));
+    for even in &part.even {
+        let Some(here) = world.near(even.rule, seat) else {
+            return Some((Invariant::Spread, "a label of its spread is missing".to_owned()));
+        };
+        let here = here.saturating_sub(own(even.rule)) + u64::from(even.selects_itself);
+        let least = world.emptiest(even.rule, even.least_domains);
+        if here > least + even.most {
+            return Some((Invariant::Spread, format!("{here} in its domain, {least} in the emptiest")));
+        }
+    }
+    let lonely = |rule: &usize| world.near(*rule, seat).is_none_or(|near| near <= own(*rule));
+    let unlabelled = part.near.iter().any(|rule| world.near(*rule, seat).is_none());
+    let is_first = part.befriends_itself && part.near.iter().all(|rule| world.anywhere(*rule) <= own(*rule));
+    let refused = part.near.iter().any(lonely) && (unlabelled || !is_first);
+    refused.then(|| (Invariant::PodAffinity, "no pod of its affinity is in the same domain".to_owned()))
+}
+
+/// Whether a pod that is counted has another near that one of the two keeps off.
+fn foe(world: &World<'_>, part: &Part, seat: usize) -> Option<&'static str> {
+    let others = |rule: &usize| {
+        let own = u64::from(part.counted.contains(rule));
+        world.near(*rule, seat).is_some_and(|near| near > own)
+    };
+    if part.keeps_off.iter().any(others) {
+        return Some("a pod that its anti-affinity forbids is in the same domain");
+    }
+    part.kept_off.iter().any(others).then_some("a pod that keeps it off is in the same domain")
 }

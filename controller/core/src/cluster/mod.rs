@@ -3,6 +3,7 @@
 //! Plain values that can be stored and replayed. `plimsoll-observe` makes them of Kubernetes objects; what depends on
 //! several objects (the zone of a claim's volume, keys that a selector takes from the pod) is resolved there.
 
+mod buffer;
 mod daemon;
 mod disruption;
 mod node;
@@ -11,11 +12,13 @@ mod pool;
 mod requirement;
 mod resources;
 mod shape;
+mod shapes;
 mod taint;
 mod workload;
 
 use std::sync::Arc;
 
+pub use buffer::Buffer;
 pub use daemon::{Announced, Daemon};
 pub use disruption::{DisruptionBudget, UnhealthyPods};
 pub use node::{Node, Order, Readiness};
@@ -29,6 +32,7 @@ pub use resources::{Resource, Resources};
 pub use shape::{
     Affinity, HostPort, NodeTerm, PodShape, PodTerm, Policy, Preferred, Spread, VolumeNeed, WhenUnsatisfiable,
 };
+pub(crate) use shapes::Shapes;
 pub use taint::{Effect, Taint, Toleration, TolerationOperator};
 pub use workload::Workload;
 

@@ -135,6 +135,8 @@ pub struct Limits {
     pub resources: BTreeMap<Name, i64>,
     /// Nodes per zone.
     pub nodes_per_zone: BTreeMap<Name, u32>,
+    /// Allocatable resources per zone; only those that are named are bounded.
+    pub resources_per_zone: BTreeMap<Name, BTreeMap<Name, i64>>,
     /// Nodes that each of these zones keeps, needed or not.
     pub min_per_zone: BTreeMap<Name, u32>,
 }

@@ -93,6 +93,17 @@ impl Resources {
         self.lacks(request).is_none()
     }
 
+    /// How much there is of a resource, by the name that Kubernetes gives it.
+    pub fn named(&self, name: &str) -> i64 {
+        match name {
+            "cpu" => self.cpu,
+            "memory" => self.memory,
+            "ephemeral-storage" => self.ephemeral_storage,
+            "pods" => self.pods,
+            _ => self.extended.get(name).copied().unwrap_or(0),
+        }
+    }
+
     fn amount(&self, extended: &Name) -> i64 {
         self.extended.get(extended).copied().unwrap_or(0)
     }

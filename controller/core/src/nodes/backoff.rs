@@ -17,6 +17,8 @@ pub enum OfferingError {
     Quota,
     /// It was ordered and never registered.
     NeverRegistered,
+    /// Its nodes are not what was offered; see [`super::promise`].
+    NotAsOffered,
     /// Anything else.
     Other,
 }
@@ -26,7 +28,7 @@ impl OfferingError {
     fn first(self) -> Span {
         Span::from_secs(match self {
             Self::OutOfCapacity => 180,
-            Self::Quota | Self::NeverRegistered => 300,
+            Self::Quota | Self::NeverRegistered | Self::NotAsOffered => 300,
             Self::Other => 60,
         })
     }
@@ -38,6 +40,7 @@ impl fmt::Display for OfferingError {
             Self::OutOfCapacity => "the provider is out of capacity",
             Self::Quota => "a quota is used up",
             Self::NeverRegistered => "its nodes never registered",
+            Self::NotAsOffered => "its nodes are not what was offered",
             Self::Other => "the provider failed",
         })
     }

@@ -17,8 +17,60 @@ pub struct NodePlan {
     pub placements: Vec<Placement>,
     /// Pods that get no place, once per class.
     pub refused: Vec<Refused>,
+    /// Room that is kept free, and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_free: Vec<KeptFree>,
     /// Offerings that were not considered, once per offering.
     pub passed_over: Vec<PassedOver>,
+}
+
+/// Whose room is kept free.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum HeadroomOf {
+    /// That of a pool.
+    Pool {
+        /// The pool.
+        pool: Name,
+        /// The name of the headroom.
+        name: Name,
+    },
+    /// A buffer, by its key.
+    Buffer(Name),
+}
+
+/// Room that is kept free for equal pods that do not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptFree {
+    /// Whose.
+    pub of: HeadroomOf,
+    /// For how many pods.
+    pub wanted: u32,
+    /// Where there is or will be room for them. Pods that exist may take it.
+    pub places: Vec<SpareRoom>,
+    /// For how many pods there is none, and nodes that cannot be had would be needed.
+    pub missing: u32,
+    /// Why not, each cause once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub why: Vec<WhyRefused>,
+}
+
+impl KeptFree {
+    /// For how many pods there is room on nodes of the cluster now.
+    pub fn ready(&self) -> u32 {
+        let here = self.places.iter().filter(|spare| matches!(spare.place, Place::Node(_)));
+        here.map(|spare| spare.count).sum()
+    }
+}
+
+/// Room for some pods on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpareRoom {
+    /// The node.
+    pub place: Place,
+    /// For how many pods.
+    pub count: u32,
 }
 
 /// Equal nodes to be ordered.

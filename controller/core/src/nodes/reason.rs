@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::words::{moment, quantity};
 use crate::cluster::{Name, OfferingKey, Unplannable};
 use crate::placement::Refusal;
 use crate::time::Timestamp;
@@ -69,6 +70,8 @@ pub enum Limit {
     NodesInZone(Name, u32),
     /// Allocatable resources of the pool.
     Resource(Name, i64),
+    /// Allocatable resources of the pool in a zone.
+    ResourceInZone(Name, Name, i64),
     /// Nodes of the cluster.
     TotalNodes(u32),
 }
@@ -76,10 +79,20 @@ pub enum Limit {
 impl fmt::Display for WhyPassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AvoidedUntil(until) => write!(f, "avoided until {} after an error", until.as_millis()),
+            Self::AvoidedUntil(until) => write!(f, "avoided until {} after an error", moment(*until)),
             Self::NoneLeft => f.write_str("the provider has no more of it"),
             Self::NoPrice => f.write_str("its price is below zero"),
             Self::DaemonsFillIt => f.write_str("daemons leave no room on it"),
+        }
+    }
+}
+
+impl Limit {
+    /// The zone that it is a limit of, where it is one of a single zone.
+    pub fn zone(&self) -> Option<&Name> {
+        match self {
+            Self::NodesInZone(zone, _) | Self::ResourceInZone(zone, ..) => Some(zone),
+            Self::Nodes(_) | Self::Resource(..) | Self::TotalNodes(_) => None,
         }
     }
 }
@@ -89,7 +102,12 @@ impl fmt::Display for Limit {
         match self {
             Self::Nodes(limit) => write!(f, "at its limit of {limit} nodes"),
             Self::NodesInZone(zone, limit) => write!(f, "at its limit of {limit} nodes in {zone}"),
-            Self::Resource(resource, limit) => write!(f, "at its limit of {limit} {resource}"),
+            Self::Resource(resource, limit) => {
+                write!(f, "at its limit of {} {resource}", quantity(resource, *limit))
+            }
+            Self::ResourceInZone(zone, resource, limit) => {
+                write!(f, "at its limit of {} {resource} in {zone}", quantity(resource, *limit))
+            }
             Self::TotalNodes(limit) => write!(f, "the cluster is at its limit of {limit} nodes"),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::plan::{NewNodes, NodePlan, Place, Refused};
+use super::plan::{HeadroomOf, KeptFree, NewNodes, NodePlan, Place, Refused};
 use super::reason::PassedOver;
 
 impl fmt::Display for NewNodes {
@@ -34,6 +34,33 @@ impl fmt::Display for Refused {
     }
 }
 
+impl fmt::Display for HeadroomOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pool { pool, name } => write!(f, "headroom {name} of pool {pool}"),
+            Self::Buffer(key) => write!(f, "buffer {key}"),
+        }
+    }
+}
+
+impl fmt::Display for KeptFree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let there = self.wanted.saturating_sub(self.missing);
+        write!(
+            f,
+            "{}: room for {} of {} pods, for {} of them on nodes that are there",
+            self.of,
+            there,
+            self.wanted,
+            self.ready()
+        )?;
+        for why in &self.why {
+            write!(f, "; {why}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for PassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "passed over {} of pool {}: {}", self.offering, self.pool, self.why)
@@ -41,8 +68,8 @@ impl fmt::Display for PassedOver {
 }
 
 impl fmt::Display for NodePlan {
-    /// A line per order, per node that is there or coming with pods placed on it, per class without a place, and per
-    /// offering that was passed over.
+    /// A line per order, per node that is there or coming with pods placed on it, per class without a place, per
+    /// room that is kept free, and per offering that was passed over.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for new in &self.add {
             writeln!(f, "{new}")?;
@@ -65,6 +92,9 @@ impl fmt::Display for NodePlan {
         for refused in &self.refused {
             writeln!(f, "no place for {refused}")?;
         }
+        for kept in &self.kept_free {
+            writeln!(f, "{kept}")?;
+        }
         for passed in &self.passed_over {
             writeln!(f, "{passed}")?;
         }
@@ -73,7 +103,7 @@ impl fmt::Display for NodePlan {
 }
 
 /// An amount in millionths of the currency.
-struct Price(i64);
+pub(crate) struct Price(pub(crate) i64);
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,10 +4,12 @@
 //! next comes out. The record is written before the provider is asked, so whoever reads it after a crash can tell what
 //! may have been asked, and finds out before asking again.
 
+mod claim;
 mod state;
 mod step;
 mod words;
 
+pub use claim::{Claimant, Unclaimed, claims};
 pub use state::{
     Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, Registered, Seen, Settings,
 };

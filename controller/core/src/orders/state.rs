@@ -17,6 +17,12 @@ pub struct OrderState {
     pub asked: Option<Timestamp>,
     /// What the provider answered; None while nothing is known of its answer.
     pub answer: Option<Answer>,
+    /// How many nodes the provider made beyond those that were ordered.
+    #[serde(default)]
+    pub surplus: u32,
+    /// How many requests without an instance were taken back.
+    #[serde(default)]
+    pub taken_back: u32,
     /// Its nodes as they were recorded last.
     pub nodes: Vec<OrderNode>,
 }
@@ -40,6 +46,9 @@ pub struct OrderNode {
     pub name: Option<Name>,
     /// How far it is.
     pub phase: NodePhase,
+    /// Since when it has been in one place only: at the provider without its Node, or the other way round.
+    #[serde(default)]
+    pub missing: Option<Timestamp>,
 }
 
 /// How far a node of an order is.
@@ -59,6 +68,34 @@ pub enum NodePhase {
     GivenBack,
     /// It never came, or the provider lost it.
     Failed,
+}
+
+impl OrderState {
+    /// How many nodes are known to come or to have come: those accepted, and what the provider made beyond them.
+    pub fn expected(&self) -> u32 {
+        match self.answer {
+            Some(Answer::Accepted(accepted)) => {
+                accepted.saturating_add(self.surplus).saturating_sub(self.taken_back)
+            }
+            Some(Answer::Refused(_)) | None => 0,
+        }
+    }
+
+    /// How many of the nodes that are expected have no instance yet.
+    pub fn awaits(&self) -> u32 {
+        self.expected().saturating_sub(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
+    }
+
+    /// How many instances more may turn out to be of this order. An order of which the provider seemed to take only a
+    /// part may come whole yet: sizes are read from servers that are behind.
+    pub fn may_claim(&self) -> u32 {
+        let most = match self.answer {
+            Some(Answer::Accepted(accepted)) => accepted.max(self.count),
+            Some(Answer::Refused(_)) | None => return 0,
+        };
+        let known = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        most.saturating_add(self.surplus).saturating_sub(self.taken_back).saturating_sub(known)
+    }
 }
 
 impl NodePhase {
@@ -121,6 +158,7 @@ pub struct Registered {
 pub struct Settings {
     /// From the asking until a node has to have joined.
     pub provision: Span,
-    /// Between two looks at an order that waits for something.
+    /// Between two looks at an order that waits for something. What a provider no longer lists has to be missing for as
+    /// long before it counts as lost.
     pub look_again: Span,
 }

@@ -60,6 +60,18 @@ pub enum Why {
         /// The time they had.
         within: Span,
     },
+    /// The provider made more than it was asked for.
+    Surplus {
+        /// How many more.
+        nodes: u32,
+    },
+    /// Somebody deleted the Nodes of instances that are still there.
+    NodeDeleted {
+        /// How many.
+        nodes: u32,
+        /// The time they had to join again.
+        within: Span,
+    },
     /// The provider has lost nodes.
     Lost {
         /// How many.
@@ -76,7 +88,7 @@ pub enum Action {
     Ask,
     /// Find out what became of an earlier call.
     Settle,
-    /// Delete instances that never joined or are faulty.
+    /// Delete instances that never joined, are faulty or too many, or whose Node somebody has deleted.
     DeleteInstances(Vec<Name>),
     /// Take back requests that have no instance.
     TakeBack(u32),
@@ -94,31 +106,46 @@ pub enum Action {
 /// - What the provider has is believed only where it could be asked. A Node that is there counts as joined, whatever the
 ///   provider says.
 /// - A node that joined once and is in neither place any more is gone. One that the provider no longer has while its
-///   Node is still there was lost, but only if the Node is not ready: a provider may be behind.
+///   Node is still there was lost, but only if the Node is not ready and it stays so for a look: a provider may be behind.
+///   One whose Node is gone while the provider has it was deleted by hand, and is given back if it does not join again.
+/// - What is too much is given back while it has not joined. What has joined goes by the rules for nodes that nobody
+///   needs.
+/// - What was given back and is still there is given back again, and the record stays until it is gone.
 pub fn step(order: &OrderState, seen: &Seen, settings: &Settings, now: Timestamp) -> OrderStep {
+    if let Some(Answer::Refused(words)) = &order.answer {
+        let failed = waiting(Phase::Failed, order, vec![Action::Finish], None);
+        return OrderStep { why: Some(Why::Refused(words.clone())), ..failed };
+    }
     let Some(asked) = order.asked else {
         let action = if order.deleted { Action::Finish } else { Action::Ask };
         return waiting(Phase::Recorded, order, vec![action], None);
     };
-    let accepted = match &order.answer {
-        None => return waiting(Phase::Asked, order, vec![Action::Settle], Some(settings.look_again)),
-        Some(Answer::Refused(words)) => {
-            let failed = waiting(Phase::Failed, order, vec![Action::Finish], None);
-            return OrderStep { why: Some(Why::Refused(words.clone())), ..failed };
-        }
-        Some(Answer::Accepted(accepted)) => *accepted,
+    let Some(Answer::Accepted(accepted)) = order.answer else {
+        return waiting(Phase::Asked, order, vec![Action::Settle], Some(settings.look_again));
     };
-    let mut look = Look { order, seen, nodes: recorded(order), actions: Vec::new(), why: None };
+    let mut look = Look {
+        order,
+        seen,
+        nodes: recorded(order),
+        delete: BTreeSet::new(),
+        take_back: 0,
+        actions: Vec::new(),
+        why: None,
+    };
     if accepted < order.count {
         look.why = Some(Why::TakenInPart { accepted, ordered: order.count });
     }
     look.nodes_that_joined();
     look.instances();
-    look.gone();
+    look.gone(settings, now);
+    look.deleted_by_hand(settings.provision, now);
     let is_late = now.since(asked) >= settings.provision;
     if is_late {
-        look.give_up(accepted, settings.provision);
+        look.give_up(settings.provision);
+    } else {
+        look.surplus(accepted);
     }
+    look.give_back_again();
     if order.deleted {
         look.drain();
     }
@@ -137,6 +164,10 @@ struct Look<'a> {
     order: &'a OrderState,
     seen: &'a Seen,
     nodes: BTreeMap<Name, OrderNode>,
+    /// Instances to delete.
+    delete: BTreeSet<Name>,
+    /// Requests to take back.
+    take_back: u32,
     actions: Vec<Action>,
     why: Option<Why>,
 }
@@ -157,7 +188,6 @@ impl Look<'_> {
     }
 
     fn instances(&mut self) {
-        let mut faulty = Vec::new();
         for instance in self.seen.instances.iter().flatten() {
             let has_joined = self.has_joined(&instance.id);
             let node = self.node(&instance.id);
@@ -166,77 +196,141 @@ impl Look<'_> {
             } else if let Some(fault) = instance.fault.as_ref().filter(|_| !has_joined) {
                 node.phase = NodePhase::Failed;
                 self.why = Some(Why::Fault(fault.clone()));
-                faulty.push(instance.id.clone());
+                self.delete.insert(instance.id.clone());
             }
-        }
-        if !faulty.is_empty() {
-            self.actions.push(Action::DeleteInstances(faulty));
         }
     }
 
-    /// What is recorded and no longer there. Nothing is gone as long as the provider cannot be asked.
-    fn gone(&mut self) {
+    /// What is recorded and no longer at the provider. Nothing is gone as long as the provider cannot be asked.
+    fn gone(&mut self, settings: &Settings, now: Timestamp) {
         let Some(instances) = &self.seen.instances else { return };
         let there: BTreeSet<&Name> = instances.iter().map(|instance| &instance.id).collect();
-        let joined: BTreeMap<&Name, &Registered> =
-            self.seen.nodes.iter().map(|node| (&node.id, node)).collect();
-        let mut lost = Vec::new();
-        for node in self.nodes.values_mut().filter(|node| !node.phase.is_over() && !there.contains(&node.id))
-        {
+        let joined = self.joined();
+        let (mut lost, mut forgotten) = (0_usize, Vec::new());
+        for node in self.nodes.values_mut() {
+            if there.contains(&node.id) {
+                if joined.contains_key(&node.id) {
+                    node.missing = None;
+                }
+                continue;
+            }
+            if node.phase.is_over() {
+                continue;
+            }
             match joined.get(&node.id) {
                 Some(registered) if !registered.ready => {
-                    lost.push(registered.name.clone());
-                    node.phase = NodePhase::Failed;
+                    let since = *node.missing.get_or_insert(now);
+                    if now.since(since) < settings.look_again {
+                        continue;
+                    }
+                    forgotten.push(registered.name.clone());
+                    if matches!(node.phase, NodePhase::Draining | NodePhase::Deleting) {
+                        node.phase = NodePhase::GivenBack;
+                    } else {
+                        lost += 1;
+                        node.phase = NodePhase::Failed;
+                    }
                 }
                 Some(_) => {}
                 None if node.name.is_some() => node.phase = NodePhase::GivenBack,
                 None => node.phase = NodePhase::Failed,
             }
         }
-        if !lost.is_empty() {
-            self.why = Some(Why::Lost { nodes: count(lost.len()) });
-            self.actions.push(Action::ForgetNodes(lost));
+        if lost > 0 {
+            self.why = Some(Why::Lost { nodes: count(lost) });
+        }
+        if !forgotten.is_empty() {
+            self.actions.push(Action::ForgetNodes(forgotten));
+        }
+    }
+
+    /// Instances that have joined once and whose Node is gone. One that was being emptied has nothing left to lose.
+    fn deleted_by_hand(&mut self, within: Span, now: Timestamp) {
+        let joined = self.joined();
+        let mut given_up = 0;
+        for instance in self.seen.instances.iter().flatten().filter(|instance| !instance.deleting) {
+            let Some(node) = self.nodes.get_mut(&instance.id) else { continue };
+            if node.name.is_none() || node.phase.is_over() || joined.contains_key(&instance.id) {
+                continue;
+            }
+            let since = *node.missing.get_or_insert(now);
+            if node.phase == NodePhase::Draining {
+                node.phase = NodePhase::Deleting;
+            } else if now.since(since) >= within {
+                node.phase = NodePhase::Failed;
+                given_up += 1;
+            } else {
+                node.phase = node.phase.min(NodePhase::Registered);
+                continue;
+            }
+            self.delete.insert(instance.id.clone());
+        }
+        if given_up > 0 {
+            self.why = Some(Why::NodeDeleted { nodes: given_up, within });
         }
     }
 
     /// Gives back what has not joined in time.
-    fn give_up(&mut self, accepted: u32, within: Span) {
-        let late: Vec<Name> = self
-            .nodes
-            .values_mut()
-            .filter(|node| node.phase == NodePhase::Creating)
-            .map(|node| {
-                node.phase = NodePhase::Failed;
-                node.id.clone()
-            })
-            .collect();
-        let without_instance = match &self.seen.instances {
-            Some(_) => accepted.saturating_sub(count(self.nodes.len())),
-            None => 0,
-        };
-        let nodes = count(late.len()).saturating_add(without_instance);
+    fn give_up(&mut self, within: Span) {
+        let mut late = 0;
+        for node in self.nodes.values_mut().filter(|node| node.phase == NodePhase::Creating) {
+            node.phase = NodePhase::Failed;
+            self.delete.insert(node.id.clone());
+            late += 1;
+        }
+        if self.seen.instances.is_some() {
+            self.take_back = self.unseen();
+        }
+        let nodes = self.take_back.saturating_add(late);
         if nodes > 0 {
             self.why = Some(Why::NeverJoined { nodes, within });
         }
-        if !late.is_empty() {
-            self.actions.push(Action::DeleteInstances(late));
+    }
+
+    /// Gives back what the provider made beyond the order, as far as it has not joined: requests first, then the instances
+    /// that came last by their ids.
+    fn surplus(&mut self, accepted: u32) {
+        if self.seen.instances.is_none() {
+            return;
         }
-        if without_instance > 0 {
-            self.actions.push(Action::TakeBack(without_instance));
+        let unseen = self.unseen();
+        let live = count(self.nodes.values().filter(|node| !node.phase.is_over()).count());
+        let excess = live.saturating_add(unseen).saturating_sub(accepted);
+        self.take_back = excess.min(unseen);
+        let mut nodes = self.take_back;
+        let creating = self.nodes.values_mut().rev().filter(|node| node.phase == NodePhase::Creating);
+        for node in creating.take(usize::try_from(excess - self.take_back).unwrap_or(usize::MAX)) {
+            node.phase = NodePhase::Failed;
+            self.delete.insert(node.id.clone());
+            nodes += 1;
         }
+        if nodes > 0 {
+            self.why = Some(Why::Surplus { nodes });
+        }
+    }
+
+    /// What was given up and is still there.
+    fn give_back_again(&mut self) {
+        let still_there: Vec<Name> = self.given_up_and_there().cloned().collect();
+        self.delete.extend(still_there);
+    }
+
+    fn given_up_and_there(&self) -> impl Iterator<Item = &Name> {
+        let instances = self.seen.instances.iter().flatten().filter(|instance| !instance.deleting);
+        instances.map(|instance| &instance.id).filter(|id| {
+            let phase = self.nodes.get(*id).map(|node| node.phase);
+            matches!(phase, Some(NodePhase::Failed | NodePhase::Deleting))
+                && !self.seen.nodes.iter().any(|node| node.id == **id)
+        })
     }
 
     fn drain(&mut self) {
         self.why = Some(Why::Deleted);
         let is_up = |node: &&OrderNode| matches!(node.phase, NodePhase::Registered | NodePhase::Ready);
         let up: Vec<Name> = self.nodes.values().filter(is_up).filter_map(|node| node.name.clone()).collect();
-        let mut creating = Vec::new();
         for node in self.nodes.values_mut().filter(|node| node.phase == NodePhase::Creating) {
             node.phase = NodePhase::Deleting;
-            creating.push(node.id.clone());
-        }
-        if !creating.is_empty() {
-            self.actions.push(Action::DeleteInstances(creating));
+            self.delete.insert(node.id.clone());
         }
         if !up.is_empty() {
             self.actions.push(Action::Drain(up));
@@ -244,18 +338,31 @@ impl Look<'_> {
     }
 
     fn result(mut self, accepted: u32, is_late: bool, settings: &Settings, waited: Span) -> OrderStep {
-        let nodes: Vec<OrderNode> = self.nodes.into_values().collect();
-        let unseen = accepted.saturating_sub(count(nodes.len()));
-        let unfinished = nodes.iter().map(|node| node.phase).filter(|phase| !phase.is_over());
+        let unseen = self.unseen();
+        let unfinished = self.nodes.values().map(|node| node.phase).filter(|phase| !phase.is_over());
         let awaited = (unseen > 0 && !is_late).then_some(NodePhase::Creating);
         let phase = match unfinished.chain(awaited).min() {
             Some(least) => Phase::Under(least),
-            None if nodes.iter().any(|node| node.phase == NodePhase::GivenBack) => Phase::Done,
+            None if self.nodes.values().any(|node| node.phase == NodePhase::GivenBack) => Phase::Done,
             None => Phase::Failed,
         };
-        if matches!(phase, Phase::Done | Phase::Failed) {
-            self.actions.push(Action::Finish);
+        // Some of it may come yet although the provider seemed to take less.
+        let claimed = OrderState { nodes: self.nodes.values().cloned().collect(), ..self.order.clone() };
+        let may_come = accepted < self.order.count && claimed.may_claim() > 0 && !is_late;
+        let is_over = matches!(phase, Phase::Done | Phase::Failed);
+        let waits = may_come || !self.delete.is_empty() || self.take_back > 0;
+        let mut actions = Vec::new();
+        if !self.delete.is_empty() {
+            actions.push(Action::DeleteInstances(std::mem::take(&mut self.delete).into_iter().collect()));
         }
+        if self.take_back > 0 {
+            actions.push(Action::TakeBack(self.take_back));
+        }
+        actions.append(&mut self.actions);
+        if is_over && !waits {
+            actions.push(Action::Finish);
+        }
+        let is_missing = self.nodes.values().any(|node| node.missing.is_some() && !node.phase.is_over());
         let next_look = match phase {
             Phase::Under(NodePhase::Creating) => {
                 let left =
@@ -263,9 +370,19 @@ impl Look<'_> {
                 Some(settings.look_again.min(left.max(Span::from_secs(1))))
             }
             Phase::Under(NodePhase::Deleting) => Some(settings.look_again),
-            _ => None,
+            _ => (waits || is_missing).then_some(settings.look_again),
         };
-        OrderStep { phase, why: self.why, nodes, actions: self.actions, next_look }
+        let nodes = self.nodes.into_values().collect();
+        OrderStep { phase, why: self.why, nodes, actions, next_look }
+    }
+
+    /// Nodes that are expected and of which no instance is known.
+    fn unseen(&self) -> u32 {
+        self.order.expected().saturating_sub(count(self.nodes.len()))
+    }
+
+    fn joined(&self) -> BTreeMap<Name, Registered> {
+        self.seen.nodes.iter().map(|node| (node.id.clone(), node.clone())).collect()
     }
 
     fn has_joined(&self, id: &Name) -> bool {
@@ -274,7 +391,7 @@ impl Look<'_> {
     }
 
     fn node(&mut self, id: &Name) -> &mut OrderNode {
-        let new = || OrderNode { id: id.clone(), name: None, phase: NodePhase::Creating };
+        let new = || OrderNode { id: id.clone(), name: None, phase: NodePhase::Creating, missing: None };
         self.nodes.entry(id.clone()).or_insert_with(new)
     }
 }

@@ -15,6 +15,8 @@ impl Why {
             Self::Fault(InstanceFault::Quota) => "QuotaReached",
             Self::Fault(InstanceFault::Other(_)) => "InstanceFailed",
             Self::NeverJoined { .. } => "NeverJoined",
+            Self::Surplus { .. } => "Surplus",
+            Self::NodeDeleted { .. } => "NodeDeleted",
             Self::Lost { .. } => "Lost",
             Self::Deleted => "Deleted",
         }
@@ -32,6 +34,15 @@ impl fmt::Display for Why {
             Self::NeverJoined { nodes, within } => {
                 let s = if *nodes == 1 { "" } else { "s" };
                 write!(f, "{nodes} node{s} did not join within {within}: given back")
+            }
+            Self::Surplus { nodes } => {
+                write!(f, "the provider made {nodes} more than was ordered: given back")
+            }
+            Self::NodeDeleted { nodes, within } => {
+                write!(
+                    f,
+                    "somebody deleted {nodes} of the Nodes, and they did not join again within {within}: given back"
+                )
             }
             Self::Lost { nodes } => write!(f, "the provider no longer has {nodes} of the nodes"),
             Self::Deleted => f.write_str("the order was deleted, so its nodes are given back"),

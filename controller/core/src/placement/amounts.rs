@@ -6,7 +6,7 @@
 use super::intern::Interner;
 use crate::cluster::{Name, Resource, Resources};
 
-const BASE: usize = 4;
+pub(crate) const BASE: usize = 4;
 
 /// Amounts of cpu, memory, ephemeral storage and pods, and of other resources by their number. What is missing is zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

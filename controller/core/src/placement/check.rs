@@ -73,6 +73,14 @@ impl Packing {
         slack.map_or(u32::MAX, |slack| u32::try_from(slack.max(0)).unwrap_or(u32::MAX))
     }
 
+    /// Whether every node that is there has a pod on it that keeps a class off, or that it keeps off: as many hosts have one
+    /// as there are.
+    pub(crate) fn has_a_foe_on_each_host(&self, class: ClassId) -> bool {
+        let foes = self.class(class).anti.iter().chain(&self.tables.kept_off[class as usize]);
+        let mut by_host = foes.filter(|tally| self.is_by_host(**tally));
+        by_host.any(|tally| self.tallies[*tally as usize].occupied() >= self.hosts)
+    }
+
     pub(crate) fn class(&self, class: ClassId) -> &Class {
         &self.tables.classes[class as usize]
     }

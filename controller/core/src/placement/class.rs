@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::amounts::Amounts;
 use super::tally::TallyId;
-use crate::cluster::{Affinity, Labels, Name, NodeTerm, PodShape, Selector, Toleration, WhenUnsatisfiable};
+use crate::cluster::{
+    Affinity, HOSTNAME, Labels, Name, NodeTerm, PodShape, Selector, Toleration, WhenUnsatisfiable,
+};
 
 /// The number of a class.
 pub type ClassId = u32;
@@ -52,7 +54,7 @@ impl Need {
     pub(crate) fn is_about_single_nodes(&self) -> bool {
         let mut terms =
             self.node_terms.iter().flatten().chain(self.reach.iter().flat_map(|(_, terms)| terms));
-        terms.any(|term| !term.fields.is_empty()) || self.keys().any(|key| &**key == crate::cluster::HOSTNAME)
+        terms.any(|term| !term.fields.is_empty()) || self.keys().any(|key| &**key == HOSTNAME)
     }
 }
 
@@ -84,12 +86,21 @@ pub(crate) struct Class {
     pub(crate) spread: Vec<SpreadUse>,
     /// Those that only prefer.
     pub(crate) soft_spread: Vec<SpreadUse>,
+    /// One per term of its preferred affinity and anti-affinity to pods: the pods that match it, and the weight, below zero
+    /// where they are to be kept off.
+    pub(crate) liked: Vec<(TallyId, i64)>,
 }
 
 impl Class {
     /// Whether it is judged by what runs elsewhere or beside it, other than by resources.
     pub(crate) fn is_social(&self) -> bool {
         !(self.affinity.is_empty() && self.anti.is_empty() && self.spread.is_empty())
+    }
+
+    /// Whether what it likes tells one node from every other.
+    pub(crate) fn likes_single_nodes(&self) -> bool {
+        let mut terms = self.shape.affinity.preferred_nodes.iter().map(|of| &of.term);
+        terms.any(|term| !term.fields.is_empty() || term.labels.iter().any(|of| &*of.key == HOSTNAME))
     }
 
     /// Whether pods on one node get in each other's way otherwise than by resources.
@@ -137,7 +148,8 @@ pub(crate) fn residing(shape: &PodShape, read: &BTreeSet<Name>, shared: &BTreeSe
 /// The labels of pods that the selectors of a shape read.
 pub(crate) fn reads(shape: &PodShape) -> impl Iterator<Item = &Name> {
     let affinity = &shape.affinity;
-    let terms = affinity.pods.iter().chain(&affinity.anti_pods);
+    let liked = affinity.preferred_pods.iter().chain(&affinity.preferred_anti_pods).map(|of| &of.term);
+    let terms = affinity.pods.iter().chain(&affinity.anti_pods).chain(liked);
     let spread = shape.spread.iter().filter_map(|spread| spread.selector.as_ref());
     terms.filter_map(|term| term.selector.as_ref()).chain(spread).flat_map(Selector::keys)
 }

@@ -142,8 +142,8 @@ impl Dense {
                 }
             }
         }
-        // The pod's, and one here for each way it may be counted.
-        if Arc::strong_count(&pod.shape) <= 4 {
+        // The pod's, the one that is kept to be shared, and one here for each way it may be counted.
+        if Arc::strong_count(&pod.shape) <= 5 {
             let at = address(&pod.shape);
             self.residing.remove(&(at, false));
             self.residing.remove(&(at, true));
@@ -195,7 +195,8 @@ impl Dense {
         }
         let shape = Arc::new(class::residing(&pod.shape, &self.read, &self.shared));
         let class = self.packing.intern(ClassKey { shape, leaving });
-        if Arc::strong_count(&pod.shape) > 2 {
+        // One is the pod's, and one is kept to be shared.
+        if Arc::strong_count(&pod.shape) > 3 {
             self.residing.insert(key, (pod.shape.clone(), class));
         }
         class
@@ -260,18 +261,17 @@ fn address(shape: &Arc<PodShape>) -> usize {
 }
 
 /// What a node is planned as: one that is starting will lose the taints that it starts with, and one that has just become
-/// ready those that say that it is not.
+/// ready those that say that it is not. What takes the startup taints of a pool away often runs on nodes that are ready.
 fn planned_as(node: &Node, pools: &BTreeMap<Name, Pool>) -> Facts {
     let mut taints = node.taints.clone();
     if node.readiness == Readiness::Ready {
         taints.retain(|taint| !NOT_READY.contains(&&*taint.key));
     }
-    if node.readiness == Readiness::Starting
-        && let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool))
-    {
+    if let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool)) {
+        let is_starting = node.readiness == Readiness::Starting;
         let startup = &pool.template.startup_taints;
         let stays = |taint: &Taint| {
-            !STARTING.contains(&&*taint.key)
+            !(is_starting && STARTING.contains(&&*taint.key))
                 && !startup.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
         };
         taints.retain(stays);

@@ -4,7 +4,7 @@
 //! - [`fits`] answers for one pod and one node as the scheduler's `PreFilter` and `Filter` would.
 //! - [`Packing::place`] places many pods of one class by counting; what it does can be undone.
 //!
-//! Preferences never constrain. A rule is a file: [`unschedulable`], [`taints`], [`node_affinity`], [`host_ports`],
+//! Preferences never constrain: they order the nodes that would do ([`preference`]). A rule is a file: [`unschedulable`], [`taints`], [`node_affinity`], [`host_ports`],
 //! [`amounts`] (resources), [`volumes`], [`spread`], [`pod_affinity`]. All work on counts: nodes of a kind answer alike what
 //! does not depend on their pods, equal pods are one class, and a spread or an affinity is a tally per domain.
 
@@ -13,12 +13,15 @@ pub(crate) mod amounts;
 pub(crate) mod check;
 pub(crate) mod class;
 pub(crate) mod dense;
+pub(crate) mod groups;
 mod host_ports;
 pub(crate) mod intern;
+pub(crate) mod ladder;
 mod node_affinity;
 pub(crate) mod packing;
-mod place;
+pub(crate) mod place;
 mod pod_affinity;
+pub(crate) mod preference;
 mod refusal;
 pub(crate) mod spread;
 pub(crate) mod tables;

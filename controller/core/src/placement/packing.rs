@@ -63,6 +63,8 @@ pub struct Packing {
     pub(super) scopes: Vec<Arc<Vec<u8>>>,
     /// Domains that only nodes to come have, per key.
     pub(super) fresh: Vec<u32>,
+    /// How many nodes are there, stand-ins left out.
+    pub(super) hosts: u32,
     /// Tallies that pods which look for room are judged by, or will be once they run.
     watched: Arc<BTreeSet<TallyId>>,
     log: Vec<Step>,
@@ -256,6 +258,7 @@ impl Packing {
 
     fn join_domains(&mut self, node: NodeIx) {
         self.nodes[node as usize].present = true;
+        self.hosts += u32::from(!self.nodes[node as usize].stand_in);
         self.move_domains(node, 1);
         for (class, count) in self.nodes[node as usize].residents.clone().iter() {
             self.count(node, *class, i64::from(*count));
@@ -267,6 +270,7 @@ impl Packing {
             self.count(node, *class, -i64::from(*count));
         }
         self.move_domains(node, -1);
+        self.hosts -= u32::from(!self.nodes[node as usize].stand_in);
         self.nodes[node as usize].present = false;
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Tables {
     domains: Vec<Interner<Name>>,
     kinds: Interner<Facts>,
     node_keys: BTreeSet<Name>,
+    /// Whether a taint was met that is only preferred not to be tolerated.
+    soft_taints: bool,
     pub(crate) classes: Vec<Arc<Class>>,
     class_ids: BTreeMap<ClassKey, ClassId>,
     pub(crate) needs: Interner<Need>,
@@ -68,7 +70,8 @@ impl Tables {
             Brought { node_keys: false, tallies_from: self.tallies.len(), keys_from: self.keys.len() };
         let shape = key.shape.clone();
         let need = Need::of(&shape);
-        for name in need.keys().filter(|name| &***name != HOSTNAME) {
+        let liked = shape.affinity.preferred_nodes.iter().flat_map(|of| &of.term.labels).map(|of| &of.key);
+        for name in need.keys().chain(liked).filter(|name| &***name != HOSTNAME) {
             brought.node_keys |= self.node_keys.insert(name.clone());
         }
         let affinity = &shape.affinity;
@@ -87,6 +90,7 @@ impl Tables {
             holds: affinity.anti_pods.iter().map(|term| self.holding(term)).collect(),
             spread: self.spread(&shape, true),
             soft_spread: self.spread(&shape, false),
+            liked: self.liked(&shape),
             leaving: key.leaving,
             shape: shape.clone(),
         };
@@ -125,6 +129,14 @@ impl Tables {
         terms.dedup();
         let key = self.key(&term.topology_key);
         self.tallies.intern(&TallyDef::Matching { terms, key })
+    }
+
+    fn liked(&mut self, shape: &PodShape) -> Vec<(TallyId, i64)> {
+        let affinity = &shape.affinity;
+        let near = affinity.preferred_pods.iter().map(|of| (&of.term, i64::from(of.weight)));
+        let far = affinity.preferred_anti_pods.iter().map(|of| (&of.term, -i64::from(of.weight)));
+        let liked = near.chain(far);
+        liked.map(|(term, weight)| (self.matching(vec![PodMatch::of(term)], term), weight)).collect()
     }
 
     fn holding(&mut self, term: &PodTerm) -> TallyId {
@@ -210,6 +222,7 @@ impl Tables {
     /// The kind of a node: what rules that many nodes answer alike read of it.
     pub(crate) fn kind(&mut self, facts: &Facts) -> KindId {
         let kind = self.kind_of(facts);
+        self.soft_taints |= kind.taints.iter().any(|taint| taint.effect == Effect::PreferNoSchedule);
         self.kinds.intern(&kind)
     }
 
@@ -220,13 +233,17 @@ impl Tables {
 
     fn kind_of(&self, facts: &Facts) -> Facts {
         let labels = facts.labels.iter().filter(|(key, _)| self.node_keys.contains(*key));
-        let constrains = |taint: &&Taint| taint.effect != Effect::PreferNoSchedule;
         Facts {
             name: "".into(),
             labels: labels.map(|(key, value)| (key.clone(), value.clone())).collect(),
-            taints: facts.taints.iter().filter(constrains).cloned().collect(),
+            taints: facts.taints.clone(),
             unschedulable: facts.unschedulable,
         }
+    }
+
+    /// Whether there may be nodes with taints that pods only had better tolerate.
+    pub(crate) fn has_soft_taints(&self) -> bool {
+        self.soft_taints
     }
 
     /// Forgets the kinds, since they have to be told apart anew.

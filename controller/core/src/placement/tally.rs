@@ -105,6 +105,8 @@ impl TallyDef {
 pub(crate) struct Tally {
     counts: Vec<u32>,
     total: u64,
+    /// How many domains have any.
+    occupied: u32,
     /// Of a spread constraint: nodes in scope, by domain.
     nodes: Vec<u32>,
     /// Of a spread constraint: how many domains with a node in scope have a count.
@@ -122,6 +124,11 @@ impl Tally {
     /// How many are counted in all domains.
     pub(crate) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// In how many domains any are counted.
+    pub(crate) fn occupied(&self) -> u32 {
+        self.occupied
     }
 
     /// The least count of a domain with nodes in scope; 0 with fewer such domains than `min_domains`.
@@ -144,6 +151,8 @@ impl Tally {
         let before = self.counts[index];
         let after = u32::try_from((i64::from(before) + pods).max(0)).unwrap_or(u32::MAX);
         self.counts[index] = after;
+        self.occupied =
+            self.occupied + u32::from(before == 0 && after > 0) - u32::from(before > 0 && after == 0);
         self.total = self.total.saturating_add_signed(pods);
         if self.nodes.get(index).is_some_and(|nodes| *nodes > 0) {
             self.move_domain(Some(before), Some(after));
@@ -210,6 +219,10 @@ mod tests {
         assert_eq!(tally.least(1), 1);
         tally.add(1, 9);
         assert_eq!((tally.least(1), tally.least(3), tally.total()), (5, 0, 15));
+        tally.add(2, 1);
+        assert_eq!(tally.occupied(), 3);
+        tally.add(2, -1);
+        assert_eq!(tally.occupied(), 2);
         tally.node_went(0);
         assert_eq!(tally.least(1), 10);
     }

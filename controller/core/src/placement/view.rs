@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::dense::Dense;
 use super::packing::Packing;
-use crate::cluster::{Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool};
+use crate::cluster::{
+    Announced, Buffer, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool, Shapes,
+};
 
 /// One thing that has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,10 @@ pub enum Change {
     DaemonGone(Name),
     /// Pods are announced, in place of what was announced under the same key. None of them ends the announcement.
     Announced(Announced),
+    /// Room for pods is to be kept free, or other room than before.
+    Buffer(Buffer),
+    /// The buffer of this key is gone.
+    BufferGone(Name),
     /// A namespace is there, or has other labels.
     Namespace(Name, Labels),
     /// The namespace of this name is gone.
@@ -56,8 +62,10 @@ pub struct View {
     pub(crate) pools: BTreeMap<Name, Pool>,
     pub(crate) daemons: BTreeMap<Name, Daemon>,
     pub(crate) announced: BTreeMap<Name, Announced>,
+    pub(crate) buffers: BTreeMap<Name, Buffer>,
     pub(crate) namespaces: BTreeMap<Name, Labels>,
     pub(crate) budgets: BTreeMap<(Name, Name), DisruptionBudget>,
+    shapes: Shapes,
     dense: OnceLock<Dense>,
 }
 
@@ -91,6 +99,8 @@ impl View {
             Change::Announced(announced) => {
                 self.announced.insert(announced.key.clone(), announced);
             }
+            Change::Buffer(buffer) => drop(self.buffers.insert(buffer.key.clone(), buffer)),
+            Change::BufferGone(key) => drop(self.buffers.remove(&key)),
             Change::Namespace(name, labels) => {
                 if self.namespaces.insert(name, labels.clone()).is_none_or(|old| old != labels) {
                     self.forget_if_namespaces_matter();
@@ -162,6 +172,11 @@ impl View {
         self.announced.values()
     }
 
+    /// All buffers, in the order of their keys.
+    pub fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        self.buffers.values()
+    }
+
     /// All disruption budgets, in the order of their namespaces and names.
     pub fn budgets(&self) -> impl Iterator<Item = &DisruptionBudget> {
         self.budgets.values()
@@ -176,7 +191,8 @@ impl View {
         self.dense.get_or_init(|| Dense::of(self))
     }
 
-    fn set_pod(&mut self, pod: Pod) {
+    fn set_pod(&mut self, mut pod: Pod) {
+        pod.shape = self.shapes.share(&pod.shape);
         let pod = Arc::new(pod);
         // Nothing that is counted depends on whether a pod is ready, or on how it may be evicted.
         let counts_alike = self.pods.get(&pod.uid).is_some_and(|old| same_room(old, &pod));

@@ -99,6 +99,10 @@ impl Decision {
             Outcome::Nothing if self.is_rescale() => sentences.push("It was not to be written.".to_owned()),
             Outcome::Nothing => {}
             Outcome::Written => sentences.push("It was written.".to_owned()),
+            Outcome::Lent => sentences.push(
+                "It was not written: a drain of a node has one replica more of it, and gives that back itself."
+                    .to_owned(),
+            ),
             Outcome::Failed(error) => sentences.push(format!("It could not be written: {error}.")),
         }
         sentences

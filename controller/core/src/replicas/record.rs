@@ -56,6 +56,8 @@ pub enum Outcome {
     Written,
     /// The write failed. The text of that error.
     Failed(String),
+    /// It was not written, since a drain has one replica more for a while, which it gives back itself.
+    Lent,
 }
 
 impl Asked<'_> {

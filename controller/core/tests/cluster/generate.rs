@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_core::cluster::{
-    Affinity, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node, NodeBudget, OwnerKind, Pod,
-    PodShape, PodState, PodTerm, Policy, Pool, Readiness, Resources, Spread, Taint, WhenUnsatisfiable,
-    Workload, ZONE,
+    Affinity, Buffer, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node, NodeBudget,
+    OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Resources, Spread, Taint,
+    WhenUnsatisfiable, Workload, ZONE,
 };
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
@@ -142,6 +142,10 @@ fn build(
             in_rollout: *app == "db",
         };
         cluster.workloads.insert(owner, workload);
+    }
+    if spare > 1 && !calm {
+        let (key, shape) = ("shop/spare".into(), Arc::clone(&shapes[0][1]));
+        cluster.changes.push(Change::Buffer(Buffer { key, shape, count: spare }));
     }
     cluster.changes.push(Change::Daemon(daemon));
     cluster.changes.push(Change::Pool(pool));

@@ -8,7 +8,7 @@ mod parts;
 use std::collections::BTreeMap;
 
 use plimsoll_core::audit::{Audit, Audited, Breach};
-use plimsoll_core::cluster::{NODE_ORDER, Name, Node, OfferingKey, Pod, PodState, Pool, Workload};
+use plimsoll_core::cluster::{Buffer, NODE_ORDER, Name, Node, OfferingKey, Pod, PodState, Pool, Workload};
 use plimsoll_core::nodes::add::{self, Settings};
 use plimsoll_core::nodes::remove::{self, Input, Memory, RemovalPlan};
 use plimsoll_core::nodes::{NodePlan, Place};
@@ -126,7 +126,15 @@ impl Cluster {
         after.changes.extend(view.pods().cloned().map(Change::Pod));
         after.changes.extend(view.daemons().cloned().map(Change::Daemon));
         after.changes.extend(view.budgets().cloned().map(Change::Budget));
+        after.changes.extend(view.buffers().cloned().map(Change::Buffer));
         after
+    }
+
+    /// Room for so many pods of an app is to be kept free.
+    pub(crate) fn with_buffer(mut self, app: &str, cpu: i64, count: u32) -> Self {
+        let buffer = Buffer { key: "shop/spare".into(), shape: shape(app, cpu).into(), count };
+        self.changes.push(Change::Buffer(buffer));
+        self
     }
 
     pub(crate) fn price(&self) -> i64 {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod large;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -16,13 +16,7 @@ const PARTS: u32 = 40;
 /// offering takes at most the weighted mean of the shares that it has of each demand, and so the cheapest price per such
 /// mean is a price that all together cannot go below. That holds for all weights; the highest of many is told. With all
 /// weight on one resource it is the cheapest fractional cover of that resource.
-pub(crate) fn at_least(pods: &[Pod], offerings: &[Offering]) -> (u32, f64) {
-    let apart = keep_apart(pods);
-    let mut demand = Resources::default();
-    for pod in pods {
-        demand.add(&pod.shape.requests);
-    }
-    let demand = [demand.cpu, demand.memory, demand.pods, apart];
+pub(crate) fn at_least(demand: [i64; 4], offerings: &[Offering]) -> (u32, f64) {
     let has = |of: &Offering| [of.allocatable.cpu, of.allocatable.memory, of.allocatable.pods, 1];
     let most = |at: usize| offerings.iter().map(|of| has(of)[at]).max().unwrap_or(1).max(1);
     let nodes = (0..4).map(|at| (demand[at] + most(at) - 1) / most(at)).max().unwrap_or(0);
@@ -37,7 +31,9 @@ pub(crate) fn at_least(pods: &[Pod], offerings: &[Offering]) -> (u32, f64) {
             (real(*price), [share(0), share(1), share(2), share(3)])
         })
         .collect();
-    let price = weights().map(|weights| {
+    // Nothing of what nobody needs is a share of nothing.
+    let counts = |weights: &[f64; 4]| (0..4).all(|at| demand[at] > 0 || weights[at] <= 0.0);
+    let price = weights().filter(counts).map(|weights| {
         let per_share = shares.iter().map(|(price, shares)| {
             let mean: f64 = weights.iter().zip(shares).map(|(weight, share)| weight * share).sum();
             if mean > 0.0 { price / mean } else { f64::INFINITY }
@@ -48,9 +44,19 @@ pub(crate) fn at_least(pods: &[Pod], offerings: &[Offering]) -> (u32, f64) {
     (u32::try_from(nodes).unwrap_or(u32::MAX), price / 1e6)
 }
 
+/// What pods need: cpu, memory, how many they are, and how many of them are on a node each at the least.
+pub(crate) fn demand<'a>(pods: impl Iterator<Item = &'a Pod> + Clone) -> [i64; 4] {
+    let apart = keep_apart(pods.clone());
+    let mut demand = Resources::default();
+    for pod in pods {
+        demand.add(&pod.shape.requests);
+    }
+    [demand.cpu, demand.memory, demand.pods, apart]
+}
+
 /// The most pods of which no two may be on one node: those of one namespace with the same anti-affinity per node, by whose
 /// selector each is selected itself.
-fn keep_apart(pods: &[Pod]) -> i64 {
+fn keep_apart<'a>(pods: impl Iterator<Item = &'a Pod>) -> i64 {
     let mut groups: BTreeMap<_, i64> = BTreeMap::new();
     for pod in pods {
         for term in &pod.shape.affinity.anti_pods {

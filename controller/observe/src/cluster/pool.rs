@@ -1,7 +1,5 @@
 //! A `CapacityPool`, as the planner wants to know it.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity as ApiQuantity, util::intstr::IntOrString};
 use plimsoll_api::v1alpha1 as api;
 use plimsoll_core::{
@@ -13,7 +11,11 @@ use plimsoll_core::{
     time::Span,
 };
 
-use super::{affinity::observe_effect, requests::observe_resources, requirement::observe_labels};
+use super::{
+    affinity::observe_effect,
+    requests::{observe_amounts, observe_resources},
+    requirement::observe_labels,
+};
 
 /// A pool with these offerings of its provider: those that its requirements rule out are left out, what the kubelet
 /// keeps for itself is taken off, and each has the labels and taints of the pool's template.
@@ -85,18 +87,22 @@ fn with_reservations(mut offering: Offering, spec: &api::CapacityPoolSpec) -> Of
 }
 
 fn limits(limits: &api::PoolLimits) -> Limits {
-    let amount = |name: &str, quantity: Option<&ApiQuantity>| {
-        let quantity = quantity?.clone();
-        let resources = observe_resources(Some(&BTreeMap::from([(name.to_owned(), quantity)])));
-        Some((Name::from(name), if name == "cpu" { resources.cpu } else { resources.memory }))
+    let bounds = |cpu: Option<&ApiQuantity>, memory: Option<&ApiQuantity>| {
+        let named = [("cpu", cpu), ("memory", memory)];
+        let named = named.into_iter().filter_map(|(name, bound)| Some((name.to_owned(), bound?.clone())));
+        observe_amounts(Some(&named.collect()))
     };
-    let resources = [amount("cpu", limits.cpu.as_ref()), amount("memory", limits.memory.as_ref())];
+    let per_zone = limits
+        .zones
+        .iter()
+        .map(|zone| (Name::from(zone.zone.as_str()), bounds(zone.cpu.as_ref(), zone.memory.as_ref())));
     let zones = |of: fn(&api::ZoneLimits) -> Option<i32>| {
         limits.zones.iter().filter_map(|zone| Some((zone.zone.as_str().into(), whole(of(zone)?)))).collect()
     };
     Limits {
         nodes: limits.nodes.map(whole),
-        resources: resources.into_iter().flatten().collect(),
+        resources: bounds(limits.cpu.as_ref(), limits.memory.as_ref()),
+        resources_per_zone: per_zone.filter(|(_, bounds)| !bounds.is_empty()).collect(),
         nodes_per_zone: zones(|zone| zone.nodes),
         min_per_zone: zones(|zone| zone.min_nodes),
     }
@@ -192,6 +198,8 @@ fn whole(number: i32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use plimsoll_core::cluster::{Capacity, CapacityType, Labels, OfferingKey, Resources, ZONE};
     use pretty_assertions::assert_eq;
 
@@ -243,13 +251,15 @@ template: { kubelet: { reserved: { cpu: 100m, memory: 1Gi }, maxPods: 20 } }",
     #[test]
     fn limits_and_budgets_are_read_in_their_units() {
         let pool = pool(
-            "limits: { nodes: 20, cpu: '400', zones: [{ zone: a, minNodes: 2, nodes: 9 }] }
+            "limits: { nodes: 20, cpu: '400', zones: [{ zone: a, minNodes: 2, nodes: 9 }, { zone: b, cpu: 1500m, memory: 2Gi }] }
 maxUnavailable: 30%
 scaleDown: { savingsThreshold: '0.25', budgets: [{ name: day, nodes: 5%, reasons: [Underutilized],
   window: { start: 0 8 * * *, durationSeconds: 3600, timeZone: Europe/Berlin } }, { name: few, nodes: 3 }] }",
         );
         assert_eq!(pool.limits.nodes, Some(20));
         assert_eq!(pool.limits.resources, BTreeMap::from([("cpu".into(), 400_000)]));
+        let of_b = BTreeMap::from([("cpu".into(), 1500), ("memory".into(), 2 << 30)]);
+        assert_eq!(pool.limits.resources_per_zone, BTreeMap::from([("b".into(), of_b)]));
         assert_eq!((pool.limits.nodes_per_zone["a"], pool.limits.min_per_zone["a"]), (9, 2));
         assert_eq!((pool.scale_down.breaker, pool.scale_down.savings_at_least), (300, 250));
         let [day, few] = &pool.scale_down.budgets[..] else { panic!("two budgets") };

@@ -27,6 +27,11 @@ pub fn observe_resources(list: Option<&List>) -> Resources {
     resources(&amounts(list))
 }
 
+/// A list of quantities by the names that it gives, in the units of [`Resources`]: cpu in thousandths, all others whole.
+pub fn observe_amounts(list: Option<&List>) -> BTreeMap<Name, i64> {
+    amounts(list).into_iter().map(|(name, amount)| (Name::from(name), amount)).collect()
+}
+
 /// What a pod asks for. While a container is being resized, the largest of what the spec says, what the kubelet has
 /// allocated and what is in effect counts; a resize that is infeasible does not.
 pub(super) fn requests_of_pod(pod: &Pod) -> Resources {

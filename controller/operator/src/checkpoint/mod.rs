@@ -27,7 +27,8 @@ use crate::{
     podscaler::memory::{Memories, Unsaved},
     targets::WRITE_TIME,
 };
-use shard::{Contents, MOST_SHARDS, shard_of, shards_for};
+pub(crate) use shard::MOST_SHARDS;
+use shard::{Contents, shard_of, shards_for};
 use store::{Read, Store};
 
 /// Two writes of one shard are at least this far apart, also those after a rescale.

@@ -10,7 +10,7 @@ use plimsoll_core::{replicas::Memory, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// As many as the chart makes. Together they hold eight mebibytes.
-pub(super) const MOST_SHARDS: usize = 8;
+pub(crate) const MOST_SHARDS: usize = 8;
 
 /// With more memories than this in each, there are twice as many shards.
 const MEMORIES_PER_SHARD: usize = 250;

@@ -2,12 +2,18 @@
 //!
 //! Kept in the status of pools, so that a restart does not forget that a zone is out of a machine.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use plimsoll_api::v1alpha1::AvoidedOffering;
 use plimsoll_core::{
     cluster::{Name, OfferingKey},
-    nodes::backoff::{Backoff, Failures, OfferingError},
+    nodes::{
+        backoff::{Backoff, Failures, OfferingError},
+        explain::OfferingSaid,
+    },
     time::Timestamp,
 };
 use plimsoll_observe::{from_core_time, observe_time};
@@ -81,6 +87,30 @@ impl Backoffs {
         shown
     }
 
+    /// How many offerings of a pool are left alone now.
+    pub(crate) fn count(&self, pool: &str, now: Timestamp) -> u32 {
+        let avoided = self.backoff.of_pool(pool).filter(|(_, failures)| failures.until() > now).count();
+        u32::try_from(avoided).unwrap_or(u32::MAX)
+    }
+
+    /// What failed and matters still, for whoever asks.
+    pub(crate) fn said(&self) -> BTreeMap<(Name, OfferingKey), OfferingSaid> {
+        let pools: BTreeSet<&Name> = self.messages.keys().map(|(pool, _)| pool).collect();
+        let all = pools.into_iter().flat_map(|pool| self.backoff.of_pool(pool).map(move |of| (pool, of)));
+        let said = all.map(|(pool, (key, failures))| {
+            let at = (pool.clone(), key.clone());
+            let error = self.messages.get(&at).filter(|error| !error.is_empty());
+            let said = OfferingSaid {
+                error: error.cloned().unwrap_or_else(|| word(failures.error).to_owned()),
+                failures: failures.count,
+                last: failures.last,
+                until: failures.until(),
+            };
+            (at, said)
+        });
+        said.collect()
+    }
+
     fn avoided(&self, pool: &str, key: &OfferingKey, failures: &Failures) -> AvoidedOffering {
         AvoidedOffering {
             instance_type: key.instance_type.to_string(),
@@ -118,10 +148,11 @@ fn failures_of(avoided: &AvoidedOffering) -> Failures {
     }
 }
 
-const ERRORS: [(OfferingError, &str); 4] = [
+const ERRORS: [(OfferingError, &str); 5] = [
     (OfferingError::OutOfCapacity, "OutOfCapacity"),
     (OfferingError::Quota, "QuotaReached"),
     (OfferingError::NeverRegistered, "NeverJoined"),
+    (OfferingError::NotAsOffered, "NotAsOffered"),
     (OfferingError::Other, "ProviderFailed"),
 ];
 

@@ -27,18 +27,20 @@ use plimsoll_core::{
     },
     time::{Span, Timestamp},
 };
-use plimsoll_observe::DELETION_COST;
-use plimsoll_providers::{InstanceRef, OfferingId};
+use plimsoll_observe::{DELETION_COST, DRAIN_MANAGER};
+use plimsoll_providers::{InstanceRef, InstanceState, OfferingId};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::planner::Planner;
+use super::{calls::of_node, planner::Planner};
 use crate::targets::WRITE_TIME;
 
 /// The annotation with how far the drain of a node is.
 pub(super) const DRAIN: &str = "plimsoll.dev/drain";
+/// When what failed is tried again, though nothing changes.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// What pods get that are to go first when a replica is given back.
-const LOWEST_COST: &str = "-2147483648";
+pub(super) const LOWEST_COST: &str = "-2147483648";
 
 impl Planner {
     /// Begins the drains of a plan. `orders` are the names of the orders of [`RemovalPlan::add`], in its order.
@@ -68,10 +70,16 @@ impl Planner {
 
     /// A step of each drain; answers when to look again though nothing changes.
     pub(super) async fn drains(&mut self, now: Timestamp) -> Duration {
+        self.undo_what_belongs_to_no_drain().await;
         let drains: Vec<(Name, Drain)> =
             self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
+        self.waits.retain(|node, _| drains.iter().any(|(name, _)| name == node));
         if drains.is_empty() {
+            self.keep_surges().await;
             return Duration::MAX;
+        }
+        for name in std::mem::take(&mut self.world.to_give_back) {
+            self.give_back(&name);
         }
         let (coming, failed) = self.orders_of_drains();
         let silent = zones_are_silent(self.world.view.nodes());
@@ -105,25 +113,59 @@ impl Planner {
                 now,
             };
             let taken = step(&drain, &seen, &mut ledger);
-            if let Some(waits) = &taken.waits {
-                tracing::debug!(node = %name, %waits, "a drain waits");
+            match &taken.waits {
+                Some(waits) => {
+                    tracing::debug!(node = %name, %waits, "a drain waits");
+                    self.waits.insert(name.clone(), waits.to_string());
+                }
+                None => drop(self.waits.remove(&name)),
             }
             if let Some(stored) = taken.drain.as_ref().filter(|stored| **stored != drain)
                 && !self.store(&name, stored).await
             {
                 continue;
             }
-            for action in &taken.actions {
-                self.drain_action(&name, action, taken.drain.as_ref().unwrap_or(&drain), now).await;
+            let state = taken.drain.as_ref().unwrap_or(&drain);
+            // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back.
+            if taken.actions.iter().any(|action| matches!(action, Action::Surge { .. }))
+                && !self.keep_surges().await
+            {
+                next = next.min(AFTER_FAILURE);
+                continue;
             }
-            if taken.drain.is_none() && node.is_none() {
+            let mut all_done = true;
+            for action in &taken.actions {
+                all_done = self.drain_action(&name, action, state, now).await;
+                if !all_done {
+                    next = next.min(AFTER_FAILURE);
+                    break;
+                }
+            }
+            if taken.drain.is_none() && node.is_none() && all_done {
                 self.world.drains.remove(&name);
             }
             if let Some(at) = taken.next_look {
                 next = next.min(Duration::from_millis(u64::try_from(at.since(now).as_millis()).unwrap_or(0)));
             }
         }
+        self.keep_surges().await;
         next
+    }
+
+    /// Takes the marks of a drain from nodes of which no drain is stored, or none that we can read: nobody would take them
+    /// away otherwise.
+    async fn undo_what_belongs_to_no_drain(&mut self) {
+        let is_left = |node: &&plimsoll_core::cluster::Node| {
+            node.order.is_some() && node.is_draining() && !self.world.drains.contains_key(&node.name)
+        };
+        let left: Vec<Name> = self.world.view.nodes().filter(is_left).map(|node| node.name.clone()).collect();
+        for name in left {
+            if self.mark(&name, None).await {
+                tracing::info!(node = %name, "it carried the taint of a drain that nobody knows of");
+                self.tell_node(&name, "DrainGivenUp", "no drain of it is known, the node stays".to_owned())
+                    .await;
+            }
+        }
     }
 
     /// Orders whose nodes are not all ready, and those that will never be.
@@ -144,30 +186,29 @@ impl Planner {
         (coming, failed)
     }
 
-    async fn drain_action(&mut self, node: &Name, action: &Action, drain: &Drain, now: Timestamp) {
+    /// Does it; false where what follows has to wait until it is done.
+    async fn drain_action(&mut self, node: &Name, action: &Action, drain: &Drain, now: Timestamp) -> bool {
         if !self.leadership.outlives(WRITE_TIME) {
-            return;
+            return false;
         }
         match action {
             Action::Taint => drop(self.mark(node, Some(drain)).await),
             Action::Untaint(why) => self.undo(node, why, now).await,
             Action::Evict { uid, namespace, name, grace } => self.evict(uid, namespace, name, *grace).await,
-            Action::Surge { namespace, deployment, replicas } => {
-                self.resize(
-                    namespace,
-                    deployment,
-                    *replicas,
-                    "more, ready elsewhere before its pod is evicted",
-                )
-                .await;
+            Action::Surge { namespace, deployment, replicas, pod } => {
+                let why = "one more, ready elsewhere before its pod goes";
+                return self.set_cost(std::slice::from_ref(pod), Some(LOWEST_COST)).await
+                    && self.resize(namespace, deployment, *replicas, why).await;
             }
             Action::GiveBack { namespace, deployment, replicas, pods } => {
-                self.prefer(pods).await;
-                self.resize(namespace, deployment, *replicas, "again: the replica more is given back").await;
+                return self.set_cost(pods, Some(LOWEST_COST)).await
+                    && self.resize(namespace, deployment, *replicas, "the replica more is given back").await;
             }
+            Action::Unmark { pods } => return self.set_cost(pods, None).await,
             Action::Delete => self.give_back(node),
             Action::Done => {}
         }
+        true
     }
 
     /// Puts the drain of a node on it, or takes it away; the taint and the label with it. False when that failed.
@@ -215,15 +256,17 @@ impl Planner {
     }
 
     async fn undo(&mut self, name: &Name, why: &GivenUp, now: Timestamp) {
+        if !self.mark(name, None).await {
+            return;
+        }
         tracing::info!(node = %name, %why, "a drain is given up, the node stays");
+        self.world.drains.remove(name);
         if let Some(node) = self.world.view.node(name) {
             self.memory.gave_up(node.uid.clone(), now, why.to_string());
+            let pool = node.pool.as_deref().unwrap_or_default();
+            self.metrics.given_up.with_label_values(&[pool]).inc();
         }
-        if self.mark(name, None).await {
-            self.world.drains.remove(name);
-            self.tell_node(name, "DrainGivenUp", format!("the drain is given up, the node stays: {why}"))
-                .await;
-        }
+        self.tell_node(name, "DrainGivenUp", format!("the drain is given up, the node stays: {why}")).await;
     }
 
     /// Evicts a pod, and no other that came after it under the same name.
@@ -252,13 +295,19 @@ impl Planner {
         }
     }
 
-    /// Asks a Deployment for so many replicas, over the version that was read.
-    async fn resize(&self, namespace: &Name, deployment: &Name, replicas: i32, why: &str) {
+    /// Asks a Deployment for so many replicas, one more or one less, over the version that was read. False where that failed,
+    /// or where it has another size than was seen: then it is looked at again.
+    async fn resize(&self, namespace: &Name, deployment: &Name, replicas: i32, why: &str) -> bool {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
         let resized = timeout(WRITE_TIME, async {
             let scale = api.get_scale(deployment).await?;
-            if scale.spec.as_ref().and_then(|spec| spec.replicas) == Some(replicas) {
-                return Ok(());
+            let now = scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
+            if now == replicas {
+                return Ok(true);
+            }
+            if now.abs_diff(replicas) > 1 {
+                tracing::info!(%namespace, %deployment, now, replicas, "somebody else has resized a Deployment meanwhile");
+                return Ok(false);
             }
             let patch = json!({
                 "metadata": { "resourceVersion": scale.metadata.resource_version },
@@ -266,26 +315,54 @@ impl Planner {
             });
             api.patch_scale(deployment, &PatchParams::default(), &Patch::Merge(patch)).await?;
             tracing::info!(%namespace, %deployment, replicas, why, "a Deployment was resized for a drain");
-            Ok::<_, kube::Error>(())
+            Ok::<_, kube::Error>(true)
         });
-        if let Ok(Err(error)) = resized.await {
-            tracing::warn!(%namespace, %deployment, %error, "a Deployment was not resized for a drain, and will be");
+        match resized.await {
+            Ok(Ok(done)) => done,
+            // Without it there is nothing to give back.
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%namespace, %deployment, %error, "a Deployment was not resized for a drain, and will be");
+                false
+            }
+            Err(_) => false,
         }
     }
 
-    /// Lets these pods go first when their Deployment shrinks.
-    async fn prefer(&self, pods: &[Name]) {
+    /// Gives pods a deletion cost, by which they go first when their Deployment shrinks, or takes it away. False where that
+    /// failed for one that is still there.
+    async fn set_cost(&self, pods: &[Name], cost: Option<&str>) -> bool {
+        let mut all = true;
         for pod in pods.iter().filter_map(|uid| self.world.view.pod(uid)) {
             let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.shape.namespace);
-            let patch = json!({
-                "metadata": { "uid": &*pod.uid, "annotations": { DELETION_COST: LOWEST_COST } },
-            });
-            let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
-            if let Ok(Err(error)) = timeout(WRITE_TIME, api.patch_metadata(&pod.name, &params, &patch)).await
-            {
-                tracing::debug!(pod = %pod.name, %error, "a pod was not preferred to go");
+            let patch = json!({ "metadata": { "uid": &*pod.uid, "annotations": { DELETION_COST: cost } } });
+            let params =
+                PatchParams { field_manager: Some(DRAIN_MANAGER.to_owned()), ..PatchParams::default() };
+            let patch = Patch::Merge(patch);
+            match timeout(WRITE_TIME, api.patch_metadata(&pod.name, &params, &patch)).await {
+                Ok(Ok(_)) => {}
+                // It is gone, or another pod has its name.
+                Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(pod = %pod.name, %error, "the deletion cost of a pod was not written for a drain");
+                    all = false;
+                }
+                Err(_) => all = false,
             }
         }
+        all
+    }
+
+    /// Whether the provider says that it deletes an instance already: to ask again might cost another one.
+    fn is_being_deleted(&self, pool: &str, reference: &InstanceRef) -> bool {
+        let said = self.world.said.get(pool).and_then(|said| said.inventory.as_ref()?.as_ref().ok());
+        let group = said.and_then(|said| said.groups.get(&reference.offering)?.as_ref().ok());
+        group.is_some_and(|group| {
+            group
+                .instances
+                .iter()
+                .any(|instance| instance.id == reference.id && instance.state == InstanceState::Deleting)
+        })
     }
 
     /// Asks the provider to take a node back. One that carries no mark of an order is never given back.
@@ -301,19 +378,29 @@ impl Planner {
         };
         let reference = InstanceRef {
             id: self.world.provider_ids.get(name).map(ToString::to_string).unwrap_or_default(),
-            offering,
+            offering: offering.clone(),
             node_name: Some(name.to_string()),
             labels: text(&node.labels),
             annotations: BTreeMap::new(),
         };
-        let (key, pool) = (format!("node/{name}"), pool.to_string());
+        let (key, pool) = (of_node(name), pool.to_string());
         let Ok(provider) = self.polls.provider(&pool, &spec) else { return };
-        if self.world.calls.contains(&key) || !self.leadership.outlives(provider.time_out() + WRITE_TIME) {
+        let keeps_orders_apart = provider.capabilities().idempotent_create;
+        if self.world.calls.contains_key(&key) {
+            return;
+        }
+        if self.world.rests(&key)
+            || (!keeps_orders_apart && self.world.is_growing(&pool, &offering, &key))
+            || !self.leadership.outlives(provider.time_out() + WRITE_TIME)
+        {
+            self.world.to_give_back.insert(name.clone());
+            return;
+        }
+        if self.is_being_deleted(&pool, &reference) {
             return;
         }
         tracing::info!(node = %name, %pool, "giving a node back");
-        self.world.calls.insert(key.clone());
-        self.spawn_call(key, pool, async move { provider.delete(&[reference]).await });
+        self.spawn_deletion(key, pool, offering, provider, vec![reference]);
     }
 }
 

@@ -4,9 +4,9 @@
 //!
 //! The first full list of each kind is told as a whole: until every kind was listed nothing is planned.
 
-use std::{collections::BTreeSet, fmt::Debug};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, future, stream};
 use kube::{
     Api, Client, Resource,
     runtime::{
@@ -38,7 +38,40 @@ where
     K: Shown + Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync,
 {
     let events = watcher(Api::<K>::all(client), watcher::Config::default()).default_backoff();
-    pass_on(events, kind, &changes).await;
+    pass_on(events, kind, &changes, &mut BTreeSet::new()).await;
+}
+
+/// How often a kind that is not served is asked for.
+const UNTIL_SERVED: Duration = Duration::from_secs(10);
+
+/// Follows all objects of a kind whose definition may be missing: there are none then, until it is there.
+pub(crate) async fn follow_if_served<K>(
+    client: Client,
+    kind: &'static str,
+    changes: mpsc::UnboundedSender<Change>,
+) where
+    K: Shown + Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync,
+{
+    let (api, mut known) = (Api::<K>::all(client), BTreeSet::new());
+    while !changes.is_closed() {
+        let events = watcher(api.clone(), watcher::Config::default()).default_backoff();
+        let served = events.take_while(|event| future::ready(!event.as_ref().is_err_and(is_not_served)));
+        pass_on(served, kind, &changes, &mut known).await;
+        // An empty list: what was there went with its definition.
+        let nothing = [Ok(Event::<K>::Init), Ok(Event::InitDone)];
+        pass_on(stream::iter(nothing), kind, &changes, &mut known).await;
+        tokio::time::sleep(UNTIL_SERVED).await;
+    }
+}
+
+fn is_not_served(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) => {
+            status.code == 404
+        }
+        _ => false,
+    }
 }
 
 /// Passes events on as changes.
@@ -46,9 +79,10 @@ pub(crate) async fn pass_on<K: Shown>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
     kind: &'static str,
     changes: &mpsc::UnboundedSender<Change>,
+    known: &mut BTreeSet<String>,
 ) {
     let mut events = std::pin::pin!(events);
-    let (mut known, mut listed) = (BTreeSet::new(), BTreeSet::new());
+    let mut listed = BTreeSet::new();
     let send = |change: Change| changes.send(change).is_ok();
     while let Some(event) = events.next().await {
         let goes_on = match event {
@@ -63,7 +97,7 @@ pub(crate) async fn pass_on<K: Shown>(
             }
             Ok(Event::InitDone) => {
                 let gone: Vec<String> = known.difference(&listed).cloned().collect();
-                known = std::mem::take(&mut listed);
+                *known = std::mem::take(&mut listed);
                 gone.into_iter().all(|key| send(Box::new(move |world| K::forget(&key, world))))
                     && send(Box::new(move |world| world.listed(kind)))
             }

@@ -2,14 +2,17 @@
 //!
 //! Without it a restart would begin each scale-down delay anew, and a drain that was given up would be tried at once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
 };
-use plimsoll_core::nodes::remove::Memory;
+use plimsoll_core::{
+    cluster::Name,
+    nodes::{drain::Drain, remove::Memory},
+};
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
@@ -18,6 +21,8 @@ use crate::targets::WRITE_TIME;
 
 /// The key in the `ConfigMap`.
 const KEY: &str = "nodes.json";
+/// The key of drains for which Deployments have one replica more. The node that carries the drain may vanish.
+const SURGES: &str = "surges.json";
 /// The least time between two writes.
 const EVERY: Duration = Duration::from_secs(30);
 /// As much as is written; an object has at most a mebibyte.
@@ -29,13 +34,15 @@ pub(crate) struct Kept {
     name: String,
     written: Memory,
     at: Option<Instant>,
+    /// What is written of drains with a replica more.
+    surges: BTreeMap<Name, Drain>,
 }
 
 impl Kept {
     /// Kept in the first of the `ConfigMap`s of this name.
     pub(crate) fn new(client: Client, namespace: &str, name: &str) -> Self {
         let api = Api::namespaced(client, namespace);
-        Self { api, name: format!("{name}-0"), written: Memory::default(), at: None }
+        Self { api, name: format!("{name}-0"), written: Memory::default(), at: None, surges: BTreeMap::new() }
     }
 }
 
@@ -51,9 +58,45 @@ impl Planner {
             }
             Err(_) => None,
         };
-        let text = found.and_then(|map| map.data?.remove(KEY));
+        let mut data = found.and_then(|map| map.data).unwrap_or_default();
+        let surges = data.remove(SURGES).and_then(|text| serde_json::from_str(&text).ok());
+        self.kept.surges = surges.unwrap_or_default();
+        for (node, drain) in self.kept.surges.clone() {
+            // A node that is there says itself how far its drain is.
+            if self.world.view.node(&node).is_none() {
+                self.world.drains.entry(node).or_insert(drain);
+            }
+        }
+        let text = data.remove(KEY);
         self.memory = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         self.kept.written = self.memory.clone();
+    }
+
+    /// Writes down which drains have a replica more, where that has changed. False when that failed.
+    pub(super) async fn keep_surges(&mut self) -> bool {
+        let open = self.world.drains.iter().filter(|(_, drain)| !drain.surges.is_empty());
+        let open: BTreeMap<Name, Drain> = open.map(|(node, drain)| (node.clone(), drain.clone())).collect();
+        if open == self.kept.surges {
+            return true;
+        }
+        if !self.leadership.outlives(WRITE_TIME) {
+            return false;
+        }
+        let Ok(text) = serde_json::to_string(&open) else { return false };
+        let text = Some(text).filter(|_| !open.is_empty());
+        let patch = Patch::Merge(json!({ "data": { SURGES: text } }));
+        match timeout(WRITE_TIME, self.kept.api.patch(&self.kept.name, &PatchParams::default(), &patch)).await
+        {
+            Ok(Ok(_)) => {
+                self.kept.surges = open;
+                true
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, config_map = self.kept.name, "the replicas more of drains are not written down");
+                false
+            }
+            Err(_) => false,
+        }
     }
 
     /// Writes what is remembered, if it has changed and was not written lately.

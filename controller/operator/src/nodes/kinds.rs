@@ -4,18 +4,21 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplateSpec, Toleration},
+    core::v1::{
+        Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, PodTemplateSpec,
+        ResourceQuota, Toleration,
+    },
     policy::v1::PodDisruptionBudget,
     storage::v1::{CSINode, StorageClass},
 };
-use kube::{ResourceExt as _, core::DeserializeGuard};
-use plimsoll_api::{CapacityPool, NodeOrder};
+use kube::{ResourceExt, core::DeserializeGuard};
+use plimsoll_api::{CapacityBuffer, CapacityPool, NodeOrder};
 use plimsoll_core::{
     cluster::{Daemon, Name},
     placement::Change,
 };
 use plimsoll_observe::cluster::{
-    attach_limits, observe_budget, observe_labels, observe_node, observe_template,
+    attach_limits, observe_budget, observe_labels, observe_node, observe_quota, observe_template,
 };
 
 use super::{drains::DRAIN, feed::Shown, world::World};
@@ -82,7 +85,7 @@ fn set_attach_limits(world: &mut World, node: &str, limits: BTreeMap<Name, i64>)
 
 impl Shown for PersistentVolumeClaim {
     fn key(&self) -> String {
-        format!("{}/{}", self.namespace().unwrap_or_default(), self.name_any())
+        full_name(self)
     }
 
     fn apply(self, world: &mut World) {
@@ -131,7 +134,7 @@ impl Shown for StorageClass {
 
 impl Shown for PodDisruptionBudget {
     fn key(&self) -> String {
-        format!("{}/{}", self.namespace().unwrap_or_default(), self.name_any())
+        full_name(self)
     }
 
     fn apply(self, world: &mut World) {
@@ -262,6 +265,62 @@ impl Shown for DeserializeGuard<CapacityPool> {
     fn forget(key: &str, world: &mut World) {
         world.pools.remove(key);
     }
+}
+
+impl Shown for PodTemplate {
+    fn key(&self) -> String {
+        full_name(self)
+    }
+
+    fn apply(self, world: &mut World) {
+        world.buffers.templates.insert(full_name(&self), Arc::new(self));
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.buffers.templates.remove(key);
+    }
+}
+
+impl Shown for ResourceQuota {
+    fn key(&self) -> String {
+        full_name(self)
+    }
+
+    fn apply(self, world: &mut World) {
+        let key = full_name(&self);
+        match observe_quota(&self) {
+            Some(quota) => drop(world.buffers.quotas.insert(key, quota)),
+            None => drop(world.buffers.quotas.remove(&key)),
+        }
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.buffers.quotas.remove(key);
+    }
+}
+
+impl Shown for DeserializeGuard<CapacityBuffer> {
+    fn key(&self) -> String {
+        full_name(self)
+    }
+
+    fn apply(self, world: &mut World) {
+        let key = full_name(&self);
+        match self.0 {
+            Ok(buffer) => drop(world.buffers.asked.insert(key, Arc::new(buffer))),
+            // What it said before still holds.
+            Err(invalid) => tracing::warn!(buffer = key, error = invalid.error, "a buffer cannot be read"),
+        }
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.buffers.asked.remove(key);
+    }
+}
+
+/// Namespace and name, with a slash between.
+fn full_name(object: &impl ResourceExt) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
 }
 
 impl Shown for NodeOrder {

@@ -10,14 +10,15 @@ use plimsoll_api::{
 };
 use plimsoll_core::{
     cluster::{CAPACITY_POOL, NODE_ORDER, OwnerKind},
-    nodes::{NewNodes, NodePlan, Place, remove::RemovalPlan},
+    nodes::{HeadroomOf, NewNodes, NodePlan, Place, remove::RemovalPlan},
+    quantity::Quantity as Amount,
     time::Timestamp,
 };
 use plimsoll_providers::{CreateRequest, OfferingId};
 use tokio::time::timeout;
 
 use super::{
-    fulfil::key,
+    calls::key,
     keys::capacity_type,
     planner::{Planner, summary},
 };
@@ -134,6 +135,7 @@ impl Planner {
                     .ordered
                     .with_label_values(&[&created.spec.pool])
                     .inc_by(u64::try_from(created.spec.count).unwrap_or(0));
+                self.news_of_order(&created);
                 // Planned with from now on, although no watch has shown it.
                 self.world.set_order(created);
                 true
@@ -158,6 +160,14 @@ impl Planner {
                 continue;
             }
             *owners.entry(self.owner_of(&placement.pod)).or_default() += placement.count;
+        }
+        for kept in &plan.kept_free {
+            let on =
+                kept.places.iter().filter(|spare| matches!(spare.place, Place::New(of, _) if of == entry));
+            let pods: u32 = on.map(|spare| spare.count).sum();
+            if pods > 0 {
+                *owners.entry(owner_of_room(&kept.of)).or_default() += pods;
+            }
         }
         let mut planned: Vec<PlannedFor> = owners
             .into_iter()
@@ -190,6 +200,16 @@ impl Planner {
     }
 }
 
+fn owner_of_room(of: &HeadroomOf) -> (String, Option<String>, String) {
+    match of {
+        HeadroomOf::Pool { pool, .. } => ("CapacityPool".to_owned(), None, pool.to_string()),
+        HeadroomOf::Buffer(key) => {
+            let (namespace, name) = key.split_once('/').unwrap_or_default();
+            ("CapacityBuffer".to_owned(), Some(namespace.to_owned()), name.to_owned())
+        }
+    }
+}
+
 fn kind(kind: OwnerKind) -> &'static str {
     match kind {
         OwnerKind::ReplicaSet => "ReplicaSet",
@@ -202,7 +222,7 @@ fn kind(kind: OwnerKind) -> &'static str {
 }
 
 /// What the provider is asked for an order.
-pub(super) fn request(order: &NodeOrder, spec: &CapacityPoolSpec, size_before: u32) -> Option<CreateRequest> {
+pub fn request(order: &NodeOrder, spec: &CapacityPoolSpec, size_before: u32) -> Option<CreateRequest> {
     let offering = OfferingId(order.spec.offering.node_group.clone()?);
     let count = u32::try_from(order.spec.count).ok()?;
     let key = key(order)?;
@@ -218,6 +238,13 @@ pub(super) fn request(order: &NodeOrder, spec: &CapacityPoolSpec, size_before: u
             value: taint.value.clone(),
             effect: taint.effect.as_str().to_owned(),
         }));
+        if let Some(kubelet) = &template.kubelet {
+            // What cannot be read is no quantity to the API server either.
+            let read = |kept: &Quantity| Amount::parse(&kept.0).ok().map(Amount::milli);
+            let kept = kubelet.reserved.iter().filter_map(|(name, kept)| Some((name.clone(), read(kept)?)));
+            request.reserved_milli.extend(kept);
+            request.max_pods = kubelet.max_pods.and_then(|most| u32::try_from(most).ok());
+        }
     }
     Some(request)
 }

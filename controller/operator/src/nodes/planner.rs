@@ -12,15 +12,16 @@ use std::{
 
 use jiff::Timestamp as Clock;
 use kube::Client;
+use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
     audit::Audited,
-    cluster::{Capacity, OfferingKey},
+    cluster::{Capacity, Name, OfferingKey},
     nodes::{
         NewNodes, NodePlan, add,
         remove::{self, Memory, RemovalPlan},
     },
     placement::Change as ViewChange,
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use plimsoll_observe::cluster::observe_pool;
 use plimsoll_providers::{OfferingId, Provider};
@@ -31,11 +32,17 @@ use tokio::{
 
 use super::{
     backoffs::Backoffs,
+    explain::Question,
     feed::Change,
     kept::Kept,
     metrics::NodeMetrics,
+    node_groups::Older,
+    nominations::Nominations,
     polls::{self, Polls},
+    provider::Unusable,
     record,
+    scalables::Scalables,
+    secrets::MAX_AGE,
     shown::Shown,
     world::World,
 };
@@ -48,6 +55,11 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// How long nothing may happen before we look all the same: budgets, schedules and time-outs pass by themselves.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// For how many times what a call may take an order without an answer is counted on.
+const PATIENCE: i64 = 3;
+/// For how long a provider is asked often for what it seemed not to have taken.
+const LATE: Span = Span::from_secs(120);
+
 /// What the loop needs.
 pub(crate) struct Planner {
     pub(super) client: Client,
@@ -55,6 +67,8 @@ pub(crate) struct Planner {
     pub(super) pod_name: String,
     pub(super) world: World,
     pub(super) polls: Polls,
+    pub(super) scalables: Scalables,
+    pub(super) nominations: Nominations,
     pub(super) backoffs: Backoffs,
     pub(super) metrics: NodeMetrics,
     pub(super) shown: Shown,
@@ -67,10 +81,19 @@ pub(crate) struct Planner {
     pub(super) stirred: BTreeSet<String>,
     /// How long the lease lasts after a renewal, at the worst.
     pub(super) lease: Duration,
+    /// Nodes that the whole cluster may have at most.
+    most_nodes: Option<u32>,
+    /// What drains wait for, in words, by node.
+    pub(super) waits: BTreeMap<Name, String>,
+    /// What happened since the last pass, to be told.
+    pub(super) news: Vec<super::news::News>,
     /// What each pool was told last, so that nothing is written twice.
     pub(super) told: super::report::Told,
+    /// Since when we lead.
+    pub(super) since: Timestamp,
     pub(super) changes: mpsc::UnboundedSender<Change>,
     incoming: mpsc::UnboundedReceiver<Change>,
+    questions: mpsc::Receiver<Question>,
     whole: watch::Sender<bool>,
 }
 
@@ -81,12 +104,17 @@ pub(crate) struct Parts {
     pub(crate) pod_name: String,
     /// How long the lease lasts after a renewal, at the worst.
     pub(crate) lease: Duration,
+    /// Nodes that the whole cluster may have at most.
+    pub(crate) most_nodes: Option<u32>,
     pub(crate) kept: Kept,
     pub(crate) polls: Polls,
+    pub(crate) scalables: Scalables,
     pub(crate) metrics: NodeMetrics,
     pub(crate) shown: Shown,
     pub(crate) changes: mpsc::UnboundedSender<Change>,
     pub(crate) incoming: mpsc::UnboundedReceiver<Change>,
+    /// What people ask.
+    pub(crate) questions: mpsc::Receiver<Question>,
     /// Turns true once everything was seen.
     pub(crate) whole: watch::Sender<bool>,
 }
@@ -98,12 +126,15 @@ impl Planner {
             leadership,
             pod_name,
             lease,
+            most_nodes,
             kept,
             polls,
+            scalables,
             metrics,
             shown,
             changes,
             incoming,
+            questions,
             whole,
         } = parts;
         Self {
@@ -111,19 +142,26 @@ impl Planner {
             leadership,
             pod_name,
             lease,
+            most_nodes,
             polls,
+            scalables,
             metrics,
             shown,
             changes,
             incoming,
+            questions,
             whole,
+            waits: BTreeMap::new(),
+            news: Vec::new(),
             world: World::default(),
             backoffs: Backoffs::default(),
+            nominations: Nominations::default(),
             ids: BTreeMap::new(),
             memory: Memory::default(),
             kept,
             stirred: BTreeSet::new(),
             told: super::report::Told::default(),
+            since: Timestamp::default(),
         }
     }
 
@@ -140,12 +178,18 @@ impl Planner {
             if !self.leadership.is_leader() {
                 term = None;
                 self.shown.clear();
+                self.metrics.forget();
                 self.told = super::report::Told::default();
                 continue;
             }
             if term != self.leadership.term() {
                 term = self.leadership.term();
+                self.since = now();
+                // What the last leader asked for may not have been done.
+                let deleted = self.world.drains.iter().filter(|(_, drain)| drain.deleted.is_some());
+                self.world.to_give_back = deleted.map(|(node, _)| node.clone()).collect();
                 self.backoffs = Backoffs::of(&self.world);
+                self.waits.clear();
                 self.recall().await;
             }
             pause = self.pass().await.min(IDLE);
@@ -156,10 +200,17 @@ impl Planner {
     async fn take_in(&mut self, pause: Duration) -> bool {
         // Whether we lead is seen within a renewal, whatever else happens.
         let pause = pause.min(Duration::from_secs(5));
-        let first = match tokio::time::timeout(pause, self.incoming.recv()).await {
-            Err(_) => return true,
-            Ok(None) => return false,
-            Ok(Some(first)) => first,
+        let until = Instant::now() + pause;
+        let first = loop {
+            tokio::select! {
+                change = timeout_at(until, self.incoming.recv()) => match change {
+                    Err(_) => return true,
+                    Ok(None) => return false,
+                    Ok(Some(first)) => break first,
+                },
+                // To be asked is no reason to plan.
+                Some(question) = self.questions.recv() => self.answer(question, now()),
+            }
         };
         first(&mut self.world);
         let latest = Instant::now() + LONGEST;
@@ -183,18 +234,21 @@ impl Planner {
     async fn pass(&mut self) -> Duration {
         let now = now();
         // gather
+        self.failures(now);
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
         self.world.announce();
-        self.orders_that_come();
+        let until_scale = self.buffers();
+        self.orders_that_come(now);
         // decide
         let started = Instant::now();
         let (plan, removal) = self.decide(now);
         self.metrics.plan_seconds.observe(started.elapsed().as_secs_f64());
         let refused = self.audit(&plan, &removal, now);
         // act
-        let mut ordered = false;
+        let (mut ordered, mut until_nominated) = (false, IDLE);
         if refused.is_none() {
+            until_nominated = self.nominate(&plan).await;
             ordered = self.order_nodes(&plan, now).await;
             let replacements = self.order_replacements(&removal, now).await;
             self.begin_drains(&removal, &replacements, now).await;
@@ -202,15 +256,25 @@ impl Planner {
         let until_drain = self.drains(now).await;
         // report
         self.report(&plan, now).await;
+        self.report_buffers(&plan, now).await;
         self.remember().await;
         let until_removal = removal.next_look.map_or(IDLE, |at| until(at, now));
         self.shown.plan(plan, removal, refused, now);
-        if ordered { Duration::ZERO } else { until_poll.min(until_order).min(until_drain).min(until_removal) }
+        if ordered {
+            Duration::ZERO
+        } else {
+            until_poll
+                .min(until_order)
+                .min(until_drain)
+                .min(until_removal)
+                .min(until_scale)
+                .min(until_nominated)
+        }
     }
 
     /// What to add and what to remove, and what to remember.
     fn decide(&mut self, now: Timestamp) -> (NodePlan, RemovalPlan) {
-        let settings = add::Settings::default();
+        let settings = add::Settings { most_nodes: self.most_nodes, ..add::Settings::default() };
         let plan = add::plan(&self.world.view, &settings, now);
         let surging = self.world.drains.values().map(|drain| drain.surges.len()).sum::<usize>();
         let input = remove::Input {
@@ -228,7 +292,8 @@ impl Planner {
 
     /// Has a plan checked by code that did not make it; what it breaks, if it breaks something. Then nothing of it is done.
     fn audit(&self, adding: &NodePlan, removing: &RemovalPlan, now: Timestamp) -> Option<String> {
-        let breach = self.world.audit.check(&Audited { adding, removing, most_nodes: None, now }).err()?;
+        let breach =
+            self.world.audit.check(&Audited { adding, removing, most_nodes: self.most_nodes, now }).err()?;
         self.metrics.refused_plans.inc();
         tracing::error!(%breach, "a plan breaks an invariant and is not carried out: please report it, with what /plan shows");
         Some(breach.to_string())
@@ -252,70 +317,134 @@ impl Planner {
         }
         let mut pause = IDLE;
         for (name, pool) in &pools {
-            let Ok(pool) = pool.as_ref() else { continue };
-            let provider = self.polls.provider(name, &pool.spec);
-            let too_slow = |provider: &Arc<dyn Provider>| {
-                let takes = provider.time_out() + WRITE_TIME;
-                (takes >= self.lease).then(|| {
-                    format!(
-                        "a call to the provider and its record may take {} s, which a lease of {} s does not outlive: \
-                         raise --lease-duration-seconds, or lower the provider's time-out",
-                        takes.as_secs(),
-                        self.lease.as_secs()
-                    )
-                })
-            };
-            let problem = match &provider {
-                Ok(provider) => too_slow(provider),
-                Err(problem) => Some(problem.clone()),
-            };
-            let is_usable = problem.is_none();
-            self.told.provider(name, problem);
-            if !is_usable {
-                continue;
-            }
-            let waits = self.waits(name);
-            let at_once = self.stirred.remove(name);
-            pause = pause.min(self.polls.ask(name, waits, at_once));
-            let said = self.world.said.get(name).cloned().unwrap_or_default();
-            let inventory = said.inventory.as_ref().and_then(|said| said.as_ref().ok());
-            let size = |id: &OfferingId| inventory.and_then(|inventory| inventory.target(id));
-            let Some(Ok(offerings)) = &said.offerings else { continue };
-            let offerings = polls::offerings(offerings, size);
-            let ids = offerings.iter().map(|(id, offering)| (offering.key.clone(), id.clone())).collect();
-            self.ids.insert(name.clone(), ids);
-            let offerings = offerings.into_iter().map(|(_, mut offering)| {
-                if let Some(until) = self.backoffs.until(name, &offering.key, now) {
-                    offering.capacity = Capacity::AvoidedUntil(until);
-                }
-                offering
-            });
-            let seen = observe_pool(name, &pool.spec, offerings.collect());
-            if self.world.view.pool(name) != Some(&seen) {
-                self.world.change(ViewChange::Pool(seen));
+            if let Ok(pool) = pool.as_ref() {
+                pause = pause.min(self.pool(name, pool, now));
             }
         }
         pause
     }
 
+    /// Brings one pool up to date; answers when to look again though nothing changes.
+    fn pool(&mut self, name: &str, pool: &CapacityPool, now: Timestamp) -> Duration {
+        let provider = self.polls.provider(name, &pool.spec);
+        let has_secret = pool.spec.provider.external_grpc.as_ref().is_some_and(|grpc| grpc.tls.is_some());
+        let mut pause = if has_secret { MAX_AGE } else { IDLE };
+        let problem = match &provider {
+            Ok(provider) => self.too_slow(provider),
+            Err(problem) => Some(problem.clone()),
+        };
+        let is_usable = problem.is_none();
+        self.told.provider(name, problem);
+        if !is_usable {
+            self.avoid(name, |_| true, now);
+            return pause;
+        }
+        let waits = self.waits(name, now);
+        let at_once = self.stirred.remove(name) || !self.world.said.contains_key(name);
+        pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name)));
+        let said = self.world.said.get(name).cloned().unwrap_or_default();
+        let (Some(offerings), Some(inventory)) = (&said.offerings, &said.inventory) else { return pause };
+        let (Ok(offered), Ok(inventory)) = (offerings, inventory) else {
+            self.avoid(name, |_| true, now);
+            return pause;
+        };
+        let oddities = offered.oddities.iter().chain(&inventory.oddities);
+        self.told.oddities(name, oddities.cloned().collect());
+        let older = Older::than(pool, &self.world.pools);
+        self.told.note(name, older.told(offered.offerings.iter().map(|offering| &offering.id)));
+        let offerings =
+            polls::offerings(offered, |id| older.owner(id).is_none(), |id: &OfferingId| inventory.target(id));
+        let ids: BTreeMap<OfferingKey, OfferingId> =
+            offerings.iter().map(|(id, offering)| (offering.key.clone(), id.clone())).collect();
+        let offerings = offerings.into_iter().map(|(_, mut offering)| {
+            if let Some(until) = self.backoffs.until(name, &offering.key, now) {
+                offering.capacity = Capacity::AvoidedUntil(until);
+            }
+            offering
+        });
+        let mut seen = observe_pool(name, &pool.spec, offerings.collect());
+        let orders = self.world.orders.values().filter(|order| order.spec.pool == *name);
+        seen.offerings.extend(polls::undescribed(orders, offered, inventory));
+        seen.offerings.sort_by(|one, other| one.key.cmp(&other.key));
+        seen.offerings.dedup_by(|next, first| next.key == first.key);
+        if self.world.view.pool(name) != Some(&seen) {
+            self.world.change(ViewChange::Pool(seen));
+        }
+        let is_unreadable = |key: &OfferingKey| {
+            ids.get(key).is_some_and(|id| matches!(inventory.groups.get(id), Some(Err(_))))
+        };
+        self.avoid(name, is_unreadable, now);
+        self.ids.insert(name.to_owned(), ids);
+        pause
+    }
+
+    /// Why calls to a provider cannot be made under our lease, if so.
+    fn too_slow(&self, provider: &Arc<dyn Provider>) -> Option<Unusable> {
+        let takes = provider.time_out() + WRITE_TIME;
+        (takes >= self.lease).then(|| {
+            Unusable::invalid(format!(
+                "a call to the provider and its record may take {} s, which a lease of {} s does not outlive: raise \
+                 --lease-duration-seconds, or lower the provider's time-out",
+                takes.as_secs(),
+                self.lease.as_secs()
+            ))
+        })
+    }
+
+    /// Leaves offerings of a pool alone as long as its provider does not answer for them; others are planned with.
+    fn avoid(&mut self, name: &str, which: impl Fn(&OfferingKey) -> bool, now: Timestamp) {
+        let Some(mut pool) = self.world.view.pool(name).cloned() else { return };
+        // The end of the next minute, so that a pass does not differ from the one before.
+        let minute = Span::from_secs(60).as_millis();
+        let until = Timestamp::from_millis((now.as_millis() / minute + 2) * minute);
+        for offering in pool.offerings.iter_mut().filter(|offering| which(&offering.key)) {
+            if !matches!(offering.capacity, Capacity::AvoidedUntil(longer) if longer > until) {
+                offering.capacity = Capacity::AvoidedUntil(until);
+            }
+        }
+        if self.world.view.pool(name) != Some(&pool) {
+            self.world.change(ViewChange::Pool(pool));
+        }
+    }
+
     /// Whether an order waits for the provider of a pool.
-    fn waits(&self, pool: &str) -> bool {
+    fn waits(&self, pool: &str, now: Timestamp) -> bool {
         use plimsoll_api::v1alpha1::OrderPhase::{Asked, Creating, Deleting, Draining, Recorded, Registered};
         self.world.orders.values().filter(|order| order.spec.pool == pool).any(|order| {
             let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or(Recorded);
             matches!(phase, Recorded | Asked | Creating | Registered | Draining | Deleting)
+                || self.may_come_late(order, now)
         })
     }
 
+    /// Whether instances of an order may come although the provider seemed not to have taken it whole.
+    fn may_come_late(&self, order: &NodeOrder, now: Timestamp) -> bool {
+        let state = record::state(order);
+        let asked = state.asked.unwrap_or_default();
+        state.answer.is_some() && state.may_claim() > 0 && now.since(asked) < LATE
+    }
+
     /// Tells the planner which nodes are still to come.
-    fn orders_that_come(&mut self) {
+    ///
+    /// One whose provider has given no answer for long is not counted on: others are asked. What comes of it all the same is
+    /// found out, and goes when nobody needs it.
+    fn orders_that_come(&mut self, now: Timestamp) {
         let mut there: BTreeMap<&str, u32> = BTreeMap::new();
         for order in self.world.view.nodes().filter_map(|node| node.order.as_deref()) {
             *there.entry(order).or_default() += 1;
         }
-        let coming = self.world.orders.iter();
+        let view = &self.world.view;
+        let is_unmarked = |name: &str| view.node(name).is_some_and(|node| node.order.is_none());
+        let is_counted_on = |order: &NodeOrder| {
+            let state = record::state(order);
+            let (Some(asked), None) = (state.asked, &state.answer) else { return true };
+            let takes = self.polls.time_out(&order.spec.pool).unwrap_or_default();
+            let patience = i64::try_from(takes.as_millis()).unwrap_or(i64::MAX).saturating_mul(PATIENCE);
+            now.since(asked) < Span::from_millis(patience)
+        };
+        let coming = self.world.orders.iter().filter(|(_, order)| is_counted_on(order));
         let coming = coming.filter_map(|(name, order)| {
-            record::missing(order, there.get(name.as_str()).copied().unwrap_or(0))
+            record::missing(order, there.get(name.as_str()).copied().unwrap_or(0), is_unmarked)
         });
         let coming: BTreeMap<_, _> = coming.map(|order| (order.name.clone(), order)).collect();
         let known: Vec<_> = self.world.view.orders().map(|order| order.name.clone()).collect();

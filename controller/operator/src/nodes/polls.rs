@@ -2,12 +2,19 @@
 //!
 //! Asked beside the planner, so that a slow provider holds up nobody, and not more often than something may have changed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::Client;
-use plimsoll_api::v1alpha1::CapacityPoolSpec;
-use plimsoll_core::cluster::{Capacity, CapacityType, Labels, Name, Offering, OfferingKey, Taint};
+use plimsoll_api::{NodeOrder, v1alpha1::CapacityPoolSpec};
+use plimsoll_core::cluster::{Capacity, CapacityType, Labels, Name, Offering, OfferingKey, Resources, Taint};
 use plimsoll_observe::cluster::{observe_effect, observe_labels, observe_resources};
 use plimsoll_providers::{
     Inventory, OfferingId, Offerings, Provider, ProviderConfig, ProviderError, ProviderSeries, Registry,
@@ -15,12 +22,19 @@ use plimsoll_providers::{
 };
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{feed::Change, provider::config};
+use super::{
+    feed::Change,
+    provider::{Unusable, config, in_words},
+    record,
+    secrets::Secrets,
+};
 
 /// Calls to one provider at the same time.
 const CONCURRENCY: usize = 4;
 /// How often a provider is asked while an order waits for it.
 const WHILE_WAITING: Duration = Duration::from_secs(10);
+/// How often it is asked at most, whatever happens.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// How often it is asked when nothing waits.
 const OTHERWISE: Duration = Duration::from_mins(1);
 
@@ -36,6 +50,7 @@ pub(crate) struct Said {
 /// The provider of each pool.
 pub(crate) struct Polls {
     surroundings: Surroundings,
+    secrets: Secrets,
     changes: mpsc::UnboundedSender<Change>,
     pools: BTreeMap<String, Poll>,
 }
@@ -45,36 +60,43 @@ struct Poll {
     provider: Arc<dyn Provider>,
     /// When it was asked last.
     asked: Option<Instant>,
+    /// Whether it has not answered yet.
+    under_way: Arc<AtomicBool>,
 }
 
 impl Polls {
     pub(crate) fn new(
         client: Client,
         namespace: String,
+        config_maps: Vec<String>,
         series: ProviderSeries,
         changes: mpsc::UnboundedSender<Change>,
     ) -> Self {
-        let surroundings = Surroundings { client, namespace, series, concurrency: CONCURRENCY };
-        Self { surroundings, changes, pools: BTreeMap::new() }
+        let secrets = Secrets::new(client.clone(), namespace.clone(), changes.clone());
+        let surroundings = Surroundings { client, namespace, config_maps, series, concurrency: CONCURRENCY };
+        Self { surroundings, secrets, changes, pools: BTreeMap::new() }
     }
 
     /// The provider of a pool, made anew when its configuration has changed.
     ///
     /// # Errors
-    /// The field that makes no sense, in words.
+    /// The field that makes no sense, in words, or that its credentials are not there.
     pub(crate) fn provider(
         &mut self,
         pool: &str,
         spec: &CapacityPoolSpec,
-    ) -> Result<Arc<dyn Provider>, String> {
-        let config = config(&spec.provider)?;
+    ) -> Result<Arc<dyn Provider>, Unusable> {
+        let config = config(&spec.provider, &self.secrets)?;
         if let Some(poll) = self.pools.get(pool).filter(|poll| poll.config == config) {
             return Ok(Arc::clone(&poll.provider));
         }
         let configs = BTreeMap::from([(pool.to_owned(), config.clone())]);
-        let registry = Registry::new(&configs, &self.surroundings).map_err(|error| error.to_string())?;
-        let provider = registry.get(pool).cloned().ok_or_else(|| "no provider was made".to_owned())?;
-        self.pools.insert(pool.to_owned(), Poll { config, provider: Arc::clone(&provider), asked: None });
+        let registry = Registry::new(&configs, &self.surroundings)
+            .map_err(|error| in_words(&error, &spec.provider, &self.secrets))?;
+        let provider =
+            registry.get(pool).cloned().ok_or_else(|| Unusable::invalid("no provider was made"))?;
+        let poll = Poll { config, provider: Arc::clone(&provider), asked: None, under_way: Arc::default() };
+        self.pools.insert(pool.to_owned(), poll);
         Ok(provider)
     }
 
@@ -83,43 +105,61 @@ impl Polls {
         self.pools.retain(|name, _| is_there(name));
     }
 
-    /// Asks a provider, if it is time; answers when it is time again. `waits`: whether an order waits for it. `at_once`:
-    /// something has just been asked of it.
-    pub(crate) fn ask(&mut self, pool: &str, waits: bool, at_once: bool) -> Duration {
-        let every = if waits { WHILE_WAITING } else { OTHERWISE };
+    /// How long a call to the provider of a pool takes at most; None where there is none.
+    pub(crate) fn time_out(&self, pool: &str) -> Option<Duration> {
+        self.pools.get(pool).map(|poll| poll.provider.time_out())
+    }
+
+    /// Asks a provider, if it is time and it has answered; answers when it is time again. `waits`: whether an order waits
+    /// for it. `at_once`: something has just been asked of it. `asked_before`: how often that was so; an answer after
+    /// which something was asked is none.
+    pub(crate) fn ask(&mut self, pool: &str, waits: bool, at_once: bool, asked_before: u64) -> Duration {
+        let every = match (at_once, waits) {
+            (true, _) => AT_ONCE,
+            (false, true) => WHILE_WAITING,
+            (false, false) => OTHERWISE,
+        };
         let Some(asked) = self.pools.get_mut(pool) else { return every };
-        let now = Instant::now();
-        let left = asked.asked.map(|at| every.saturating_sub(now.duration_since(at)));
-        match left {
-            Some(left) if !left.is_zero() && !at_once => left,
-            _ => {
-                asked.asked = Some(now);
-                let (provider, changes, pool) =
-                    (Arc::clone(&asked.provider), self.changes.clone(), pool.to_owned());
-                tokio::spawn(async move {
-                    let (offerings, inventory) = tokio::join!(provider.offerings(), provider.inventory());
-                    // A planner that is gone needs no answer.
-                    let _ = changes.send(Box::new(move |world| {
-                        let said = Said {
-                            offerings: Some(offerings.map(Arc::new)),
-                            inventory: Some(inventory.map(Arc::new)),
-                        };
-                        world.said.insert(pool, said);
-                    }));
-                });
-                every
-            }
+        if asked.under_way.load(Ordering::Acquire) {
+            // Its answer wakes the planner.
+            return every;
         }
+        let left = asked.asked.map(|at| every.saturating_sub(at.elapsed()));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            return left;
+        }
+        asked.asked = Some(Instant::now());
+        asked.under_way.store(true, Ordering::Release);
+        let (provider, changes, pool) = (Arc::clone(&asked.provider), self.changes.clone(), pool.to_owned());
+        let under_way = Arc::clone(&asked.under_way);
+        tokio::spawn(async move {
+            let (offerings, inventory) = tokio::join!(provider.offerings(), provider.inventory());
+            under_way.store(false, Ordering::Release);
+            // A planner that is gone needs no answer.
+            let _ = changes.send(Box::new(move |world| {
+                let said = Said {
+                    offerings: Some(offerings.map(Arc::new)),
+                    inventory: Some(inventory.map(Arc::new)),
+                };
+                if world.asked(&pool) == asked_before {
+                    world.said.insert(pool, said);
+                }
+            }));
+        });
+        every
     }
 }
 
 /// What a provider offers, as the planner wants to know it. An offering without a zone is left out: nothing could be
-/// promised to a pod that wants one. `size` is how many nodes of an offering there are.
-pub(crate) fn offerings(
+/// promised to a pod that wants one; so is one that belongs to another pool. Of several node groups of one type, zone and
+/// capacity type the cheapest that takes orders counts. `size` is how many nodes of an offering there are.
+pub fn offerings(
     said: &Offerings,
+    is_ours: impl Fn(&OfferingId) -> bool,
     size: impl Fn(&OfferingId) -> Option<u32>,
 ) -> Vec<(OfferingId, Offering)> {
-    let offerings = said.offerings.iter().filter_map(|offering| {
+    let ours = said.offerings.iter().filter(|offering| is_ours(&offering.id));
+    let offerings = ours.filter_map(|offering| {
         let zone = Name::from(offering.zone.as_deref()?);
         let quantities: BTreeMap<String, Quantity> = offering
             .allocatable
@@ -156,5 +196,44 @@ pub(crate) fn offerings(
         };
         Some((offering.id.clone(), seen))
     });
-    offerings.collect()
+    let mut all: Vec<_> = offerings.collect();
+    let rank = |(id, offering): &(OfferingId, Offering)| {
+        (offering.key.clone(), offering.capacity == Capacity::Left(0), offering.price, id.clone())
+    };
+    all.sort_by_key(rank);
+    all.dedup_by(|next, first| next.1.key == first.1.key);
+    all
+}
+
+/// What was ordered from groups that are there, but of which the provider says nothing that makes sense now. Without them
+/// it would look as if the pool no longer wanted nodes of their kind. Nothing can be ordered of them.
+pub(crate) fn undescribed<'o>(
+    orders: impl Iterator<Item = &'o Arc<NodeOrder>>,
+    said: &Offerings,
+    inventory: &Inventory,
+) -> Vec<Offering> {
+    let is_described = |id: &OfferingId| said.offerings.iter().any(|offering| offering.id == *id);
+    let orders = orders.filter(|order| {
+        let group = order.spec.offering.node_group.clone().map(OfferingId);
+        group.is_some_and(|id| inventory.groups.contains_key(&id) && !is_described(&id))
+    });
+    let mut offerings: BTreeMap<OfferingKey, Offering> = BTreeMap::new();
+    for order in orders {
+        let key = record::offering(order);
+        let price = plimsoll_core::quantity::Quantity::parse(&order.spec.offering.price.0);
+        let price = price.ok().and_then(|price| i64::try_from(price.nano() / 1000).ok()).unwrap_or(0);
+        offerings.insert(
+            key.clone(),
+            Offering {
+                key,
+                price,
+                allocatable: Resources::default(),
+                labels: Labels::default(),
+                taints: Vec::new(),
+                attach_limits: BTreeMap::new(),
+                capacity: Capacity::Left(0),
+            },
+        );
+    }
+    offerings.into_values().collect()
 }

@@ -1,5 +1,7 @@
 //! A `NodeOrder`, as the core wants to know it, and what the core says of it, as a status.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt as _;
 use plimsoll_api::{
     NodeOrder,
@@ -31,8 +33,15 @@ pub(crate) fn state(order: &NodeOrder) -> OrderState {
         deleted: order.metadata.deletion_timestamp.is_some(),
         asked: status.asked_at.as_ref().map(observe_time),
         answer,
+        surplus: number(status.surplus),
+        taken_back: number(status.taken_back),
         nodes: status.nodes.iter().map(node).collect(),
     }
+}
+
+/// A number of a status; 0 where it is left out.
+fn number(said: Option<i32>) -> u32 {
+    said.and_then(|said| u32::try_from(said).ok()).unwrap_or(0)
 }
 
 /// How many nodes were ordered.
@@ -47,17 +56,28 @@ pub(crate) fn offering(order: &NodeOrder) -> OfferingKey {
 }
 
 /// The nodes of an order that are still to come, as the planner wants to know them; None when there are none.
-pub(crate) fn missing(order: &NodeOrder, nodes_there: u32) -> Option<Order> {
+/// `nodes_there` are those that carry its mark. `is_unmarked` says whether a Node is there and carries none yet: until it
+/// does no pod of the pool may go there, so it is still to come.
+pub(crate) fn missing(
+    order: &NodeOrder,
+    nodes_there: u32,
+    is_unmarked: impl Fn(&str) -> bool,
+) -> Option<Order> {
     let state = state(order);
     let over = state.nodes.iter().filter(|node| node.name.is_none() && node.phase.is_over()).count();
-    let expected = match state.answer {
-        Some(Answer::Accepted(accepted)) => accepted,
-        Some(Answer::Refused(_)) => 0,
-        None => state.count,
+    // What the provider made too much is given back, and is over like what failed.
+    let (wanted, expected) = match state.answer {
+        Some(Answer::Accepted(accepted)) => (accepted, state.expected()),
+        Some(Answer::Refused(_)) => (0, 0),
+        None => (state.count, state.count),
     };
-    let joined = state.nodes.iter().filter(|node| node.name.is_some()).count();
+    let joined = state.nodes.iter().filter_map(|node| node.name.as_deref());
+    let joined = joined.filter(|name| !is_unmarked(name)).count();
     let came = u32::try_from(joined).unwrap_or(u32::MAX).max(nodes_there);
-    let missing = expected.saturating_sub(came).saturating_sub(u32::try_from(over).unwrap_or(u32::MAX));
+    let missing = expected
+        .saturating_sub(came)
+        .saturating_sub(u32::try_from(over).unwrap_or(u32::MAX))
+        .min(wanted.saturating_sub(came));
     let created = order.creation_timestamp().as_ref().map(observe_time).unwrap_or_default();
     (missing > 0 && !state.deleted).then(|| Order {
         name: order.name_any().into(),
@@ -68,12 +88,20 @@ pub(crate) fn missing(order: &NodeOrder, nodes_there: u32) -> Option<Order> {
     })
 }
 
-/// What the provider and the cluster show of an order.
-pub(crate) fn seen(order: &NodeOrder, world: &World) -> Seen {
+/// What the provider and the cluster show of an order. `claimed` are instances that are its although no record says so
+/// yet. A Node of one of its instances is its too, before it is marked.
+pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
     let name = order.name_any();
     let said = world.said.get(&order.spec.pool).and_then(|said| said.inventory.as_ref());
-    let instances = said.and_then(|said| said.as_ref().ok()).and_then(|all| instances(order, all));
-    let nodes = world.view.nodes().filter(|node| node.order.as_deref() == Some(name.as_str()));
+    let instances = said.and_then(|said| said.as_ref().ok()).and_then(|all| instances(order, all, claimed));
+    let mut ids: BTreeSet<&str> = claimed.iter().map(|id| &**id).collect();
+    let recorded = order.status.iter().flat_map(|status| &status.nodes);
+    ids.extend(recorded.filter_map(|node| node.provider_id.as_deref()));
+    ids.remove("");
+    let nodes = world.view.nodes().filter(|node| match node.order.as_deref() {
+        Some(of) => of == name,
+        None => world.provider_ids.get(&node.name).is_some_and(|id| ids.contains(&**id)),
+    });
     let nodes = nodes.map(|node| Registered {
         name: node.name.clone(),
         id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
@@ -84,8 +112,8 @@ pub(crate) fn seen(order: &NodeOrder, world: &World) -> Seen {
 }
 
 /// The instances of an order; None when its offering could not be read. Where the provider does not say of which order an
-/// instance is, those that are recorded count.
-fn instances(order: &NodeOrder, all: &Inventory) -> Option<Vec<Instance>> {
+/// instance is, those that are recorded or claimed count.
+fn instances(order: &NodeOrder, all: &Inventory, claimed: &[Name]) -> Option<Vec<Instance>> {
     let offering = OfferingId(order.spec.offering.node_group.clone()?);
     let Ok(group) = all.groups.get(&offering)? else { return None };
     let key: Option<OrderKey> = order.name_any().parse().ok();
@@ -94,7 +122,7 @@ fn instances(order: &NodeOrder, all: &Inventory) -> Option<Vec<Instance>> {
     let recorded: Vec<&String> = recorded.collect();
     let is_ours = |instance: &&plimsoll_providers::Instance| match &instance.order {
         Some(of) => Some(of) == key.as_ref(),
-        None => recorded.contains(&&instance.id),
+        None => recorded.contains(&&instance.id) || claimed.iter().any(|id| **id == *instance.id),
     };
     let ours = group.instances.iter().filter(is_ours).map(|instance| Instance {
         id: instance.id.as_str().into(),
@@ -119,7 +147,10 @@ pub(crate) fn status(order: &NodeOrder, step: &OrderStep, now: Timestamp) -> Nod
         None => (old.reason.clone(), old.message.clone()),
     };
     let is_ready = phase == OrderPhase::Ready;
+    // What others had matters only as long as something may be claimed.
+    let may_claim = OrderState { nodes: step.nodes.clone(), ..state(order) }.may_claim() > 0;
     NodeOrderStatus {
+        not_ours: if may_claim { old.not_ours.clone() } else { Vec::new() },
         phase: Some(phase),
         reason,
         message,
@@ -130,38 +161,69 @@ pub(crate) fn status(order: &NodeOrder, step: &OrderStep, now: Timestamp) -> Nod
 }
 
 /// The status with which a provider is about to be asked.
-pub(crate) fn asked(order: &NodeOrder, size_before: u32, now: Timestamp) -> NodeOrderStatus {
+pub(crate) fn asked(
+    order: &NodeOrder,
+    size_before: u32,
+    not_ours: Vec<String>,
+    now: Timestamp,
+) -> NodeOrderStatus {
     let old = order.status.clone().unwrap_or_default();
     NodeOrderStatus {
         phase: Some(OrderPhase::Asked),
+        not_ours,
         size_before: i32::try_from(size_before).ok(),
         asked_at: Some(from_core_time(now)),
         ..old
     }
 }
 
-/// The status once the answer is known.
-pub(crate) fn answered(order: &NodeOrder, answer: Result<u32, (&str, String)>) -> NodeOrderStatus {
+/// The status with which a provider that surely did nothing is asked anew.
+pub(crate) fn unasked(order: &NodeOrder) -> NodeOrderStatus {
     let old = order.status.clone().unwrap_or_default();
-    match answer {
-        Ok(accepted) => NodeOrderStatus {
-            phase: Some(OrderPhase::Creating),
-            accepted: i32::try_from(accepted).ok(),
-            ..old
-        },
-        Err((reason, message)) => NodeOrderStatus {
-            phase: Some(OrderPhase::Failed),
-            reason: Some(reason.to_owned()),
-            message: Some(message),
-            ..old
-        },
+    NodeOrderStatus {
+        phase: Some(OrderPhase::Recorded),
+        asked_at: None,
+        size_before: None,
+        not_ours: Vec::new(),
+        ..old
     }
+}
+
+/// The status once it is known how many nodes come, and how many more than were ordered.
+pub(crate) fn accepted(order: &NodeOrder, accepted: u32, surplus: u32) -> NodeOrderStatus {
+    let old = order.status.clone().unwrap_or_default();
+    NodeOrderStatus {
+        phase: Some(OrderPhase::Creating),
+        accepted: i32::try_from(accepted).ok(),
+        surplus: i32::try_from(surplus).ok().filter(|surplus| *surplus > 0),
+        ..old
+    }
+}
+
+/// The status once it is known that nothing was done.
+pub(crate) fn refused(order: &NodeOrder, reason: &str, message: String) -> NodeOrderStatus {
+    let old = order.status.clone().unwrap_or_default();
+    NodeOrderStatus {
+        phase: Some(OrderPhase::Failed),
+        reason: Some(reason.to_owned()),
+        message: Some(message),
+        not_ours: Vec::new(),
+        ..old
+    }
+}
+
+/// The status once so many requests more were taken back.
+pub(crate) fn taken_back(order: &NodeOrder, by: u32) -> NodeOrderStatus {
+    let old = order.status.clone().unwrap_or_default();
+    let all = number(old.taken_back).saturating_add(by);
+    NodeOrderStatus { taken_back: i32::try_from(all).ok(), ..old }
 }
 
 fn node(node: &api::OrderedNode) -> OrderNode {
     OrderNode {
         id: node.provider_id.as_deref().unwrap_or_default().into(),
         name: node.name.as_deref().map(Name::from),
+        missing: node.missing_since.as_ref().map(observe_time),
         phase: match node.phase {
             OrderPhase::Recorded | OrderPhase::Asked | OrderPhase::Creating => NodePhase::Creating,
             OrderPhase::Registered => NodePhase::Registered,
@@ -179,6 +241,7 @@ fn ordered_node(node: &OrderNode) -> api::OrderedNode {
         name: node.name.as_deref().map(str::to_owned),
         provider_id: Some(node.id.to_string()),
         phase: phase(Phase::Under(node.phase)),
+        missing_since: node.missing.map(from_core_time),
     }
 }
 

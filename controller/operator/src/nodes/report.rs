@@ -19,43 +19,78 @@ use plimsoll_api::{
     v1alpha1::{CapacityPoolStatus, NodeCounts, PoolUse, ZoneStatus},
 };
 use plimsoll_core::{
-    cluster::Readiness,
-    nodes::{NodePlan, backoff::OfferingError},
+    cluster::{Name, Readiness},
+    nodes::{
+        NodePlan,
+        backoff::OfferingError,
+        promise,
+        reason::{Cause, Limit, WhyRefused},
+    },
     orders::{OrderStep, Why},
     time::Timestamp,
 };
 use plimsoll_observe::from_core_time;
+use plimsoll_providers::Oddity;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{backoffs, fulfil::word, order::price, planner::Planner, record};
+use super::{backoffs, calls::word, order::price, planner::Planner, provider::Unusable, record};
 use crate::targets::WRITE_TIME;
 
 /// Who says it.
-const CONTROLLER: &str = "plimsoll-nodes";
+pub(super) const CONTROLLER: &str = "plimsoll-nodes";
 
 /// What was told last, so that nothing is told twice.
 #[derive(Default)]
 pub(crate) struct Told {
     /// Why the provider of a pool cannot be used.
-    unusable: BTreeMap<String, String>,
+    unusable: BTreeMap<String, Unusable>,
+    /// What else is to be said of the provider of a pool.
+    notes: BTreeMap<String, String>,
+    /// What was odd in the last answer of the provider of a pool.
+    oddities: BTreeMap<String, Vec<Oddity>>,
+    /// Nodes of our node groups that no order has, by uid.
+    strays: BTreeSet<Name>,
     /// Why pods got no place, by the first of them.
     refused: BTreeMap<String, String>,
 }
 
 impl Told {
     /// Remembers whether the provider of a pool can be used.
-    pub(super) fn provider(&mut self, pool: &str, problem: Option<String>) {
+    pub(super) fn provider(&mut self, pool: &str, problem: Option<Unusable>) {
         match problem {
             Some(problem) => drop(self.unusable.insert(pool.to_owned(), problem)),
             None => drop(self.unusable.remove(pool)),
         }
     }
+
+    /// Remembers what else is to be said of the provider of a pool.
+    pub(super) fn note(&mut self, pool: &str, note: Option<String>) {
+        match note {
+            Some(note) => drop(self.notes.insert(pool.to_owned(), note)),
+            None => drop(self.notes.remove(pool)),
+        }
+    }
+
+    /// Tells what was odd in an answer, once as long as it is the same.
+    pub(super) fn oddities(&mut self, pool: &str, oddities: Vec<Oddity>) {
+        if self.oddities.get(pool).map(Vec::as_slice).unwrap_or_default() == oddities {
+            return;
+        }
+        for oddity in &oddities {
+            tracing::warn!(pool, %oddity, "an answer of a provider makes no sense");
+        }
+        self.oddities.insert(pool.to_owned(), oddities);
+    }
+
+    /// Remembers a node that no order has; false if it was told of already.
+    pub(super) fn stray(&mut self, uid: &Name) -> bool {
+        self.strays.insert(uid.clone())
+    }
 }
 
 impl Planner {
     pub(super) async fn report(&mut self, plan: &NodePlan, now: Timestamp) {
-        self.failures(now);
         self.metrics
             .refused
             .set(f64::from(plan.refused.iter().map(|refused| refused.count).fold(0, u32::saturating_add)));
@@ -69,15 +104,18 @@ impl Planner {
                 self.write_status(pool, status).await;
             }
         }
+        self.gauges(now);
+        self.tell_news().await;
         self.tell_refused(plan).await;
     }
 
     /// Remembers what failed since the last pass.
-    fn failures(&mut self, now: Timestamp) {
+    pub(super) fn failures(&mut self, now: Timestamp) {
         for (pool, offering, error) in std::mem::take(&mut self.world.failures) {
             self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             if let Some(class) = backoffs::offering_error(&error) {
                 self.backoffs.failed(&pool, &offering, class, error.to_string(), now);
+                self.news_of_failure(&pool, &offering, &error.to_string(), now);
             }
         }
     }
@@ -95,20 +133,42 @@ impl Planner {
             }
             Why::Fault(InstanceFault::Quota) => OfferingError::Quota,
             Why::Fault(InstanceFault::Other(_)) | Why::NeverJoined { .. } => OfferingError::NeverRegistered,
-            Why::Refused(_) | Why::Lost { .. } | Why::Deleted => return,
+            Why::Refused(_)
+            | Why::Surplus { .. }
+            | Why::NodeDeleted { .. }
+            | Why::Lost { .. }
+            | Why::Deleted => {
+                return self.news_of_trouble(order, why.word(), &why.to_string());
+            }
         };
         let pool = &order.spec.pool;
         self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
-        self.backoffs.failed(pool, &record::offering(order), class, why.to_string(), now);
+        let offering = record::offering(order);
+        self.backoffs.failed(pool, &offering, class, why.to_string(), now);
+        self.news_of_failure(pool, &offering, &why.to_string(), now);
+        self.news_of_trouble(order, why.word(), &why.to_string());
     }
 
-    /// Remembers that an offering works once a node of an order has joined.
-    pub(super) fn note_success(&mut self, order: &NodeOrder, step: &OrderStep) {
+    /// Remembers that an offering works once a node of an order has joined; or that it keeps no promise, where the node is
+    /// not what was offered.
+    pub(super) fn note_success(&mut self, order: &NodeOrder, step: &OrderStep, now: Timestamp) {
         let before =
             order.status.iter().flat_map(|status| &status.nodes).filter(|node| node.name.is_some()).count();
-        if before == 0 && step.nodes.iter().any(|node| node.name.is_some()) {
-            self.backoffs.worked(&order.spec.pool, &record::offering(order));
-        }
+        let Some(joined) = step.nodes.iter().find_map(|node| node.name.clone()).filter(|_| before == 0)
+        else {
+            return;
+        };
+        let (pool, key) = (&order.spec.pool, record::offering(order));
+        let broken =
+            self.world.view.pool(pool).zip(self.world.view.node(&joined)).and_then(|(pool, node)| {
+                let offering = pool.offerings.iter().find(|offering| offering.key == key)?;
+                promise::broken(node, offering, pool)
+            });
+        let Some(broken) = broken else { return self.backoffs.worked(pool, &key) };
+        let message = format!("the node {joined} is not what was offered: {broken}");
+        self.metrics.failed.with_label_values(&[pool.as_str(), "NotAsOffered"]).inc();
+        self.backoffs.failed(pool, &key, OfferingError::NotAsOffered, message.clone(), now);
+        self.news_of_failure(pool, &key, &message, now);
     }
 
     fn status(&mut self, pool: &CapacityPool, plan: &NodePlan, now: Timestamp) -> CapacityPoolStatus {
@@ -139,7 +199,9 @@ impl Planner {
             let missing = i32::try_from(order.missing).unwrap_or(i32::MAX);
             zone.ordered = zone.ordered.saturating_add(missing);
             zone.wanted = zone.wanted.saturating_add(missing);
+            count_of += missing;
             if let Some(offering) = offerings.get(&order.offering) {
+                used.add(&offering.allocatable.times(order.missing.into()));
                 cost = cost.saturating_add(offering.price.saturating_mul(order.missing.into()));
             }
         }
@@ -155,6 +217,9 @@ impl Planner {
         let balance: Vec<String> =
             zones.iter().map(|(zone, counts)| format!("{zone}:{}", counts.ready)).collect();
         let limited = limits(&name, plan);
+        let in_zone = |zone: &str| {
+            told(limited.iter().copied().filter(|limit| limit.zone().is_some_and(|of| **of == *zone)))
+        };
         CapacityPoolStatus {
             observed_generation: pool.metadata.generation,
             nodes: Some(format!("{}/{}", total.ready, total.wanted)),
@@ -164,12 +229,12 @@ impl Planner {
             zones: zones
                 .into_iter()
                 .map(|(zone, counts)| ZoneStatus {
+                    limited_by: in_zone(&zone),
                     zone,
                     wanted: counts.wanted,
                     ordered: counts.ordered,
                     ready: counts.ready,
                     draining: counts.draining,
-                    limited_by: None,
                 })
                 .collect(),
             in_use: Some(PoolUse {
@@ -178,7 +243,7 @@ impl Planner {
                 memory: Quantity(used.memory.to_string()),
             }),
             avoided: self.backoffs.shown(&name, now),
-            conditions: self.conditions(pool, limited, now),
+            conditions: self.conditions(pool, told(limited), now),
         }
     }
 
@@ -186,24 +251,35 @@ impl Planner {
         let name = pool.name_any();
         let said = self.world.said.get(&name);
         let offered = self.world.view.pool(&name).map_or(0, |pool| pool.offerings.len());
-        let ready = match (self.told.unusable.get(&name), said.and_then(|said| said.offerings.as_ref())) {
-            (Some(problem), _) => (false, "InvalidProvider", problem.clone()),
-            (None, Some(Err(error))) => (false, "ProviderUnavailable", error.to_string()),
-            (None, None) if offered == 0 => (false, "Asking", "the provider was not heard yet".to_owned()),
+        let note = self.told.notes.get(&name).cloned();
+        let failed = said.and_then(|said| {
+            let offerings = said.offerings.as_ref().and_then(|said| said.as_ref().err());
+            offerings.or_else(|| said.inventory.as_ref().and_then(|said| said.as_ref().err()))
+        });
+        let is_heard = said.is_some_and(|said| said.offerings.is_some());
+        let ready = match (self.told.unusable.get(&name), failed) {
+            (Some(problem), _) => (false, problem.reason, problem.message.clone()),
+            (None, Some(error)) => (false, "ProviderUnavailable", error.to_string()),
+            (None, None) if offered == 0 && !is_heard => (false, "Asking", "the provider was not heard yet".to_owned()),
             (None, _) if offered == 0 => (
                 false,
                 "NoOfferings",
-                "the provider offers nothing that spec.requirements allow: widen them, or add instance types"
-                    .to_owned(),
+                note.unwrap_or_else(|| {
+                    "the provider offers nothing that spec.requirements allow: widen them, or add instance types"
+                        .to_owned()
+                }),
             ),
-            (None, _) => (true, "Offered", format!("{offered} offerings can be ordered")),
+            (None, _) => {
+                let more = note.map(|note| format!("; {note}")).unwrap_or_default();
+                (true, "Offered", format!("{offered} offerings can be ordered{more}"))
+            }
         };
         let limited = match limited {
             Some(limits) => (true, "LimitReached", limits),
-            None => (false, "WithinLimits", "no pod waits for a limit of this pool".to_owned()),
+            None => (false, "WithinLimits", "nothing waits for a limit of this pool".to_owned()),
         };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        [("Ready", ready), ("LimitReached", limited)]
+        [("Ready", ready), ("LimitReached", limited), ("Disruptable", self.disruptable(&name))]
             .into_iter()
             .map(|(kind, (holds, reason, message))| {
                 let status = if holds { "True" } else { "False" };
@@ -267,6 +343,10 @@ impl Planner {
 
     /// One event for the first pod of each class that gets no place, as long as the reason is the same.
     async fn tell_refused(&mut self, plan: &NodePlan) {
+        // What a provider that was not heard yet offers may be just what they need.
+        if self.waits_for_offerings() {
+            return;
+        }
         let mut still = BTreeMap::new();
         for refused in &plan.refused {
             let Some(pod) = refused.pods.iter().find_map(|uid| self.world.view.pod(uid)) else { continue };
@@ -279,8 +359,13 @@ impl Planner {
                 why.join("; ")
             );
             let key = format!("{}/{}", refused.namespace, refused.owner);
-            let is_news = self.told.refused.get(&key) != Some(&note);
-            still.insert(key, note.clone());
+            // How many nodes refuse them changes with every node; what else they would need does not.
+            let is_cause = |why: &&WhyRefused| !matches!(why.cause, Cause::Nodes(_));
+            let causes: Vec<String> =
+                refused.why.iter().filter(is_cause).map(|why| format!("{:?}", why.cause)).collect();
+            let causes = causes.join("; ");
+            let is_news = self.told.refused.get(&key) != Some(&causes);
+            still.insert(key, causes);
             if is_news {
                 let regarding = ObjectReference {
                     api_version: Some("v1".to_owned()),
@@ -294,6 +379,17 @@ impl Planner {
             }
         }
         self.told.refused = still;
+    }
+
+    /// Whether a provider that can be asked has not said yet what it offers.
+    fn waits_for_offerings(&self) -> bool {
+        self.world.pools.iter().any(|(name, pool)| {
+            let said = self.world.said.get(name).and_then(|said| said.offerings.as_ref());
+            pool.is_ok()
+                && !self.told.unusable.contains_key(name)
+                && self.world.view.pool(name).is_none()
+                && said.is_none()
+        })
     }
 
     /// Tells of a node.
@@ -331,15 +427,20 @@ impl Planner {
     }
 }
 
-/// The limits of a pool for which pods got no place, in words.
-fn limits(pool: &str, plan: &NodePlan) -> Option<String> {
-    use plimsoll_core::nodes::reason::Cause;
+/// The limits of a pool for which pods, or room that is to be kept free, got no place.
+fn limits<'p>(pool: &str, plan: &'p NodePlan) -> BTreeSet<&'p Limit> {
     let causes = plan.refused.iter().flat_map(|refused| &refused.why);
-    let limits: BTreeSet<String> = causes
+    let causes = causes.chain(plan.kept_free.iter().flat_map(|kept| &kept.why));
+    causes
         .filter_map(|why| match &why.cause {
-            Cause::Limit(of, limit) if **of == *pool => Some(limit.to_string()),
+            Cause::Limit(of, limit) if **of == *pool => Some(limit),
             _ => None,
         })
-        .collect();
-    (!limits.is_empty()).then(|| limits.into_iter().collect::<Vec<_>>().join("; "))
+        .collect()
+}
+
+/// Limits in words; None where there are none.
+fn told<'l>(limits: impl IntoIterator<Item = &'l Limit>) -> Option<String> {
+    let told: Vec<String> = limits.into_iter().map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }

@@ -3,40 +3,36 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-    routing::get,
-};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod},
+    core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, ResourceQuota},
     policy::v1::PodDisruptionBudget,
     storage::v1::{CSINode, StorageClass},
 };
 use kube::core::DeserializeGuard;
-use plimsoll_api::{CapacityPool, NodeOrder};
+use plimsoll_api::{CapacityBuffer, CapacityPool, NodeOrder};
 use plimsoll_providers::ProviderSeries;
-use prometheus::{Registry, TextEncoder};
+use prometheus::Registry;
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::interval,
 };
 
 use super::{
-    feed::follow,
+    feed::{follow, follow_if_served},
+    gauges::seconds,
     kept::Kept,
     metrics::NodeMetrics,
-    planner::{Parts, Planner},
+    planner::{Parts, Planner, now},
     polls::Polls,
+    scalables::Scalables,
+    served::{Endpoints, serve},
     shown::Shown,
 };
 use crate::{
     args::Args,
+    checkpoint::MOST_SHARDS,
     leadership::Leadership,
     run::{clients, ended, lead, stop_on_signal, until},
 };
@@ -53,6 +49,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let series = ProviderSeries::register(&registry)?;
     let (changes, incoming) = mpsc::unbounded_channel();
     let (whole, is_whole) = watch::channel(false);
+    // One question at a time: an answer takes a moment of the loop.
+    let (ask, questions) = mpsc::channel(1);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
     let shown = Shown::default();
@@ -72,24 +70,40 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         PersistentVolume => "volumes", StorageClass => "classes", PodDisruptionBudget => "budgets",
         DaemonSet => "daemonsets", Namespace => "namespaces", Deployment => "deployments",
         ReplicaSet => "replicasets", StatefulSet => "statefulsets",
-        DeserializeGuard<CapacityPool> => "pools", NodeOrder => "orders",
+        DeserializeGuard<CapacityPool> => "pools", NodeOrder => "orders", PodTemplate => "templates",
+        ResourceQuota => "quotas",
     );
-    let endpoints =
-        Endpoints { ready: is_whole, registry, shown: shown.clone(), leadership: leadership.clone() };
+    let (from, to) = (client.clone(), changes.clone());
+    background.spawn(ended("buffers", async move {
+        follow_if_served::<DeserializeGuard<CapacityBuffer>>(from, "buffers", to).await;
+        Ok(())
+    }));
+    let endpoints = Endpoints {
+        ready: is_whole,
+        registry,
+        shown: shown.clone(),
+        leadership: leadership.clone(),
+        questions: ask,
+    };
     background.spawn(ended("the HTTP server", serve(args.http_address, endpoints)));
-    background.spawn(ended("housekeeping", keep_house(leadership.clone(), metrics.clone())));
-    let polls = Polls::new(client.clone(), args.pod_namespace.clone(), series, changes.clone());
+    background.spawn(ended("housekeeping", keep_house(leadership.clone(), metrics.clone(), shown.clone())));
+    // The first is the planner's own.
+    let config_maps = (1..MOST_SHARDS).map(|number| format!("{}-{number}", args.memory_name)).collect();
+    let polls = Polls::new(client.clone(), args.pod_namespace.clone(), config_maps, series, changes.clone());
     let planner = Planner::new(Parts {
         client: client.clone(),
         leadership,
         pod_name: args.pod_name.clone(),
         lease: lease(&args),
+        most_nodes: args.max_nodes,
         kept: Kept::new(client.clone(), &args.pod_namespace, &args.memory_name),
         polls,
+        scalables: Scalables::new(client.clone(), changes.clone()),
         metrics,
         shown,
         changes,
         incoming,
+        questions,
         whole,
     });
     let mut keeper = tokio::spawn(keeper);
@@ -120,60 +134,12 @@ fn lease(args: &Args) -> Duration {
     Duration::from_secs(args.lease_duration_seconds.saturating_sub(args.lease_renew_seconds).into())
 }
 
-#[derive(Clone)]
-struct Endpoints {
-    ready: watch::Receiver<bool>,
-    registry: Registry,
-    shown: Shown,
-    leadership: Leadership,
-}
-
-async fn serve(address: std::net::SocketAddr, endpoints: Endpoints) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| anyhow!("cannot listen on --http-address={address}: {error}"))?;
-    let router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .route("/plan", get(plan))
-        .with_state(endpoints);
-    tracing::info!(%address, "answering /healthz, /readyz, /metrics and /plan");
-    axum::serve(listener, router).await?;
-    Ok(())
-}
-
-async fn readyz(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    if *endpoints.ready.borrow() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first list of nodes, pods and pools\n")
-    }
-}
-
-async fn metrics(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    match TextEncoder::new().encode_to_string(&endpoints.registry.gather()) {
-        Ok(text) => (StatusCode::OK, text),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
-}
-
-/// The last plan. Only the leader makes one.
-async fn plan(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    let Some(plan) = endpoints.shown.get() else {
-        let leader = endpoints.leadership.other_leader().unwrap_or_else(|| "nobody yet".to_owned());
-        return (StatusCode::CONFLICT, format!("no plan here: {leader} leads\n")).into_response();
-    };
-    match serde_json::to_string(&*plan) {
-        Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
-}
-
-async fn keep_house(leadership: Leadership, metrics: NodeMetrics) -> anyhow::Result<()> {
+/// Keeps up to date what changes with time alone, beside a planner that may stand still.
+async fn keep_house(leadership: Leadership, metrics: NodeMetrics, shown: Shown) -> anyhow::Result<()> {
     let mut tick = interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
         metrics.leader.set(if leadership.is_leader() { 1.0 } else { 0.0 });
+        metrics.plan_age.set(shown.get().map_or(0.0, |plan| seconds(plan.at, now())));
     }
 }

@@ -15,12 +15,15 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use plimsoll_core::cluster::{self, Announced, Name, Pod, PodShape, PodState};
+use plimsoll_core::cluster::{self, Announced, Name, Pod, PodShape, PodState, Unplannable};
 use plimsoll_observe::{
     OwnerKind,
     cluster::{Storage, observe_template},
     observe_owner,
 };
+
+/// The kinds of `apps` that are known without asking.
+pub(crate) const WATCHED: [&str; 3] = ["Deployment", "ReplicaSet", "StatefulSet"];
 
 /// Workloads by uid, and the pods that each has.
 #[derive(Default)]
@@ -34,9 +37,20 @@ pub(crate) struct Workloads {
     counted: BTreeMap<Name, Name>,
     /// Those whose announcement may have changed.
     dirty: BTreeSet<Name>,
+    /// Uids by kind, namespace and name.
+    named: BTreeMap<(&'static str, Name, Name), Name>,
+}
+
+/// A workload as a buffer looks at it.
+pub(crate) struct Scaled {
+    /// How many pods it asks for.
+    pub(crate) replicas: i32,
+    /// What its next pod will ask for, or why it is not planned for; None where nothing can be said of it.
+    pub(crate) shape: Option<Result<Arc<PodShape>, Unplannable>>,
 }
 
 struct Workload {
+    kind: &'static str,
     name: Name,
     /// The Deployment that a `ReplicaSet` belongs to.
     owner: Option<Name>,
@@ -44,8 +58,8 @@ struct Workload {
     wanted: u32,
     /// What is asked for, what is available, and whether two templates or an unseen spec are in between.
     state: State,
-    /// What its next pod will ask for; None where nothing can be said of it.
-    shape: Option<Arc<PodShape>>,
+    /// What its next pod will ask for, or why it is not planned for; None where nothing can be said of it.
+    shape: Option<Result<Arc<PodShape>, Unplannable>>,
 }
 
 /// How far a Deployment is.
@@ -79,20 +93,30 @@ impl Workloads {
         let waits = spec.paused == Some(true) || conditions.unwrap_or_default().iter().any(is_forbidden);
         let wanted = if waits { Some(0) } else { spec.replicas };
         let state = State::of(deployment);
-        self.set(&deployment.metadata, (wanted, state), &spec.template, storage, cut_off);
+        self.set("Deployment", &deployment.metadata, (wanted, state), &spec.template, storage, cut_off);
     }
 
     pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage, cut_off: i32) {
         let Some(template) = &set.spec.template else { return };
-        self.set(&set.metadata, (set.spec.replicas, State::default()), template, storage, cut_off);
+        let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
+        self.set("ReplicaSet", &set.metadata, (set.spec.replicas, state), template, storage, cut_off);
     }
 
     pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage, cut_off: i32) {
-        self.set(&set.metadata, (set.spec.replicas, State::default()), &set.spec.template, storage, cut_off);
+        let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
+        self.set(
+            "StatefulSet",
+            &set.metadata,
+            (set.spec.replicas, state),
+            &set.spec.template,
+            storage,
+            cut_off,
+        );
     }
 
     fn set(
         &mut self,
+        kind: &'static str,
         metadata: &ObjectMeta,
         (replicas, state): (Option<i32>, State),
         template: &PodTemplateSpec,
@@ -102,7 +126,7 @@ impl Workloads {
         let text = |text: &Option<String>| Name::from(text.as_deref().unwrap_or_default());
         let uid = text(&metadata.uid);
         let seen = observe_template(&text(&metadata.namespace), template, storage, cut_off);
-        let shape = seen.and_then(|(shape, unplannable)| unplannable.is_none().then_some(Arc::new(shape)));
+        let shape = seen.map(|(shape, unplannable)| unplannable.map_or_else(|| Ok(Arc::new(shape)), Err));
         let owner = observe_owner(metadata).filter(|owner| owner.kind == OwnerKind::Deployment);
         let going = metadata.deletion_timestamp.is_some();
         let wanted = if going { 0 } else { u32::try_from(replicas.unwrap_or(1)).unwrap_or(0) };
@@ -113,12 +137,21 @@ impl Workloads {
         }
         self.dirty.insert(uid.clone());
         let (name, namespace) = (text(&metadata.name), text(&metadata.namespace));
-        self.known.insert(uid, Workload { name, owner, namespace, wanted, state, shape });
+        self.named.insert((kind, namespace.clone(), name.clone()), uid.clone());
+        self.known.insert(uid, Workload { kind, name, owner, namespace, wanted, state, shape });
     }
 
     /// A workload is gone.
     pub(crate) fn gone(&mut self, uid: &str) {
-        if let Some(owner) = self.known.remove(uid).and_then(|gone| gone.owner) {
+        let gone = self.known.remove(uid);
+        if let Some(gone) = &gone {
+            let name = (gone.kind, gone.namespace.clone(), gone.name.clone());
+            // One of the same name may have come before this one went.
+            if self.named.get(&name).is_some_and(|named| **named == *uid) {
+                self.named.remove(&name);
+            }
+        }
+        if let Some(owner) = gone.and_then(|gone| gone.owner) {
             if let Some(sets) = self.sets.get_mut(&owner) {
                 sets.remove(uid);
             }
@@ -189,11 +222,19 @@ impl Workloads {
         of.collect()
     }
 
+    /// A Deployment, `ReplicaSet` or `StatefulSet` by its name.
+    pub(crate) fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<Scaled> {
+        let kind = WATCHED.into_iter().find(|watched| *watched == kind)?;
+        let uid = self.named.get(&(kind, namespace.into(), name.into()))?;
+        let workload = self.known.get(uid)?;
+        Some(Scaled { replicas: workload.state.replicas, shape: workload.shape.clone() })
+    }
+
     fn announced(&self, uid: &Name, workload: &Workload) -> Option<Announced> {
         if workload.owner.is_some() {
             return None;
         }
-        let shape = workload.shape.clone()?;
+        let shape = Arc::clone(workload.shape.as_ref()?.as_ref().ok()?);
         let has = self.pods_of(uid);
         let count = workload.wanted.saturating_sub(has);
         Some(Announced { key: uid.clone(), name: workload.name.clone(), shape, count })

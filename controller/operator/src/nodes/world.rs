@@ -3,24 +3,26 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use k8s_openapi::api::{core::v1::Pod, storage::v1::CSINode};
 use kube::ResourceExt as _;
-use plimsoll_api::{CapacityPool, NodeOrder};
+use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, OfferingKey, Pod as CorePod},
+    cluster::{Name, OfferingKey, Pod as CorePod, PodState},
     nodes::drain::Drain,
     placement::{Change, View},
 };
 use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
-use plimsoll_providers::ProviderError;
+use plimsoll_providers::{OfferingId, ProviderError};
+use tokio::time::Instant;
 
-use super::{polls::Said, workloads::Workloads};
+use super::{buffers::BufferSources, nominations, polls::Said, workloads::Workloads};
 
 /// Kinds that must have been listed before anything is planned.
-pub(crate) const KINDS: [&str; 14] = [
+pub(crate) const KINDS: [&str; 17] = [
     "pods",
     "nodes",
     "csinodes",
@@ -35,7 +37,30 @@ pub(crate) const KINDS: [&str; 14] = [
     "statefulsets",
     "pools",
     "orders",
+    "templates",
+    "quotas",
+    "buffers",
 ];
+
+/// How long what failed is left alone.
+const REST: Duration = Duration::from_secs(10);
+
+/// A call to a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Of which pool.
+    pub(crate) pool: String,
+    /// About which of its offerings.
+    pub(crate) offering: OfferingId,
+    /// Whether it asks for more.
+    pub(crate) grows: bool,
+}
+
+impl Call {
+    fn is_about(&self, pool: &str, offering: &OfferingId) -> bool {
+        self.pool == pool && self.offering == *offering
+    }
+}
 
 /// What is seen of the cluster.
 #[derive(Default)]
@@ -50,10 +75,20 @@ pub(crate) struct World {
     pub(crate) pools: BTreeMap<String, Arc<Result<CapacityPool, String>>>,
     /// Orders by name.
     pub(crate) orders: BTreeMap<String, Arc<NodeOrder>>,
+    /// What buffers are made of.
+    pub(crate) buffers: BufferSources,
+    /// Nodes for which we have nominated pods that are not bound yet, by the pod's uid.
+    pub(crate) nominated: BTreeMap<Name, Name>,
     /// `spec.providerID` of nodes, by their name.
     pub(crate) provider_ids: BTreeMap<Name, Name>,
-    /// Orders about which a call to their provider is under way.
-    pub(crate) calls: BTreeSet<String>,
+    /// Calls to providers that are under way, by the order or the node that they are about.
+    pub(crate) calls: BTreeMap<String, Call>,
+    /// How often something was asked of each provider.
+    asked: BTreeMap<String, u64>,
+    /// Nodes whose instances are to be deleted and could not be until now.
+    pub(crate) to_give_back: BTreeSet<Name>,
+    /// What is left alone until then, since it failed.
+    rests: BTreeMap<String, Instant>,
     /// What providers refused since the last pass: the pool, what was asked for, and why.
     pub(crate) failures: Vec<(String, OfferingKey, ProviderError)>,
     /// What providers said last, by pool.
@@ -70,6 +105,50 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Forgets what a provider said: something has been asked of it since, or is being asked.
+    pub(crate) fn outdate(&mut self, pool: &str) {
+        self.said.remove(pool);
+        *self.asked.entry(pool.to_owned()).or_default() += 1;
+    }
+
+    /// How often something was asked of a provider: what it said before says nothing of now.
+    pub(crate) fn asked(&self, pool: &str) -> u64 {
+        self.asked.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Leaves something alone for a while.
+    pub(crate) fn rest(&mut self, key: String) {
+        self.rests.retain(|_, until| Instant::now() < *until);
+        self.rests.insert(key, Instant::now() + REST);
+    }
+
+    /// Whether something is left alone.
+    pub(crate) fn rests(&self, key: &str) -> bool {
+        self.rests.get(key).is_some_and(|until| Instant::now() < *until)
+    }
+
+    /// Whether anything about an offering is being changed: then no more of it is asked for, since two changes at once could
+    /// not be told apart. An order does not stand in its own way.
+    pub(crate) fn is_changing(&self, pool: &str, offering: &OfferingId, but: &str) -> bool {
+        let shrinks = |(key, call): (&String, &Call)| *key != but && call.is_about(pool, offering);
+        self.calls.iter().any(shrinks) || self.is_growing(pool, offering, but)
+    }
+
+    /// Whether more of an offering was asked for and it is not known what became of it: then nothing of it is given back.
+    pub(crate) fn is_growing(&self, pool: &str, offering: &OfferingId, but: &str) -> bool {
+        let grows =
+            |(key, call): (&String, &Call)| *key != but && call.grows && call.is_about(pool, offering);
+        let is_unanswered = |(name, order): (&String, &Arc<NodeOrder>)| {
+            let status = order.status.as_ref();
+            *name != but
+                && order.spec.pool == pool
+                && order.spec.offering.node_group.as_deref() == Some(offering.0.as_str())
+                && status.is_some_and(|status| status.asked_at.is_some() && status.accepted.is_none())
+                && status.and_then(|status| status.phase) != Some(OrderPhase::Failed)
+        };
+        self.calls.iter().any(grows) || self.orders.iter().any(is_unanswered)
+    }
+
     /// Remembers that all objects of a kind were shown.
     pub(crate) fn listed(&mut self, kind: &'static str) {
         if self.listed.insert(kind) && self.is_whole() {
@@ -117,6 +196,12 @@ impl World {
         let uid = Name::from(pod.uid().unwrap_or_default());
         match observe_cluster_pod(&pod, &self.storage, self.cut_off) {
             Some(seen) => {
+                match &seen.state {
+                    PodState::Nominated { node } if nominations::is_ours(&pod) => {
+                        self.nominated.insert(uid.clone(), node.clone());
+                    }
+                    _ => drop(self.nominated.remove(&uid)),
+                }
                 self.workloads.pod_came(&seen);
                 self.note_claims(&uid, pod, &seen);
                 self.change(Change::Pod(seen));
@@ -127,6 +212,7 @@ impl World {
 
     pub(super) fn drop_pod(&mut self, uid: &Name) {
         self.claimants.remove(&**uid);
+        self.nominated.remove(uid);
         self.workloads.pod_went(uid);
         self.change(Change::PodGone(uid.clone()));
     }

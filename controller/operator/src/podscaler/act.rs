@@ -21,6 +21,8 @@ pub(super) enum Acted {
     NotLeading,
     /// The write failed.
     Failed(String),
+    /// A drain has one replica more for a while, so nothing is taken away now.
+    Lent,
 }
 
 /// Writes `decision.desired`, if it is a change.
@@ -34,6 +36,9 @@ pub(super) async fn act(
     if !decision.is_rescale() || spec.mode != Mode::Active {
         return Acted::Nothing;
     }
+    if decision.desired < decision.current && has_lent(context, subject, observation) {
+        return Acted::Lent;
+    }
     if !context.leadership.outlives(WRITE_TIME) {
         return Acted::NotLeading;
     }
@@ -46,4 +51,15 @@ pub(super) async fn act(
         Err(TargetError::Conflict(_)) => Acted::Outdated,
         Err(error) => Acted::Failed(error.to_string()),
     }
+}
+
+/// Whether a drain has one replica more of the target: it has marked the pod that is to go, which still runs.
+fn has_lent(context: &Context, subject: &Subject<'_>, observation: &Observation) -> bool {
+    observation.input.pods.iter().any(|view| {
+        let pod = context.pods.get(subject.namespace, &view.name);
+        pod.is_some_and(|pod| {
+            let is_marked = pod.deletion_cost.is_some_and(|cost| cost.of_drain);
+            is_marked && !pod.view.deleting
+        })
+    })
 }

@@ -186,10 +186,15 @@ async fn scale(
         let (decision, memory) = decide(&observation.input, &before);
         // act (writes the costs of pods that are to go, then the scale)
         let unmarked = victims::mark(context, subject, spec, &observation, &decision).await;
+        let mut lent = false;
         let result = match act(context, subject, spec, &observation, &decision).await {
             Acted::Outdated => continue,
             Acted::NotLeading => return Ok(None),
             Acted::Nothing => None,
+            Acted::Lent => {
+                lent = true;
+                None
+            }
             Acted::Written => Some(Ok(())),
             Acted::Failed(error) => Some(Err(error)),
         };
@@ -197,7 +202,8 @@ async fn scale(
             Some(Ok(())) => memory.rescaled(&observation.input, &decision),
             _ => memory,
         };
-        keep(context, subject, asked(&observation.input, &before), &decision, result.as_ref());
+        let outcome = if lent { Outcome::Lent } else { outcome(result.as_ref()) };
+        keep(context, subject, asked(&observation.input, &before), &decision, outcome);
         remembered.after(&observation.input, memory);
         if matches!(result, Some(Err(_))) {
             context.metrics.errors.with_label_values(&["act"]).inc();
@@ -261,7 +267,7 @@ async fn pause(
         subject,
         Asked::Blocked { now, obstacle: Cow::Borrowed(obstacle), current },
         &decision,
-        None,
+        Outcome::Nothing,
     );
     let report_ = Report {
         decision: &decision,
@@ -282,22 +288,19 @@ fn asked<'a>(input: &'a Input, memory: &'a Memory) -> Asked<'a> {
 }
 
 /// Keeps the decision on a PodScaler for whoever wants it explained.
-fn keep(
-    context: &Context,
-    subject: &Subject<'_>,
-    asked: Asked<'_>,
-    decision: &Decision,
-    result: Option<&Result<(), String>>,
-) {
+fn keep(context: &Context, subject: &Subject<'_>, asked: Asked<'_>, decision: &Decision, outcome: Outcome) {
     if subject.kind != Kind::PodScaler {
         return;
     }
-    let outcome = match result {
+    context.decisions.keep(subject.namespace, subject.name, &Record { asked, decision, outcome });
+}
+
+fn outcome(result: Option<&Result<(), String>>) -> Outcome {
+    match result {
         None => Outcome::Nothing,
         Some(Ok(())) => Outcome::Written,
         Some(Err(error)) => Outcome::Failed(error.clone()),
-    };
-    context.decisions.keep(subject.namespace, subject.name, &Record { asked, decision, outcome });
+    }
 }
 
 fn in_wall_time(after: Duration) -> Timestamp {

@@ -15,10 +15,8 @@ use plimsoll_api::{
     ClusterSource, Source,
     v1alpha1::{PrometheusSource, SourceStatus},
 };
-use plimsoll_core::replicas::SourceName;
+use plimsoll_core::{replicas::SourceName, wildcard::Wildcard};
 use tokio::sync::watch;
-
-use super::Wildcard;
 
 /// Names a Source (with its namespace) or a ClusterSource (without).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,6 @@ mod definitions;
 mod keeper;
 mod prepare;
 mod secrets;
-mod wildcard;
 
 use std::{
     collections::BTreeMap,
@@ -21,13 +20,15 @@ use std::{
 };
 
 use kube::Client;
-use plimsoll_core::replicas::{Sample, SourceName};
+use plimsoll_core::{
+    replicas::{Sample, SourceName},
+    wildcard::Wildcard,
+};
 use plimsoll_signals::{Endpoint, Limits, Prometheus, Shared, SignalError};
 
 pub(crate) use definitions::Defines;
 pub use definitions::{Definitions, Id};
 pub use keeper::keep;
-pub use wildcard::Wildcard;
 
 use definitions::Definition;
 use prepare::prepare;

@@ -13,7 +13,7 @@ use super::{
     protocol::externalgrpc::{ExternalGrpcNode, PricingNodePriceRequest},
     template,
 };
-use crate::{Oddity, Offering, OfferingId, Offerings, Price, ProviderError, error::shortened};
+use crate::{Oddity, Offering, OfferingId, Offerings, Price, ProviderError, error::shortened, labels};
 
 /// How long a template and a price are believed.
 const MAX_AGE: Duration = Duration::from_mins(5);
@@ -39,14 +39,19 @@ impl ExternalGrpc {
         let mut oddities = Vec::new();
         let groups = answers::groups(self.connection.groups().await?, &mut oddities);
         let now = Instant::now();
-        templates.0.retain(|id, template| groups.contains_key(id) && now < template.until);
-        let unread: Vec<OfferingId> =
-            groups.keys().filter(|id| !templates.0.contains_key(*id)).cloned().collect();
+        templates.0.retain(|id, _| groups.contains_key(id));
+        let is_known = |id| templates.0.get(id).is_some_and(|template| now < template.until);
+        let unread: Vec<OfferingId> = groups.keys().filter(|id| !is_known(id)).cloned().collect();
         // The connection bounds how many requests there are.
         let mut read =
             stream::iter(unread).map(async |id| (self.read(&id).await, id)).buffer_unordered(usize::MAX);
         while let Some(((offering, odd), id)) = read.next().await {
             let until = Instant::now() + if odd.is_none() { MAX_AGE } else { AFTER_NONSENSE };
+            // A template that made sense once still says what its nodes are; more of them are not ordered.
+            let offering = offering.or_else(|| {
+                let known = templates.0.get(&id)?.offering.clone()?;
+                Some(Offering { available: false, ..known })
+            });
             templates.0.insert(id, Template { until, offering, odd });
         }
         let offerings = groups.into_iter().filter_map(|(id, bounds)| {
@@ -65,10 +70,19 @@ impl ExternalGrpc {
             Ok(bytes) => template::offering(id, &bytes).map_err(shortened),
             Err(error) => Err(error.to_string()),
         };
-        let (offering, node) = match template {
+        let (mut offering, node) = match template {
             Ok(template) => template,
             Err(problem) => return (None, Some(Oddity::BadTemplate { offering: id.clone(), problem })),
         };
+        let rule = self.connection.rule(id);
+        if let Some(capacity_type) = rule.and_then(|rule| rule.capacity_type) {
+            offering.capacity_type = capacity_type;
+        }
+        // Its nodes get the label when they are known to be ours.
+        offering.labels.insert(labels::CAPACITY_TYPE.to_owned(), offering.capacity_type.as_str().to_owned());
+        if let Some(price) = rule.and_then(|rule| rule.price) {
+            return (Some(Offering { price: Some(price), ..offering }), None);
+        }
         match self.price(id, node).await {
             Ok(price) => (Some(Offering { price, ..offering }), None),
             Err(said) => (Some(offering), Some(Oddity::BadPrice { offering: id.clone(), said })),

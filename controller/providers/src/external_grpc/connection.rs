@@ -1,19 +1,13 @@
 //! The requests of the protocol, each with a time-out, and no more of them at once than the server is meant to bear.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Semaphore, time::timeout};
 use tonic::{Response, Status, transport::Channel};
 
 use super::{
-    config::{ExternalGrpcConfig, Files},
+    config::{ExternalGrpcConfig, NodeGroupRule},
     failure::failure,
     protocol::externalgrpc::{
         ExternalGrpcNode, NodeGroup, NodeGroupDecreaseTargetSizeRequest, NodeGroupDeleteNodesRequest,
@@ -28,33 +22,14 @@ type Client = CloudProviderClient<Channel>;
 
 /// The longest answer that is read: 10,000 instances are about a megabyte.
 const LONGEST: usize = 32 << 20;
-/// How often the files are looked at.
-const BETWEEN_READS: Duration = Duration::from_secs(10);
 
 /// A connection, made at the first request and again after it was lost.
 #[derive(Debug)]
 pub(super) struct Connection {
-    config: ExternalGrpcConfig,
     time_out: Duration,
     permits: Semaphore,
-    current: Mutex<Current>,
-}
-
-struct Current {
-    files: Files,
-    read_at: Instant,
     client: Client,
-}
-
-impl std::fmt::Debug for Current {
-    // Not the keys.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Current").finish_non_exhaustive()
-    }
-}
-
-fn client(config: &ExternalGrpcConfig, files: &Files) -> Result<Client, ConfigError> {
-    Ok(Client::new(config.endpoint(files)?.connect_lazy()).max_decoding_message_size(LONGEST))
+    node_groups: Vec<NodeGroupRule>,
 }
 
 impl Connection {
@@ -62,14 +37,13 @@ impl Connection {
         if config.concurrency == 0 {
             return Err(ConfigError::new("concurrency", "must be at least 1"));
         }
-        let files = config.files()?;
-        let client = client(&config, &files)?;
+        let client = Client::new(config.endpoint()?.connect_lazy()).max_decoding_message_size(LONGEST);
         let permits = usize::try_from(config.concurrency).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Ok(Self {
             time_out: config.time_out()?,
             permits: Semaphore::new(permits),
-            current: Mutex::new(Current { files, read_at: Instant::now(), client }),
-            config,
+            client,
+            node_groups: config.node_groups,
         })
     }
 
@@ -78,23 +52,13 @@ impl Connection {
         self.time_out
     }
 
-    /// A client with the certificates as they are now.
+    /// What is said of a group beside the protocol.
+    pub(super) fn rule(&self, group: &OfferingId) -> Option<&NodeGroupRule> {
+        NodeGroupRule::of(&self.node_groups, group)
+    }
+
     fn client(&self) -> Client {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if !current.files.are_none() && current.read_at.elapsed() >= BETWEEN_READS {
-            current.read_at = Instant::now();
-            let renewed = self.config.files().and_then(|files| Ok((client(&self.config, &files)?, files)));
-            match renewed {
-                Ok((client, files)) if files != current.files => {
-                    current.client = client;
-                    current.files = files;
-                }
-                Ok(_) => {}
-                // They may be half written: what worked until now is used until they can be read.
-                Err(error) => tracing::warn!(%error, "certificates could not be read again"),
-            }
-        }
-        current.client.clone()
+        self.client.clone()
     }
 
     async fn ask<T>(
@@ -121,10 +85,15 @@ impl Connection {
         }
     }
 
+    /// Those that are meant; the others are nobody's business of ours.
     pub(super) async fn groups(&self) -> Result<Vec<NodeGroup>, ProviderError> {
         let mut client = self.client();
         let answer = self.ask("NodeGroups", None, Box::pin(client.node_groups(NodeGroupsRequest {}))).await?;
-        Ok(answer.node_groups)
+        let mut groups = answer.node_groups;
+        groups.retain(|group| {
+            group.id.is_empty() || NodeGroupRule::mean(&self.node_groups, &OfferingId(group.id.clone()))
+        });
+        Ok(groups)
     }
 
     /// As it was said: it may be below zero.

@@ -16,6 +16,7 @@ mod failure;
 mod properties;
 pub mod protocol;
 mod template;
+mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,8 +28,11 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout_at};
 
-pub use self::config::ExternalGrpcConfig;
 use self::{catalogue::Templates, connection::Connection};
+pub use self::{
+    config::{ExternalGrpcConfig, NodeGroupRule},
+    tls::GrpcTls,
+};
 use crate::{
     Bounds, Capabilities, ConfigError, CreateRequest, Created, Group, InstanceRef, Inventory, Oddity,
     OfferingId, Offerings, Provider, ProviderError, Settled, time_out::within,
@@ -49,7 +53,7 @@ impl ExternalGrpc {
     /// A provider that connects when it is first asked.
     ///
     /// # Errors
-    /// The first field of `config` that makes no sense, and files that cannot be read.
+    /// The first field of `config` that makes no sense.
     pub fn new(config: ExternalGrpcConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             connection: Connection::new(config)?,

@@ -4,8 +4,8 @@
 //! come from the order's key, so an order repeated makes nothing twice. Machines that boot are recorded in a ConfigMap
 //! and survive a restart.
 //!
-//! It needs `get`, `list`, `create` and `delete` of nodes, and, for a boot delay, `get`, `create` and `patch` of one
-//! ConfigMap in its namespace.
+//! It needs `get`, `list`, `create` and `delete` of nodes, and, for a boot delay, `get` and `patch` of one ConfigMap in its
+//! namespace, and `create` where nobody else makes that.
 
 mod boot;
 mod config;
@@ -74,7 +74,8 @@ impl Prepared {
 }
 
 impl KwokProvider {
-    /// A provider whose nodes carry its `name`, and which records booting machines in `namespace`.
+    /// A provider whose nodes carry its `name`, and which records booting machines in this ConfigMap of `namespace`, beside
+    /// those of other providers.
     ///
     /// # Errors
     /// The first field of `config` that makes no sense.
@@ -82,13 +83,14 @@ impl KwokProvider {
         name: impl Into<String>,
         client: Client,
         namespace: &str,
+        config_map: &str,
         config: KwokConfig,
     ) -> Result<Self, ConfigError> {
         let name = name.into();
         let prepared = RwLock::new(Arc::new(Prepared::new(config)?));
         let inner = Inner {
             nodes: Api::all(client.clone()),
-            store: Store::new(client, namespace, &name),
+            store: Store::new(client, namespace, config_map, &name),
             name,
             prepared,
             changing: Mutex::default(),

@@ -7,6 +7,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::core::ObjectMeta;
+use plimsoll_core::quantity::Quantity as Amount;
 
 use crate::{CreateRequest, Offering, Resources, Taint, labels};
 
@@ -61,7 +62,7 @@ pub(super) fn node(
             ..NodeSpec::default()
         }),
         status: Some(NodeStatus {
-            allocatable: Some(amounts(&offering.allocatable)),
+            allocatable: Some(amounts(&for_pods(order, offering))),
             capacity: Some(amounts(&offering.capacity)),
             ..NodeStatus::default()
         }),
@@ -72,6 +73,20 @@ pub(super) fn node(
             ..ObjectMeta::default()
         },
     }
+}
+
+/// What is left of an offering once the kubelet has kept its share.
+fn for_pods(order: &CreateRequest, offering: &Offering) -> Resources {
+    let mut left = offering.allocatable.clone();
+    for (resource, kept) in &order.reserved_milli {
+        if let Some(has) = left.get_mut(resource) {
+            *has = Amount::from_milli(has.milli().saturating_sub(*kept).max(0), has.format());
+        }
+    }
+    if let (Some(most), Some(pods)) = (order.max_pods, left.get_mut("pods")) {
+        *pods = Amount::from_milli(pods.milli().min(i64::from(most) * 1000), pods.format());
+    }
+    left
 }
 
 fn in_node(taint: &Taint) -> NodeTaint {

@@ -1,11 +1,12 @@
 //! Who is trusted.
 
-use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{net::Ipv4Addr, time::Duration};
 
 use cloud::{Certificates, Cloud, Serving, contract::catalogue};
-use plimsoll_providers::{ExternalGrpc, ExternalGrpcConfig, Inventory, Provider as _, ProviderError};
+use plimsoll_providers::{
+    ExternalGrpc, ExternalGrpcConfig, GrpcTls, Inventory, Provider as _, ProviderError,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tempfile::TempDir;
 
 struct Authority {
     pem: String,
@@ -44,18 +45,11 @@ async fn ask(
     own: Option<(String, String)>,
     server_name: Option<&str>,
 ) -> Result<Inventory, ProviderError> {
-    let folder = TempDir::new().unwrap();
-    let write = |name: &str, text: &str| -> PathBuf {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
     let (cert, key) = own.unzip();
+    let server_name = server_name.map(str::to_owned);
+    let tls = GrpcTls { ca: Some(trusted.pem.clone()), cert, key, server_name };
     let config = ExternalGrpcConfig {
-        cacert: Some(write("ca", &trusted.pem)),
-        cert: cert.map(|pem| write("cert", &pem)),
-        key: key.map(|pem| write("key", &pem)),
-        server_name: server_name.map(str::to_owned),
+        tls: Some(tls),
         timeout: "2s".to_owned(),
         ..ExternalGrpcConfig::plain(serving.address())
     };

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::solve::{Ours, Solution};
+use super::solve::{Large, Ours, Solution};
 use crate::say;
 
 /// Everything that is known of a run.
@@ -17,12 +17,28 @@ pub(super) struct Figures {
     /// Of the work tree, with `-dirty` when it had changes.
     pub(super) commit: String,
     pub(super) karpenter: String,
+    pub(super) karpenter_flags: Vec<String>,
+    /// With what the pods were drawn.
+    pub(super) seed: u32,
     /// Cores of the machine.
     pub(super) cores: usize,
+    /// Processes that wanted to run in the last minute, at the start and at the end.
+    pub(super) load_average: [String; 2],
     pub(super) rows: Vec<Row>,
+    pub(super) alone: Alone,
 }
 
-/// One problem.
+/// What we do and Karpenter's benchmark does not.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Alone {
+    /// 51,000 pods of two classes, the input of the cluster-autoscaler's estimator benchmark.
+    pub(super) two_classes: Ours,
+    /// 5,000 nodes and 150,000 pods.
+    pub(super) large: Large,
+}
+
+/// One problem, solved by both.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
@@ -78,8 +94,24 @@ impl Figures {
     }
 
     pub(super) fn print(&self) {
-        let Self { karpenter, commit, cores, .. } = self;
-        say(&format!("planning beside Karpenter {karpenter} ({commit}, {cores} cores)"));
+        let Self { karpenter, karpenter_flags, commit, cores, seed, load_average: [first, last], .. } = self;
+        let flags = karpenter_flags.join(" ");
+        say(&format!(
+            "planning beside Karpenter {karpenter} ({flags}; seed {seed}; {commit}; {cores} cores, load {first} to {last})"
+        ));
         self.rows.iter().for_each(|row| say(&row.line()));
+        let Alone { two_classes, large } = &self.alone;
+        let of = &two_classes.solution;
+        say(&format!("{} pods of two classes: {:.4} s, {} nodes", of.pods, of.seconds, of.nodes));
+        say(&format!(
+            "{} nodes, {} pods: {:.4} s from scratch, {:.4} s after one change, {} MiB for the view, {} MiB at most{}",
+            large.nodes,
+            large.pods,
+            large.from_scratch_seconds,
+            large.after_one_change_seconds,
+            large.view_mebibytes,
+            large.peak_mebibytes,
+            large.breach.as_ref().map(|breach| format!("; the audit: {breach}")).unwrap_or_default(),
+        ));
     }
 }

@@ -20,8 +20,26 @@ pub(super) struct Solution {
     pub(super) price: f64,
 }
 
+/// Plans over a cluster of many nodes, each of them checked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Large {
+    pub(super) nodes: u32,
+    pub(super) pods: u32,
+    /// With everything that the planner and the audit count made anew.
+    pub(super) from_scratch_seconds: f64,
+    /// One more pod that is spread over zones.
+    pub(super) after_one_change_seconds: f64,
+    /// What the process had at most while it took the cluster in.
+    pub(super) view_mebibytes: f64,
+    /// What it had at most in the end, after plans from scratch with a second cluster.
+    pub(super) peak_mebibytes: f64,
+    /// Why the audit would not let a plan be carried out, if it would not.
+    pub(super) breach: Option<String>,
+}
+
 /// Ours knows also what no plan can do without.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Ours {
     #[serde(flatten)]
@@ -37,9 +55,19 @@ pub(super) fn theirs(program: &Path, mix: &str, pods: u32, input: &Path) -> Resu
     answer(Command::new(program).arg(mix).arg(pods.to_string()).arg(input))
 }
 
-/// We solve the same.
-pub(super) fn ours(program: &Path, input: &Path) -> Result<Ours> {
-    answer(Command::new(program).arg(input))
+/// We solve the same, or the same with no two pods equal.
+pub(super) fn ours(program: &Path, input: &Path, distinct: bool) -> Result<Ours> {
+    answer(Command::new(program).arg(input).args(distinct.then_some("--distinct")))
+}
+
+/// 51,000 pods of two classes for one type of machines.
+pub(super) fn two_classes(program: &Path) -> Result<Ours> {
+    answer(Command::new(program).arg("two-classes"))
+}
+
+/// A cluster as large as Kubernetes supports.
+pub(super) fn large(program: &Path) -> Result<Large> {
+    answer(Command::new(program).arg("large"))
 }
 
 fn answer<T: DeserializeOwned>(command: &mut Command) -> Result<T> {

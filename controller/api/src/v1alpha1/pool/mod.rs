@@ -8,7 +8,7 @@ mod headroom;
 mod limits;
 mod provider;
 mod requirement;
-mod resources;
+pub(crate) mod resources;
 mod scale_down;
 mod status;
 mod template;

@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// At most 24 quantities by the names of resources, as in a Node's `status.capacity`.
-pub(super) fn resources(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": 24,

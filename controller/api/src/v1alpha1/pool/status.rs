@@ -43,7 +43,7 @@ pub struct CapacityPoolStatus {
     #[schemars(length(max = 100))]
     pub avoided: Vec<AvoidedOffering>,
     /// Ready: whether nodes can be ordered (if not: InvalidProvider, ProviderUnavailable or NoOfferings). LimitReached:
-    /// whether pods wait because of a limit.
+    /// whether pods wait because of a limit. Disruptable: whether nodes may be removed and replaced; not in what may be a partition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,

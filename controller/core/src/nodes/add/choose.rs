@@ -4,6 +4,7 @@ use std::cmp::{Ordering, Reverse};
 
 use crate::cluster::{Balance, Expander, Name, OfferingKey};
 use crate::nodes::add::menu::{Alternative, Family};
+use crate::placement::preference::Liking;
 
 /// Prices per pod are compared in this fraction of a millionth.
 const FINE: i64 = 1 << 10;
@@ -24,6 +25,8 @@ pub(crate) struct Rank {
     expander: Expander,
     /// The price of one node per pod that it takes.
     pub(crate) price_per_pod: i64,
+    /// How the pods like it; liked best is the better.
+    liking: Reverse<Liking>,
     /// Nodes that the pool has in the zone.
     nodes_in_zone: u32,
     balanced: bool,
@@ -45,10 +48,12 @@ impl Rank {
         ask: &crate::placement::amounts::Amounts,
         (expander, balance): (Expander, Balance),
         nodes_in_zone: u32,
+        liking: Liking,
     ) -> Self {
         Self {
             expander,
             price_per_pod: price_per_pod(alternative.price, pods),
+            liking: Reverse(liking),
             nodes_in_zone: if balance == Balance::Zones { nodes_in_zone } else { 0 },
             balanced: balance == Balance::Zones,
             weight: Reverse(family.weight),
@@ -109,6 +114,7 @@ impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
         self.first(other)
             .then_with(|| self.price_per_pod.cmp(&other.price_per_pod))
+            .then_with(|| self.liking.cmp(&other.liking))
             .then_with(|| self.nodes_in_zone.cmp(&other.nodes_in_zone))
             .then_with(|| self.weight.cmp(&other.weight))
             .then_with(|| self.waste.cmp(&other.waste))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::choose::price_per_pod;
+use super::choose::{Rank, price_per_pod};
 use super::menu::Family;
 use super::solve::{NewNode, Solver};
 use crate::placement::ClassId;
@@ -12,6 +12,8 @@ use crate::placement::packing::NodeIx;
 
 /// How many nodes of the plan are looked at for the cheapest to enlarge.
 const LOOKS: usize = 8;
+/// A node less is worth one part of so many of the price per pod: each node has to boot, to be watched and to be kept.
+const WORTH_OF_A_NODE: i64 = 32;
 
 /// A node of the plan that becomes a larger one.
 pub(super) struct Growth {
@@ -19,6 +21,14 @@ pub(super) struct Growth {
     pub(super) alternative: usize,
     pub(super) pods: u32,
     pub(super) price_per_pod: i64,
+}
+
+impl Growth {
+    /// Whether it is taken in place of a new node.
+    pub(super) fn is_worth_a_node(&self, new: &Rank) -> bool {
+        let price = new.price_per_pod;
+        self.price_per_pod <= price.saturating_add(price / WORTH_OF_A_NODE)
+    }
 }
 
 impl Solver<'_> {
@@ -62,48 +72,50 @@ impl Solver<'_> {
         let now = &family.alternatives[is.alternative];
         let used = self.used_of(new);
         let mut best: Option<Growth> = None;
-        let mut pods = most;
-        while pods > 0 {
-            let mut wanted = used.clone();
-            wanted.add(ask, i64::from(pods));
-            if let Some(alternative) = self.cheapest(family, is.alternative, &wanted) {
-                let price = family.alternatives[alternative].price - now.price;
-                let price_per_pod = price_per_pod(price, pods);
-                if best.as_ref().is_none_or(|best| price_per_pod < best.price_per_pod) {
-                    best = Some(Growth { new, alternative, pods, price_per_pod });
+        for alternative in is.alternative..family.alternatives.len() {
+            let offered = &family.alternatives[alternative];
+            let mut free = offered.room.clone();
+            free.add(&used, -1);
+            let pods = free.room(ask).min(most);
+            let price_per_pod = price_per_pod(offered.price - now.price, pods);
+            let pays = pods > 0 && best.as_ref().is_none_or(|best| price_per_pod < best.price_per_pod);
+            if pays && self.may_become(family, is.alternative, alternative, &used) {
+                best = Some(Growth { new, alternative, pods, price_per_pod });
+                // What comes now costs no less and takes no more.
+                if pods == most {
+                    break;
                 }
             }
-            pods /= 2;
         }
         best
     }
 
-    /// The cheapest alternative that holds this, from one that does not on.
-    pub(super) fn cheapest(&self, family: &Family, from: usize, wanted: &Amounts) -> Option<usize> {
-        let now = &family.alternatives[from];
-        (from..family.alternatives.len()).find(|at| {
-            let offered = &family.alternatives[*at];
-            offered.room.holds(wanted)
-                && (*at == from || offered.left != Some(0))
-                && (*at == from
-                    || self
-                        .bounds
-                        .forbids_resources(&family.pool, &offered.allocatable, Some(&now.allocatable))
-                        .is_none())
-        })
+    /// Whether a node may become another offering, as far as that holds what is on it and can be had.
+    fn may_become(&self, family: &Family, from: usize, to: usize, used: &Amounts) -> bool {
+        let (now, offered) = (&family.alternatives[from], &family.alternatives[to]);
+        let forbids = || {
+            self.bounds.forbids_resources(
+                &family.pool,
+                &family.zone,
+                &offered.allocatable,
+                Some(&now.allocatable),
+            )
+        };
+        from == to || (offered.room.holds(used) && offered.left != Some(0) && forbids().is_none())
     }
 
     pub(super) fn turn_into(&mut self, new: usize, alternative: usize) {
-        let NewNode { node, family, alternative: from, .. } = self.new[new];
+        let NewNode { node, family: at, alternative: from, .. } = self.new[new];
         if from == alternative {
             return;
         }
-        let family = &mut self.menu.families[family];
+        let family = &mut self.menu.families[at];
         let mut by = family.alternatives[alternative].gross.clone();
         by.add(&family.alternatives[from].gross, -1);
         self.packing.resize(node, by);
+        self.ladders[at].note(node, &self.packing.nodes[node as usize].free);
         let (to, was) = (&family.alternatives[alternative], &family.alternatives[from]);
-        self.bounds.change(&family.pool, &to.allocatable, &was.allocatable);
+        self.bounds.change(&family.pool, &family.zone, &to.allocatable, &was.allocatable);
         give(&mut family.alternatives[from].left);
         take(&mut family.alternatives[alternative].left);
         self.new[new].alternative = alternative;
@@ -121,6 +133,7 @@ impl Solver<'_> {
                 give(&mut family.alternatives[from].left);
                 self.bounds.remove(&family.pool, &family.zone, &family.alternatives[from].allocatable);
                 self.packing.remove_node(node);
+                self.ladders[at].close(node);
                 self.new[new].gone = true;
                 continue;
             }
@@ -136,8 +149,6 @@ impl Solver<'_> {
         }
         let new = &self.new;
         self.by_family.iter_mut().for_each(|family| family.retain(|at| !new[*at].gone));
-        let packing = &self.packing;
-        self.opened.retain(|node| packing.nodes[*node as usize].present);
     }
 
     /// What is on a node of this plan besides daemons.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::demand::{self, Demand, Others};
+use super::headroom::Served;
 use super::solve::Solver;
 use crate::cluster::{Name, Resource};
 use crate::nodes::Refused;
@@ -22,29 +23,56 @@ pub(crate) fn refused(
 ) -> Vec<Refused> {
     let mut refused = left_alone(view);
     for (demand, left) in demands.iter().zip(left).filter(|(_, left)| **left > 0) {
-        let mut causes: BTreeMap<Cause, u32> = BTreeMap::new();
-        nodes(view, solver, demand.class, &mut causes);
-        for &node in on_order {
-            if let Some(refusal) = solver.packing.refusal(demand.class, node) {
-                *causes.entry(Cause::Nodes(refusal)).or_default() += 1;
-            }
-        }
-        if demand.may_order {
-            offerings(view, solver, demand.class, &mut causes);
-        }
+        let why = why(view, solver, demand.class, demand.may_order, on_order);
         let shape = &solver.packing.class(demand.class).shape;
         refused.push(Refused {
             namespace: shape.namespace.clone(),
             owner: demand::owner(view, others, demand),
             pods: without_place(&demand::names(view, others, demand), *left),
             count: *left,
-            why: causes.into_iter().map(|(cause, count)| WhyRefused { cause, count }).collect(),
+            why,
         });
     }
     refused.sort_by(|one, other| {
         (&one.namespace, &one.owner, &one.pods).cmp(&(&other.namespace, &other.owner, &other.pods))
     });
     refused
+}
+
+/// Headroom, with the reasons for which some of it has no room.
+pub(crate) fn kept_free(
+    view: &View,
+    solver: &mut Solver<'_>,
+    spare: Vec<Served>,
+    on_order: &[NodeIx],
+) -> Vec<(Served, Vec<WhyRefused>)> {
+    let with_reasons = spare.into_iter().map(|served| {
+        let lacks = served.left > 0;
+        let why = if lacks { why(view, solver, served.class, true, on_order) } else { Vec::new() };
+        (served, why)
+    });
+    with_reasons.collect()
+}
+
+/// Why a pod more of a class has no place, each cause once with how often it is met.
+fn why(
+    view: &View,
+    solver: &mut Solver<'_>,
+    class: ClassId,
+    may_order: bool,
+    on_order: &[NodeIx],
+) -> Vec<WhyRefused> {
+    let mut causes: BTreeMap<Cause, u32> = BTreeMap::new();
+    nodes(view, solver, class, &mut causes);
+    for &node in on_order {
+        if let Some(refusal) = solver.packing.refusal(class, node) {
+            *causes.entry(Cause::Nodes(refusal)).or_default() += 1;
+        }
+    }
+    if may_order {
+        offerings(view, solver, class, &mut causes);
+    }
+    causes.into_iter().map(|(cause, count)| WhyRefused { cause, count }).collect()
 }
 
 /// Room is given to pods in the order of their names, so those that get none are the last.
@@ -125,7 +153,7 @@ fn offerings(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut 
                 // It would take one; what else must come with it, such as an even spread, cannot be had.
                 Cause::Offerings(family.pool.clone(), Refusal::Lacks(Resource::Pods))
             };
-            *causes.entry(cause).or_default() += 1;
+            *causes.entry(cause).or_default() += offered.offerings;
         }
     }
     for passed in &solver.menu.passed_over {

@@ -1,76 +1,71 @@
-//! Room that is kept free, and nodes that a zone keeps whether they are needed or not.
+//! Room that is kept free.
 
 use std::sync::Arc;
 
 use super::demand::Demand;
 use super::solve::Solver;
 use crate::cluster::{
-    Effect, Headroom, HeadroomSize, Labels, Name, Pod, PodShape, Pool, Resources, Toleration,
-    TolerationOperator,
+    Effect, Headroom, HeadroomSize, Labels, Pod, PodShape, Pool, Resources, Toleration, TolerationOperator,
 };
+use crate::nodes::HeadroomOf;
+use crate::placement::class::ClassId;
 use crate::placement::packing::NodeIx;
 use crate::placement::{Placed, View};
 use crate::time::Timestamp;
 use crate::window::{Cron, time_zone};
 
-/// Orders the cheapest nodes until each zone has as many as it keeps at least.
-pub(crate) fn keep_least_sizes(view: &View, solver: &mut Solver<'_>) {
-    for pool in view.pools() {
-        for (zone, least) in &pool.limits.min_per_zone {
-            while solver.bounds.in_zone(&pool.name, zone) < *least {
-                let Some((family, alternative)) = cheapest(solver, &pool.name, zone) else { break };
-                solver.open(family, alternative);
-                if let Some(new) = solver.new.last_mut() {
-                    new.kept = true;
-                }
-            }
-        }
-    }
+/// Room that is to be kept free: whose, for pods of which shape, and for how many.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) of: HeadroomOf,
+    pub(crate) shape: Arc<PodShape>,
+    pub(crate) count: u32,
 }
 
-fn cheapest(solver: &Solver<'_>, pool: &Name, zone: &Name) -> Option<(usize, usize)> {
-    let families = solver.menu.families.iter().enumerate();
-    let here = families.filter(|(_, family)| family.pool == *pool && family.zone == *zone);
-    let offered = here.flat_map(|(at, family)| {
-        family.alternatives.iter().enumerate().map(move |(alternative, of)| (at, alternative, of))
-    });
-    let can = offered.filter(|(_, _, of)| {
-        of.left != Some(0) && solver.bounds.forbids(pool, zone, &of.allocatable).is_none()
-    });
-    let best = can.min_by(|(_, _, one), (_, _, other)| (one.price, &one.key).cmp(&(other.price, &other.key)));
-    best.map(|(family, alternative, _)| (family, alternative))
+/// Room that was looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) wanted: Wanted,
+    pub(crate) class: ClassId,
+    pub(crate) placed: Placed,
+    pub(crate) left: u32,
 }
 
-/// Finds room for the headroom of all pools, as pods that nobody sees; says where it is.
+/// Finds room for the headroom of all pools and for buffers, as pods that nobody sees. Everything else has its room by now.
 pub(crate) fn serve(
     view: &View,
     solver: &mut Solver<'_>,
     elsewhere: &[NodeIx],
     now: Timestamp,
-) -> Vec<Placed> {
+) -> Vec<Served> {
     let mut served = Vec::new();
-    for (_, shape, count) in wanted(view, now) {
-        let class = view.dense().seeking_in(solver.packing, &shape);
-        let demand = Demand { class, count, may_order: true };
+    for wanted in wanted(view, now) {
+        let class = view.dense().seeking_in(solver.packing, &wanted.shape);
+        let demand = Demand { class, count: wanted.count, may_order: true };
         let mut placed = Placed::new();
-        let left = solver.packing.place(class, count, elsewhere, &mut placed);
-        solver.serve(&demand, left, elsewhere, &mut placed);
-        served.push(placed);
+        let left = solver.packing.place(class, wanted.count, elsewhere, &mut placed);
+        let left = solver.serve(&demand, left, elsewhere, &mut placed);
+        served.push(Served { wanted, class, placed, left });
     }
     served
 }
 
-/// The headroom of all pools at `now`: its name, and pods of which shape and how many.
-pub(crate) fn wanted(view: &View, now: Timestamp) -> Vec<(Name, Arc<PodShape>, u32)> {
+/// The headroom of all pools at `now`, and all buffers.
+pub(crate) fn wanted(view: &View, now: Timestamp) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for pool in view.pools() {
         for headroom in pool.headroom.iter().filter(|headroom| is_open(headroom, now)) {
             let (requests, count) = pieces(view, pool, &headroom.size);
-            if count > 0 {
-                wanted.push((headroom.name.clone(), Arc::new(shape(pool, requests)), count));
-            }
+            let of = HeadroomOf::Pool { pool: pool.name.clone(), name: headroom.name.clone() };
+            wanted.push(Wanted { of, shape: Arc::new(shape(pool, requests)), count });
         }
     }
+    wanted.extend(view.buffers().map(|buffer| Wanted {
+        of: HeadroomOf::Buffer(buffer.key.clone()),
+        shape: Arc::clone(&buffer.shape),
+        count: buffer.count,
+    }));
+    wanted.retain(|wanted| wanted.count > 0);
     wanted
 }
 

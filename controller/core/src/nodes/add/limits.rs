@@ -2,16 +2,47 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Name, Pool, Resource, Resources};
+use crate::cluster::{Name, Pool, Resources};
 use crate::nodes::reason::Limit;
 use crate::placement::View;
 
 /// What a pool has, orders and new nodes included.
 #[derive(Clone, Debug, Default)]
 struct Used {
+    all: Sum,
+    by_zone: BTreeMap<Name, Sum>,
+}
+
+/// Nodes, and what they have.
+#[derive(Clone, Debug, Default)]
+struct Sum {
     nodes: u32,
-    by_zone: BTreeMap<Name, u32>,
     resources: Resources,
+}
+
+impl Sum {
+    fn add(&mut self, nodes: i64, resources: &Resources) {
+        self.nodes = u32::try_from((i64::from(self.nodes) + nodes).max(0)).unwrap_or(u32::MAX);
+        self.resources.add(resources);
+    }
+
+    /// The first limit that would be passed with `more` in place of `less`.
+    fn passes<'l>(
+        &self,
+        limits: &'l BTreeMap<Name, i64>,
+        more: &Resources,
+        less: Option<&Resources>,
+    ) -> Option<(&'l Name, i64)> {
+        if limits.is_empty() {
+            return None;
+        }
+        let mut after = self.resources.clone();
+        after.add(more);
+        if let Some(less) = less {
+            after.subtract(less);
+        }
+        limits.iter().find(|(name, limit)| after.named(name) > **limit).map(|(name, limit)| (name, *limit))
+    }
 }
 
 /// Keeps count against the limits.
@@ -49,12 +80,11 @@ impl Bounds {
 
     fn count(&mut self, pool: &Name, zone: Option<&Name>, allocatable: &Resources, times: i64) {
         let used = self.used.entry(pool.clone()).or_default();
-        let add = |to: &mut u32| *to = u32::try_from((i64::from(*to) + times).max(0)).unwrap_or(u32::MAX);
-        add(&mut used.nodes);
+        let all = allocatable.times(times);
+        used.all.add(times, &all);
         if let Some(zone) = zone {
-            add(used.by_zone.entry(zone.clone()).or_default());
+            used.by_zone.entry(zone.clone()).or_default().add(times, &all);
         }
-        used.resources.add(&allocatable.times(times));
     }
 
     /// Which limit forbids one more node, if one does.
@@ -64,7 +94,7 @@ impl Bounds {
         }
         let limits = self.limits.get(pool)?;
         let used = self.used.get(pool)?;
-        if let Some(nodes) = limits.nodes.filter(|nodes| used.nodes >= *nodes) {
+        if let Some(nodes) = limits.nodes.filter(|nodes| used.all.nodes >= *nodes) {
             return Some(Limit::Nodes(nodes));
         }
         if let Some(nodes) = limits.nodes_per_zone.get(zone)
@@ -72,27 +102,27 @@ impl Bounds {
         {
             return Some(Limit::NodesInZone(zone.clone(), *nodes));
         }
-        self.forbids_resources(pool, allocatable, None)
+        self.forbids_resources(pool, zone, allocatable, None)
     }
 
-    /// Which limit forbids a pool to have `more` in place of `less`, if one does.
+    /// Which limit forbids a pool to have `more` in a zone in place of `less`, if one does.
     pub(crate) fn forbids_resources(
         &self,
         pool: &Name,
+        zone: &Name,
         more: &Resources,
         less: Option<&Resources>,
     ) -> Option<Limit> {
-        let limits = &self.limits.get(pool)?.resources;
-        if limits.is_empty() {
-            return None;
+        let limits = self.limits.get(pool)?;
+        let used = self.used.get(pool)?;
+        if let Some((name, limit)) = used.all.passes(&limits.resources, more, less) {
+            return Some(Limit::Resource(name.clone(), limit));
         }
-        let mut after = self.used.get(pool)?.resources.clone();
-        after.add(more);
-        if let Some(less) = less {
-            after.subtract(less);
-        }
-        let over = limits.iter().find(|(name, limit)| amount(&after, name) > **limit);
-        over.map(|(name, limit)| Limit::Resource(name.clone(), *limit))
+        let of_zone = limits.resources_per_zone.get(zone)?;
+        let nothing = Sum::default();
+        let in_zone = used.by_zone.get(zone).unwrap_or(&nothing);
+        let (name, limit) = in_zone.passes(of_zone, more, less)?;
+        Some(Limit::ResourceInZone(zone.clone(), name.clone(), limit))
     }
 
     /// Takes note of a node more.
@@ -108,16 +138,17 @@ impl Bounds {
     }
 
     /// Takes note of a node that has become another.
-    pub(crate) fn change(&mut self, pool: &Name, to: &Resources, from: &Resources) {
-        if let Some(used) = self.used.get_mut(pool) {
-            used.resources.add(to);
-            used.resources.subtract(from);
-        }
+    pub(crate) fn change(&mut self, pool: &Name, zone: &Name, to: &Resources, from: &Resources) {
+        let Some(used) = self.used.get_mut(pool) else { return };
+        let mut by = to.clone();
+        by.subtract(from);
+        used.all.add(0, &by);
+        used.by_zone.entry(zone.clone()).or_default().add(0, &by);
     }
 
     /// How many nodes a pool has in a zone.
     pub(crate) fn in_zone(&self, pool: &Name, zone: &Name) -> u32 {
-        self.used.get(pool).and_then(|used| used.by_zone.get(zone)).copied().unwrap_or(0)
+        self.used.get(pool).and_then(|used| used.by_zone.get(zone)).map_or(0, |used| used.nodes)
     }
 }
 
@@ -127,15 +158,4 @@ pub(crate) fn find<'a>(
     key: &crate::cluster::OfferingKey,
 ) -> Option<&'a crate::cluster::Offering> {
     pool.offerings.iter().find(|offering| offering.key == *key)
-}
-
-fn amount(resources: &Resources, name: &Name) -> i64 {
-    let fixed = [
-        (Resource::Cpu, resources.cpu),
-        (Resource::Memory, resources.memory),
-        (Resource::EphemeralStorage, resources.ephemeral_storage),
-        (Resource::Pods, resources.pods),
-    ];
-    let fixed = fixed.into_iter().find(|(resource, _)| resource.to_string() == **name);
-    fixed.map_or_else(|| resources.extended.get(name).copied().unwrap_or(0), |(_, amount)| amount)
 }

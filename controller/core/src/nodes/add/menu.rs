@@ -27,6 +27,8 @@ pub(crate) struct Alternative {
     pub(crate) room: Amounts,
     /// How many more there are; None where nobody knows.
     pub(crate) left: Option<u32>,
+    /// For how many offerings it stands: those that differ in nothing that is looked at are one.
+    pub(crate) offerings: u32,
 }
 
 /// Offerings of one pool that differ to no pod but in size and price, cheapest first. A new node may become any of them, and
@@ -114,6 +116,14 @@ impl Menu {
                 let key = |of: &Alternative| (of.price, std::cmp::Reverse(of.room.base));
                 key(one).cmp(&key(other)).then_with(|| one.key.cmp(&other.key))
             });
+            family.alternatives.dedup_by(|one, kept| {
+                let same = one.left.is_none()
+                    && kept.left.is_none()
+                    && one.price == kept.price
+                    && one.allocatable == kept.allocatable;
+                kept.offerings += if same { one.offerings } else { 0 };
+                same
+            });
         }
         menu
     }
@@ -164,6 +174,7 @@ impl Menu {
                 gross,
                 room,
                 left,
+                offerings: 1,
             };
             let mut same = vec![state.kind];
             same.extend(state.domains.iter().copied());

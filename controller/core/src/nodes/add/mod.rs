@@ -6,16 +6,19 @@
 //!
 //! A new node is not of a type until the plan is made: it belongs to a family of offerings that differ only in size and
 //! price, and is always the cheapest that holds what is on it. So pods that come later fill what earlier ones left, then
-//! enlarge a node or open one, whichever costs less per pod. This is first-fit decreasing on bins of variable size.
+//! enlarge a node or open one, whichever costs less per pod, a node less being worth a little. This is first-fit decreasing
+//! on bins of variable size.
 
 mod choose;
 pub(crate) mod demand;
 mod enlarge;
 mod explain;
 pub(crate) mod headroom;
+mod least;
 pub(crate) mod limits;
 pub(crate) mod menu;
 mod offer;
+mod opened;
 mod outcome;
 mod replay;
 pub(crate) mod solve;
@@ -24,6 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use self::demand::Demand;
+use self::headroom::Served;
 use self::limits::Bounds;
 use self::menu::Menu;
 use self::solve::Solver;
@@ -84,12 +88,14 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     let menu = Menu::of(view, &mut packing, &daemons, now);
     let bounds = Bounds::of(view, settings.most_nodes);
     let mut solver = Solver::new(view, &mut packing, menu, bounds);
-    headroom::keep_least_sizes(view, &mut solver);
+    least::keep_least_sizes(view, &mut solver);
     loop {
         let before = journal.len();
         again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, is_first| {
             let mut placed = Placed::new();
-            let on = if is_first { &on_order } else { &elsewhere };
+            // What is there was tried, but for pods that look at each other a node on order may be what it waited for.
+            let is_social = solver.packing.class(demands[demand].class).is_social();
+            let on = if is_first && !is_social { &on_order } else { &elsewhere };
             let left = solver.packing.place(demands[demand].class, count, on, &mut placed);
             let left = solver.serve(&demands[demand], left, &elsewhere, &mut placed);
             note(&mut journal, demand, &placed);
@@ -101,7 +107,6 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
             break;
         }
     }
-    let spare = headroom::serve(view, &mut solver, &elsewhere, now);
     solver.take_back_what_would_be_refused(&demands, &mut journal, first, &mut left);
     // With the domains that there will be, and no more, some may do after all.
     again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, _| {
@@ -112,13 +117,17 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
         note(&mut journal, demand, &placed);
         left
     });
-    solver.shrink(&used(&journal, &spare));
+    solver.shrink(&used(&journal, &[]));
     let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &others);
-    outcome::plan(view, &solver, &demands, &journal, &spare, &coming, &others, refused)
+    // Pods that exist come first: room is kept free beside all of them, and by nothing that counts against one of them.
+    let spare = solver.with_stand_ins(|solver| headroom::serve(view, solver, &elsewhere, now));
+    solver.shrink(&used(&journal, &spare));
+    let spare = explain::kept_free(view, &mut solver, spare, &on_order);
+    outcome::plan(view, &solver, &demands, &journal, spare, &coming, &others, refused)
 }
 
-fn used(journal: &Journal, spare: &[Placed]) -> BTreeSet<NodeIx> {
-    let spare = spare.iter().flatten().map(|(node, _)| *node);
+fn used(journal: &Journal, spare: &[Served]) -> BTreeSet<NodeIx> {
+    let spare = spare.iter().flat_map(|served| &served.placed).map(|(node, _)| *node);
     journal.iter().map(|entry| entry.node).chain(spare).collect()
 }
 

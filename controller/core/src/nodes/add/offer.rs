@@ -6,17 +6,20 @@ use crate::cluster::Expander;
 use crate::placement::ClassId;
 use crate::placement::class::Class;
 use crate::placement::packing::NodeIx;
+use crate::placement::preference::Liking;
 
 impl Solver<'_> {
     /// The best new node for up to `need` pods of a class out of these families.
     pub(crate) fn best_new(&self, class: ClassId, need: u32, families: &[usize]) -> Option<Offer> {
         let of = self.packing.class(class);
+        let likes = self.packing.taste(class).is_any();
         let mut best: Option<Offer> = None;
         for &at in families {
             let family = &self.menu.families[at];
             let by_price = self.ways[at].0 == Expander::Price;
             let most = self.most_per_node(class, of, family.stand_in).min(need);
             let nodes_in_zone = self.bounds.in_zone(&family.pool, &family.zone);
+            let liking = if likes { self.packing.liking(class, family.stand_in) } else { Liking::default() };
             for (alternative, offered) in family.alternatives.iter().enumerate() {
                 let pods = offered.room.room(&of.ask).min(most);
                 if pods == 0 || offered.left == Some(0) {
@@ -29,7 +32,7 @@ impl Solver<'_> {
                 let forbids = || self.bounds.forbids(&family.pool, &family.zone, &offered.allocatable);
                 let is_allowed = is_worse || forbids().is_none();
                 if is_allowed && !is_worse {
-                    let rank = Rank::of(family, offered, pods, &of.ask, self.ways[at], nodes_in_zone);
+                    let rank = Rank::of(family, offered, pods, &of.ask, self.ways[at], nodes_in_zone, liking);
                     if best.as_ref().is_none_or(|best| rank < best.rank) {
                         best = Some(Offer { family: at, alternative, pods, rank });
                     }
@@ -78,7 +81,8 @@ impl Solver<'_> {
                 .find(|(_, of)| of.price == price && of.room.room(ask).min(offer.pods) == offer.pods)?;
             let way = self.ways[at];
             let in_zone = self.bounds.in_zone(&family.pool, &family.zone);
-            let rank = Rank::of(family, of, offer.pods, ask, way, in_zone);
+            let liking = self.packing.liking(class, family.stand_in);
+            let rank = Rank::of(family, of, offer.pods, ask, way, in_zone, liking);
             rank.is_as_good(&offer.rank).then_some(Offer { family: at, alternative, pods: offer.pods, rank })
         });
         std::iter::once(offer.clone()).chain(others).collect()

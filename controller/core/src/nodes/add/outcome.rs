@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::demand::{self, Demand, Others};
+use super::headroom::Served;
 use super::solve::Solver;
 use super::{Coming, Entry, Journal};
 use crate::cluster::Name;
-use crate::nodes::{NewNodes, NodePlan, Place, Placement, Refused};
+use crate::nodes::reason::WhyRefused;
+use crate::nodes::{KeptFree, NewNodes, NodePlan, Place, Placement, Refused, SpareRoom};
+use crate::placement::View;
 use crate::placement::packing::NodeIx;
-use crate::placement::{Placed, View};
 
 /// The plan in its own words.
 #[allow(clippy::too_many_arguments, reason = "all that a plan is made of, and nothing else")]
@@ -17,14 +19,14 @@ pub(crate) fn plan(
     solver: &Solver<'_>,
     demands: &[Demand],
     journal: &Journal,
-    spare: &[Placed],
+    spare: Vec<(Served, Vec<WhyRefused>)>,
     coming: &[Coming],
     others: &Others,
     refused: Vec<Refused>,
 ) -> NodePlan {
     let mut pods: BTreeMap<NodeIx, u32> = BTreeMap::new();
     let placed = journal.iter().map(|entry| (entry.node, entry.count));
-    for (node, count) in placed.chain(spare.iter().flatten().copied()) {
+    for (node, count) in placed.chain(spare.iter().flat_map(|(served, _)| &served.placed).copied()) {
         *pods.entry(node).or_default() += count;
     }
     let mut called: BTreeMap<NodeIx, Place> = BTreeMap::new();
@@ -42,6 +44,7 @@ pub(crate) fn plan(
         add,
         placements: placements(view, demands, journal, others, &called),
         refused,
+        kept_free: kept_free(spare, &called),
         passed_over,
     }
 }
@@ -77,6 +80,27 @@ fn new_nodes(
         add.push(group);
     }
     add
+}
+
+/// Says where room is kept free, and why it is not.
+fn kept_free(spare: Vec<(Served, Vec<WhyRefused>)>, called: &BTreeMap<NodeIx, Place>) -> Vec<KeptFree> {
+    let kept = spare.into_iter().map(|(served, why)| {
+        let mut on: BTreeMap<&Place, u32> = BTreeMap::new();
+        for (node, count) in &served.placed {
+            if let Some(place) = called.get(node) {
+                *on.entry(place).or_default() += count;
+            }
+        }
+        let place = |(place, count): (&Place, u32)| SpareRoom { place: place.clone(), count };
+        KeptFree {
+            of: served.wanted.of,
+            wanted: served.wanted.count,
+            places: on.into_iter().map(place).collect(),
+            missing: served.left,
+            why,
+        }
+    });
+    kept.collect()
 }
 
 /// Says of each pod where it goes. Pods of a class are given places in the order of their names.

@@ -44,5 +44,6 @@ impl Solver<'_> {
             entry.count = put;
         }
         journal.retain(|entry| entry.count > 0);
+        self.note_all_room();
     }
 }

@@ -12,6 +12,7 @@ use crate::placement::Placed;
 use crate::placement::View;
 use crate::placement::amounts::Amounts;
 use crate::placement::class::ClassId;
+use crate::placement::ladder::Ladder;
 use crate::placement::packing::{NodeIx, Packing};
 use crate::placement::tally::KeyId;
 
@@ -35,8 +36,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) menu: Menu,
     pub(crate) bounds: Bounds,
     pub(crate) new: Vec<NewNode>,
-    /// Nodes of the plan, as the packing knows them.
-    pub(super) opened: Vec<NodeIx>,
+    /// Per family, the nodes of the plan with what is free on them.
+    pub(super) ladders: Vec<Ladder>,
     /// Per family, which of `new` are of it.
     pub(super) by_family: Vec<Vec<usize>>,
     /// Per family, where the search for a node to enlarge goes on.
@@ -72,7 +73,7 @@ impl<'a> Solver<'a> {
             menu,
             bounds,
             new: Vec::new(),
-            opened: Vec::new(),
+            ladders: vec![Ladder::default(); families],
             by_family: vec![Vec::new(); families],
             cursor: vec![0; families],
             ways,
@@ -111,7 +112,7 @@ impl<'a> Solver<'a> {
             for (families, share) in self.shares(class, left, &usable, may_enlarge) {
                 self.make_room(class, share, &families, &mut hosts);
             }
-            left = self.packing.place(class, left, &hosts, placed);
+            left = self.on_hosts(class, left, &hosts, placed);
             if left == before && known == useless.len() {
                 // The emptiest domain may have nodes that cannot be enlarged, and another may get new ones.
                 if !std::mem::take(&mut may_enlarge) {
@@ -129,12 +130,13 @@ impl<'a> Solver<'a> {
         left
     }
 
-    /// Finds room on the nodes of this plan as they are; says how many are left.
-    pub(crate) fn on_opened(&mut self, class: ClassId, count: u32, placed: &mut Placed) -> u32 {
-        let opened = std::mem::take(&mut self.opened);
-        let left = self.packing.place(class, count, &opened, placed);
-        self.opened = opened;
-        left
+    /// Does something while each family stands for a node that could come, as it does until the plan is gone through again.
+    pub(crate) fn with_stand_ins<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let stand_ins: Vec<NodeIx> = self.menu.families.iter().map(|family| family.stand_in).collect();
+        stand_ins.iter().for_each(|node| self.packing.return_node(*node));
+        let done = act(self);
+        stand_ins.iter().for_each(|node| self.packing.remove_node(*node));
+        done
     }
 
     /// Takes the stand-ins away of all families but these, and notes which.
@@ -221,7 +223,7 @@ impl<'a> Solver<'a> {
             let offer = self.best_new(class, need, families);
             let growth = self.best_growth(class, need, families);
             let grows = match (&growth, &offer) {
-                (Some(growth), Some(offer)) => growth.price_per_pod <= offer.rank.price_per_pod,
+                (Some(growth), Some(offer)) => growth.is_worth_a_node(&offer.rank),
                 (growth, _) => growth.is_some(),
             };
             if grows && let Some(growth) = growth {
@@ -293,9 +295,9 @@ impl<'a> Solver<'a> {
         for class in &of.daemons {
             self.packing.put(node, *class, 1);
         }
+        self.ladders[family].push(node, &self.packing.nodes[node as usize].free);
         self.by_family[family].push(self.new.len());
         self.new.push(NewNode { node, family, alternative, kept: false, gone: false, reserved: false });
-        self.opened.push(node);
         node
     }
 }

@@ -15,7 +15,8 @@ use crate::time::Span;
 pub enum Action {
     /// Taint the node.
     Taint,
-    /// Ask a Deployment for so many replicas, one more than it has, ready elsewhere.
+    /// Ask a Deployment for so many replicas, one more than it has, ready elsewhere. First the pod that is to go gets the
+    /// lowest deletion cost: by that whoever scales the Deployment knows that it has one replica more for a while.
     Surge {
         /// Its namespace.
         namespace: Name,
@@ -23,6 +24,13 @@ pub enum Action {
         deployment: Name,
         /// How many replicas.
         replicas: i32,
+        /// The uid of the pod that is to go.
+        pod: Name,
+    },
+    /// Take the deletion cost away from these pods: they stay.
+    Unmark {
+        /// Uids of the pods.
+        pods: Vec<Name>,
     },
     /// Give the replica back: these pods get the lowest deletion cost, then the Deployment so many replicas.
     GiveBack {

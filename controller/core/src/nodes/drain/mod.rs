@@ -35,6 +35,10 @@ pub use surge::Surge;
 /// From the taint to the return of the node at least this passes: a pod that the scheduler was about to bind is seen.
 const SETTLES_IN: Span = Span::from_secs(5);
 
+/// The provider is asked again after this, as long as the node is there: an answer may be lost, and so may we between two
+/// steps.
+const ASKED_AGAIN: Span = Span::from_secs(30);
+
 /// A drain, as it is kept with the order of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,6 +116,7 @@ pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
     };
     if let Some(why) = given_up(drain, seen, node, ledger) {
         step.actions = surge::give_all_back(drain, seen);
+        step.actions.extend(surge::unmark(drain, seen));
         step.actions.push(Action::Untaint(why));
         step.drain = None;
         return step;
@@ -225,7 +230,7 @@ fn give_back(
         *next_look = Some(settled);
         return;
     }
-    let again = drain.deleted.map(|asked| asked + seen.settings.time_out);
+    let again = drain.deleted.map(|asked| asked + ASKED_AGAIN);
     if let Some(again) = again.filter(|again| *again > seen.now) {
         *waits = Some(WaitsFor::Provider);
         *next_look = Some(again);

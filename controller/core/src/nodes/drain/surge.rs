@@ -75,6 +75,7 @@ pub(super) fn instead_of_eviction(
         namespace: surge.namespace.clone(),
         deployment: surge.deployment.clone(),
         replicas: surge.from.saturating_add(1),
+        pod: surge.pod.clone(),
     };
     drain.surges.insert(owner.clone(), surge);
     Instead::Do(action)
@@ -98,6 +99,7 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
             namespace: surge.namespace.clone(),
             deployment: surge.deployment.clone(),
             replicas: wanted,
+            pod: surge.pod.clone(),
         });
     }
     if workload.available < workload.replicas {
@@ -140,6 +142,14 @@ pub(super) fn forget_those_that_went(drain: &mut Drain, seen: &Seen<'_>) {
             }
         }
     }
+}
+
+/// Pods that stay, of a drain that is given up, have no lowest deletion cost any more.
+pub(super) fn unmark(drain: &Drain, seen: &Seen<'_>) -> Option<Action> {
+    let is_there = |uid: &Name| seen.pods.iter().any(|pod| pod.uid == *uid);
+    let marked = drain.surges.values().map(|surge| &surge.pod).filter(|pod| is_there(pod));
+    let pods: Vec<Name> = marked.cloned().collect();
+    (!pods.is_empty()).then_some(Action::Unmark { pods })
 }
 
 /// What a drain that is over gives back.

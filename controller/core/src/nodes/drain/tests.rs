@@ -232,7 +232,11 @@ fn the_scheduler_has_time_to_see_the_taint() {
 }
 
 fn surge(replicas: i32) -> Action {
-    Action::Surge { namespace: "shop".into(), deployment: "web".into(), replicas }
+    surge_for(replicas, "uid-web")
+}
+
+fn surge_for(replicas: i32, pod: &str) -> Action {
+    Action::Surge { namespace: "shop".into(), deployment: "web".into(), replicas, pod: pod.into() }
 }
 
 fn back(replicas: i32, pods: &[&str]) -> Action {
@@ -260,12 +264,12 @@ fn a_deployment_gets_one_replica_more_before_its_only_pod_goes() {
 #[test]
 fn a_budget_that_allows_nothing_is_kept_by_a_surge() {
     let mut world = World::new(&[("web-0", 0), ("web-1", 0)]).budget(0).workload(2);
-    assert_eq!(world.step().actions, [surge(3)], "one after the other");
+    assert_eq!(world.step().actions, [surge_for(3, "uid-web-0")], "one after the other");
     world.deployed(3, 3);
     assert_eq!(world.step().actions, [back(2, &["uid-web-0"])]);
     world.is_gone("web-0");
     world.deployed(2, 2);
-    assert_eq!(world.step().actions, [surge(3)]);
+    assert_eq!(world.step().actions, [surge_for(3, "uid-web-1")]);
 }
 
 #[test]
@@ -275,7 +279,20 @@ fn what_was_added_is_given_back_when_the_drain_is_given_up() {
     world.deployed(2, 1);
     world.now = NOW + Span::from_secs(1800);
     let last = world.step();
-    assert_eq!(last.actions, [back(1, &[]), Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)))]);
+    let unmark = Action::Unmark { pods: vec!["uid-web".into()] };
+    let untaint = Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)));
+    assert_eq!(last.actions, [back(1, &[]), unmark, untaint]);
+}
+
+/// Its pods are gone with it, but the replica more is not.
+#[test]
+fn what_was_added_is_given_back_when_the_node_vanishes() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(2, 1);
+    world.node = None;
+    world.pods.clear();
+    assert_eq!(world.step().actions, [back(1, &[]), Action::Done]);
 }
 
 #[test]

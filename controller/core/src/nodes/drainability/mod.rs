@@ -129,6 +129,11 @@ pub fn of_node(node: &Node, pool: Option<&Pool>, now: Timestamp) -> Option<NodeB
     NODE_RULES.iter().find_map(|rule| rule(node, pool, now))
 }
 
+/// Every rule of its own for which a node may not go.
+pub(crate) fn all_of_node(node: &Node, pool: Option<&Pool>, now: Timestamp) -> Vec<NodeBlocker> {
+    NODE_RULES.iter().filter_map(|rule| rule(node, pool, now)).collect()
+}
+
 /// Until when something is forbidden this long after a creation; None where it no longer is. The largest span is for good.
 fn forbidden(span: Option<Span>, created: Timestamp, now: Timestamp) -> Option<Forbidden> {
     let span = span?;

@@ -34,9 +34,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The owner of a pod, where it can have one pod more beside it.
-    fn can_surge(&self, pod: &'a Pod) -> Option<&'a Name> {
-        let owner = &pod.owner.as_ref()?.uid;
-        let workload = self.input.workloads.get(owner)?;
+    pub(super) fn can_surge(&self, pod: &Pod) -> Option<&'a Name> {
+        let (owner, workload) = self.input.workloads.get_key_value(&pod.owner.as_ref()?.uid)?;
         (workload.can_surge() && pod.shape.volumes.is_empty()).then_some(owner)
     }
 

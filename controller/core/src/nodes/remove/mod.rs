@@ -26,6 +26,7 @@ mod plan;
 mod planner;
 mod pools;
 mod promises;
+mod reasons;
 mod replaced;
 mod room;
 mod spare;
@@ -44,6 +45,7 @@ use crate::time::Timestamp;
 
 pub use memory::{GivenUp, Memory};
 pub use plan::{Move, Removal, RemovalPlan, Stays, WhyRemoved};
+pub use reasons::reasons;
 pub use stays::WhyStays;
 
 use planner::Planner;

@@ -48,6 +48,8 @@ pub(super) struct Planner<'a> {
     pub(super) promised: BTreeMap<Name, Place>,
     /// Classes of pods that were promised room, and the node that has it, where others decide on that.
     pub(super) held: Vec<(ClassId, NodeIx)>,
+    /// Headroom, as pods that nobody sees.
+    spare: &'a [Pod],
     /// Where each pod was moved last.
     pub(super) moved: BTreeMap<&'a Name, NodeIx>,
     /// Nodes that could be replaced, and may not yet.
@@ -97,6 +99,7 @@ impl<'a> Planner<'a> {
             carried: vec![Vec::new(); fates.len()],
             promised: BTreeMap::new(),
             held: Vec::new(),
+            spare,
             moved: BTreeMap::new(),
             candidates: BTreeSet::new(),
             shop: None,
@@ -113,7 +116,7 @@ impl<'a> Planner<'a> {
         planner.hold_promises();
         planner.judge_nodes(kept);
         planner.choose_targets();
-        planner.keep_spare(spare);
+        planner.keep_spare();
         planner
     }
 
@@ -207,6 +210,11 @@ impl<'a> Planner<'a> {
         }
         targets.sort();
         self.room.targets = targets.into_iter().map(|(.., index)| self.nodes[index].at).collect();
+    }
+
+    /// Headroom, as pods that nobody sees.
+    pub(super) fn spare(&self) -> &'a [Pod] {
+        self.spare
     }
 
     /// The place of a node in [`Planner::nodes`].

@@ -50,6 +50,13 @@ pub enum WhyStays {
         /// Why other nodes refuse it, with how many do.
         refusals: Vec<(Refusal, u32)>,
     },
+    /// Room that is kept free has no place elsewhere.
+    KeepsFree {
+        /// Whose it is.
+        of: Name,
+        /// Why other nodes have none, with how many have not.
+        refusals: Vec<(Refusal, u32)>,
+    },
     /// Its pool lets only empty nodes go.
     OnlyEmpty {
         /// How many pods would have to move.
@@ -117,6 +124,10 @@ impl WhyStays {
     }
 }
 
+fn told(refusals: &[(Refusal, u32)]) -> String {
+    refusals.iter().map(|(why, nodes)| format!("{nodes} nodes {why}")).collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for WhyStays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,9 +143,13 @@ impl fmt::Display for WhyStays {
                 write!(f, "pod {pod} fits nowhere else: there is no other node")
             }
             Self::NoRoom { pod, refusals } => {
-                let refusals: Vec<String> =
-                    refusals.iter().map(|(why, nodes)| format!("{nodes} nodes {why}")).collect();
-                write!(f, "pod {pod} fits nowhere else: {}", refusals.join(", "))
+                write!(f, "pod {pod} fits nowhere else: {}", told(refusals))
+            }
+            Self::KeepsFree { of, refusals } if refusals.is_empty() => {
+                write!(f, "{of} keeps room free on it, and there is no other node")
+            }
+            Self::KeepsFree { of, refusals } => {
+                write!(f, "{of} keeps room free on it, and has none elsewhere: {}", told(refusals))
             }
             Self::OnlyEmpty { pods } => {
                 write!(f, "it has {pods} pods to move, and its pool lets only empty nodes go")

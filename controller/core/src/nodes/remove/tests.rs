@@ -406,6 +406,10 @@ fn headroom_keeps_nodes() {
     let world = |count| World::new().pool(spare(count)).node("n1", "a", &[]).node("n2", "b", &[2000]);
     assert_eq!(world(2).goes(), ["n1"]);
     assert!(world(3).goes().is_empty());
+    assert_eq!(
+        world(3).stays("n1"),
+        "headroom burst of pool p keeps room free on it, and has none elsewhere: 1 nodes lack cpu"
+    );
 }
 
 #[test]

@@ -15,7 +15,6 @@ use super::plan::WhyRemoved;
 use super::planner::{Fate, Planner};
 use super::room::Moved;
 use crate::cluster::{Balance, Name, ScaleDownMode};
-use crate::nodes::words::full_name;
 use crate::numeric::saturate_to_i64;
 
 /// Which nodes are looked at.
@@ -72,6 +71,7 @@ impl<'a> Planner<'a> {
                 // A set that is replaced may do what this node alone cannot.
                 Err(
                     why @ (WhyStays::NoRoom { .. }
+                    | WhyStays::KeepsFree { .. }
                     | WhyStays::SavesTooLittle { .. }
                     | WhyStays::NotWorthIt { .. }),
                 ) => self.doubts[index] = Some(why),
@@ -106,9 +106,9 @@ impl<'a> Planner<'a> {
         let mut moved = Vec::new();
         let left = self.room.place(left, &mut moved);
         if let Some(group) = left.groups.first() {
-            let refusals = self.room.refusals(group.class);
+            let why = self.no_room(group.pods[0], group.class);
             self.room.undo(mark);
-            return Err(WhyStays::NoRoom { pod: full_name(group.pods[0]), refusals });
+            return Err(why);
         }
         let why = match self.reason(index, kind, &moved) {
             Ok(why) => why,
@@ -129,7 +129,7 @@ impl<'a> Planner<'a> {
     }
 
     /// What is saved has to be worth the evictions.
-    fn is_worth_it(&self, index: usize) -> Result<(), WhyStays> {
+    pub(super) fn is_worth_it(&self, index: usize) -> Result<(), WhyStays> {
         let surveyed = &self.nodes[index];
         let at_least = surveyed.pool.map_or(0, |pool| pool.scale_down.savings_per_eviction);
         let evictions = i64::try_from(surveyed.evictions()).unwrap_or(i64::MAX);

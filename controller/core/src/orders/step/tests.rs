@@ -11,8 +11,9 @@ fn order(answer: Option<Answer>, nodes: &[(&str, bool, NodePhase)]) -> OrderStat
         id: Name::from(*id),
         name: joined.then(|| Name::from(*id)),
         phase: *phase,
+        missing: None,
     });
-    OrderState { count: 2, deleted: false, asked: Some(ASKED), answer, nodes: nodes.collect() }
+    OrderState { count: 2, asked: Some(ASKED), answer, nodes: nodes.collect(), ..OrderState::default() }
 }
 
 fn accepted(nodes: &[(&str, bool, NodePhase)]) -> OrderState {
@@ -84,7 +85,9 @@ fn nodes_that_never_join_are_given_back_after_the_time_they_have() {
 fn requests_without_an_instance_are_taken_back_after_the_time_they_have() {
     let seen = Seen { instances: Some(vec![]), nodes: vec![] };
     let late = after(901, &accepted(&[]), &seen);
-    assert_eq!((late.phase, late.actions), (Phase::Failed, vec![Action::TakeBack(2), Action::Finish]));
+    assert_eq!((late.phase, late.actions), (Phase::Failed, vec![Action::TakeBack(2)]));
+    let taken_back = OrderState { taken_back: 2, ..accepted(&[]) };
+    assert_eq!(after(902, &taken_back, &seen).actions, [Action::Finish], "once");
 }
 
 #[test]
@@ -112,9 +115,16 @@ fn a_node_that_its_provider_lost_is_noticed_unless_it_is_ready() {
         |ready| Seen { instances: Some(vec![instance("a")]), nodes: vec![node("a", true), node("b", ready)] };
     let ready = [("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)];
     assert_eq!(after(60, &accepted(&ready), &seen(true)).actions, []);
-    let lost = after(60, &accepted(&ready), &seen(false));
+    let missing = after(60, &accepted(&ready), &seen(false));
+    assert_eq!((missing.actions, missing.next_look), (vec![], Some(SETTINGS.look_again)), "it may be behind");
+    let noted = OrderState { nodes: missing.nodes, ..accepted(&[]) };
+    let lost = after(70, &noted, &seen(false));
     assert_eq!(lost.actions, [Action::ForgetNodes(vec!["b".into()])]);
     assert_eq!(lost.why, Some(Why::Lost { nodes: 1 }));
+    assert_eq!(
+        after(70, &noted, &Seen { instances: both().instances, ..seen(false) }).nodes[1].missing,
+        None
+    );
 }
 
 #[test]
@@ -139,4 +149,78 @@ fn a_refused_order_has_failed() {
     let step = after(1, &order(Some(Answer::Refused("quota".into())), &[]), &both());
     assert_eq!((step.phase, step.actions), (Phase::Failed, vec![Action::Finish]));
     assert_eq!(step.why.unwrap().to_string(), "the provider refused: quota");
+    let never_asked =
+        OrderState { asked: None, ..order(Some(Answer::Refused("no such server".into())), &[]) };
+    assert_eq!(after(1, &never_asked, &both()).actions, [Action::Finish], "it is not asked any more");
+}
+
+#[test]
+fn a_node_that_its_provider_has_taken_after_a_drain_is_given_back_and_not_lost() {
+    let mut seen = Seen { instances: Some(vec![]), nodes: vec![node("a", false)] };
+    seen.nodes[0].draining = true;
+    let mut order = accepted(&[("a", true, NodePhase::Draining), ("b", true, NodePhase::GivenBack)]);
+    order.nodes[0].missing = Some(ASKED);
+    let step = after(60, &order, &seen);
+    assert_eq!(step.actions, [Action::ForgetNodes(vec!["a".into()]), Action::Finish]);
+    assert_eq!((step.phase, step.why), (Phase::Done, None));
+}
+
+#[test]
+fn a_surplus_is_given_back_while_it_has_not_joined() {
+    let surplus = OrderState { surplus: 2, ..accepted(&[]) };
+    let three =
+        Seen { instances: Some(["a", "b", "c"].map(instance).to_vec()), nodes: vec![node("c", true)] };
+    let step = after(20, &surplus, &three);
+    assert_eq!(
+        step.actions,
+        [Action::DeleteInstances(vec!["b".into()]), Action::TakeBack(1)],
+        "a request without an instance, and of those that have not joined the last"
+    );
+    assert_eq!(step.why, Some(Why::Surplus { nodes: 2 }));
+    let joined = Seen {
+        instances: Some(["a", "b", "c", "d"].map(instance).to_vec()),
+        nodes: ["a", "b", "c", "d"].map(|id| node(id, true)).to_vec(),
+    };
+    assert_eq!(after(20, &surplus, &joined).actions, [], "what has joined goes when nobody needs it");
+    let unreadable = Seen { instances: None, nodes: vec![] };
+    assert_eq!(after(20, &surplus, &unreadable).actions, []);
+}
+
+#[test]
+fn what_comes_after_an_order_seemed_not_to_be_taken_is_given_back() {
+    let none = order(Some(Answer::Accepted(0)), &[]);
+    let empty = Seen { instances: Some(vec![]), nodes: vec![] };
+    let waiting = after(60, &none, &empty);
+    assert_eq!((waiting.phase, waiting.actions), (Phase::Failed, vec![]), "it may come yet");
+    assert_eq!(waiting.next_look, Some(SETTINGS.look_again));
+    assert_eq!(none.may_claim(), 2);
+    let late = after(120, &none, &both());
+    assert_eq!(late.actions, [Action::DeleteInstances(vec!["a".into(), "b".into()])]);
+    assert_eq!(after(900, &none, &empty).actions, [Action::Finish]);
+}
+
+#[test]
+fn what_was_given_up_and_is_still_there_is_given_back_again() {
+    let failed = accepted(&[("a", false, NodePhase::Failed), ("b", false, NodePhase::Failed)]);
+    let seen = Seen { instances: Some(vec![instance("a")]), nodes: vec![] };
+    assert_eq!(after(1000, &failed, &seen).actions, [Action::DeleteInstances(vec!["a".into()])]);
+    let deleting = Instance { deleting: true, ..instance("a") };
+    let going = Seen { instances: Some(vec![deleting]), nodes: vec![] };
+    assert_eq!(after(1000, &failed, &going).actions, [], "not twice");
+}
+
+#[test]
+fn an_instance_whose_node_was_deleted_by_hand_may_join_again_and_is_given_back_if_it_does_not() {
+    let mut order = accepted(&[("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)]);
+    let seen = Seen { nodes: vec![node("a", true)], ..both() };
+    let noticed = after(1000, &order, &seen);
+    assert_eq!((noticed.phase, noticed.actions), (Phase::Under(NodePhase::Registered), vec![]));
+    order.nodes = noticed.nodes;
+    assert_eq!(after(1899, &order, &seen).actions, []);
+    let given_up = after(1900, &order, &seen);
+    assert_eq!(given_up.actions, [Action::DeleteInstances(vec!["b".into()])]);
+    assert_eq!(given_up.why.map(|why| why.word()), Some("NodeDeleted"));
+    let back = Seen { nodes: vec![node("a", true), node("b", true)], ..both() };
+    let joined = after(1900, &order, &back);
+    assert_eq!((joined.phase, joined.nodes[1].missing), (Phase::Under(NodePhase::Ready), None));
 }

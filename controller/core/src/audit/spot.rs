@@ -1,0 +1,51 @@
+//! A node that pods are placed on.
+
+use std::collections::BTreeMap;
+
+use super::books::Books;
+use crate::cluster::{Labels, Name, Node, Readiness, Resources, Taint};
+
+/// A node as the plan leaves it, there or to come.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) name: Name,
+    pub(super) labels: Labels,
+    pub(super) taints: Vec<Taint>,
+    pub(super) unschedulable: bool,
+    pub(super) free: Resources,
+    pub(super) attach_limits: BTreeMap<Name, i64>,
+    pub(super) is_new: bool,
+}
+
+impl Spot {
+    /// A node that is there and stays.
+    pub(super) fn there(books: &Books, node: &Node) -> Self {
+        let mut free = node.allocatable.clone();
+        if let Some(sum) = books.sums.get(&node.name) {
+            free.subtract(&sum.used);
+        }
+        // A node that says that it is ready loses in a moment the taints by which it was told not to be.
+        let loses = |taint: &Taint| {
+            let key = &*taint.key;
+            node.readiness == Readiness::Ready
+                && (key == "node.kubernetes.io/not-ready" || key == "node.kubernetes.io/unreachable")
+        };
+        let is_starting = node.readiness == Readiness::Starting;
+        let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool));
+        let passes = |taint: &&Taint| {
+            let startup = pool.is_some_and(|pool| {
+                pool.template.startup_taints.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
+            });
+            !(startup || loses(taint) || (is_starting && pool.is_some() && taint.key.starts_with("node.")))
+        };
+        Self {
+            name: node.name.clone(),
+            labels: node.labels.clone(),
+            taints: node.taints.iter().filter(passes).cloned().collect(),
+            unschedulable: node.unschedulable,
+            free,
+            attach_limits: node.attach_limits.clone(),
+            is_new: false,
+        }
+    }
+}

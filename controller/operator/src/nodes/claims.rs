@@ -1,0 +1,141 @@
+//! Which instances are of which order, where the provider does not say: the records and the inventory, as
+//! [`plimsoll_core::orders::claims`] takes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt as _;
+use plimsoll_api::NodeOrder;
+use plimsoll_core::{
+    cluster::Name,
+    orders::{self, Claimant, Unclaimed},
+};
+use plimsoll_observe::observe_time;
+use plimsoll_providers::{Group, InstanceState, OfferingId};
+
+use super::{record, world::World};
+
+/// As many instances of others as the record of an order may name.
+const MOST_OF_OTHERS: usize = 1000;
+
+/// What each order claims of what no record names yet, by the name of the order.
+pub(crate) fn claims(world: &World) -> BTreeMap<Name, Vec<Name>> {
+    let mut claimed = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), Vec<&NodeOrder>> = BTreeMap::new();
+    for order in world.orders.values() {
+        if let Some(group) = order.spec.offering.node_group.as_deref()
+            && record::state(order).may_claim() > 0
+        {
+            groups.entry((&order.spec.pool, group)).or_default().push(order);
+        }
+    }
+    if groups.is_empty() {
+        return claimed;
+    }
+    let recorded = recorded(world);
+    let joined: BTreeSet<&Name> = world.provider_ids.values().collect();
+    for ((pool, group), orders) in groups {
+        let Some(group) = group_of(world, pool, &OfferingId(group.to_owned())) else { continue };
+        let unclaimed: Vec<Unclaimed> =
+            nameless(group, &recorded).map(|id| Unclaimed { joined: joined.contains(&id), id }).collect();
+        if !unclaimed.is_empty() {
+            let claimants: Vec<Claimant> = orders.into_iter().map(claimant).collect();
+            claimed.extend(orders::claims(&claimants, &unclaimed));
+        }
+    }
+    claimed
+}
+
+fn claimant(order: &NodeOrder) -> Claimant {
+    let status = order.status.as_ref();
+    let asked = status.and_then(|status| status.asked_at.as_ref()).map(observe_time);
+    let state = record::state(order);
+    let room = state.awaits().min(state.may_claim());
+    Claimant {
+        order: order.name_any().into(),
+        asked: asked.unwrap_or_default(),
+        room,
+        late: state.may_claim() - room,
+        not_ours: status
+            .iter()
+            .flat_map(|status| &status.not_ours)
+            .map(|id| Name::from(id.as_str()))
+            .collect(),
+    }
+}
+
+/// Instances that a group has and that are of no order, as they are written down before the group is asked for more.
+///
+/// # Errors
+/// Why what came could not be told from what others have asked for, in words.
+pub(crate) fn before(world: &World, pool: &str, offering: &OfferingId) -> Result<Vec<String>, String> {
+    let Some(group) = group_of(world, pool, offering) else {
+        return Err(format!("the node group {offering} cannot be read"));
+    };
+    let ours = waiting(world, pool, offering, None);
+    let others = group.unfulfilled().saturating_sub(ours);
+    if others > 0 {
+        return Err(format!(
+            "the node group {offering} waits for {others} instances that Plimsoll did not ask for, and what came could \
+             not be told from them"
+        ));
+    }
+    let claimed: BTreeSet<Name> = claims(world).into_values().flatten().collect();
+    let not_ours: Vec<String> = nameless(group, &recorded(world))
+        .filter(|id| !claimed.contains(id))
+        .map(|id| id.to_string())
+        .collect();
+    if not_ours.len() > MOST_OF_OTHERS {
+        return Err(format!(
+            "the node group {offering} has {} instances that Plimsoll did not order, more than can be written down: give \
+             the pool a node group of its own",
+            not_ours.len()
+        ));
+    }
+    Ok(not_ours)
+}
+
+/// How many requests of a group have no instance and are not those of other orders; None when that cannot be read.
+pub(crate) fn may_take_back(world: &World, order: &NodeOrder, offering: &OfferingId) -> Option<u32> {
+    let group = group_of(world, &order.spec.pool, offering)?;
+    let others = waiting(world, &order.spec.pool, offering, Some(&order.name_any()));
+    Some(group.unfulfilled().saturating_sub(others))
+}
+
+/// Nodes that orders of a group expect and know no instance of, those of one order aside.
+fn waiting(world: &World, pool: &str, offering: &OfferingId, but: Option<&str>) -> u32 {
+    let claimed = claims(world);
+    let orders = world.orders.values().filter(|order| {
+        order.spec.pool == pool
+            && order.spec.offering.node_group.as_deref() == Some(offering.0.as_str())
+            && Some(order.name_any().as_str()) != but
+    });
+    let waiting = orders.map(|order| {
+        let state = record::state(order);
+        let known = state.nodes.len() + claimed.get(order.name_any().as_str()).map_or(0, Vec::len);
+        state.expected().saturating_sub(u32::try_from(known).unwrap_or(u32::MAX))
+    });
+    waiting.fold(0, u32::saturating_add)
+}
+
+/// A group, as its provider showed it last; None when it cannot be read.
+pub(crate) fn group_of<'w>(world: &'w World, pool: &str, offering: &OfferingId) -> Option<&'w Group> {
+    world.said.get(pool)?.inventory.as_ref()?.as_ref().ok()?.groups.get(offering)?.as_ref().ok()
+}
+
+/// Instances of a group that no record names and that are there to stay. Where the provider says of which order one is,
+/// there is nothing to claim.
+fn nameless(group: &Group, recorded: &BTreeSet<&str>) -> impl Iterator<Item = Name> {
+    let instances = group.instances.iter().filter(|instance| {
+        instance.order.is_none()
+            && instance.state != InstanceState::Deleting
+            && !recorded.contains(instance.id.as_str())
+    });
+    instances.map(|instance| Name::from(instance.id.as_str()))
+}
+
+/// The ids that records of orders name.
+pub(crate) fn recorded(world: &World) -> BTreeSet<&str> {
+    let nodes =
+        world.orders.values().filter_map(|order| order.status.as_ref()).flat_map(|status| &status.nodes);
+    nodes.filter_map(|node| node.provider_id.as_deref()).collect()
+}

@@ -1,0 +1,163 @@
+//! Leaving: once Plimsoll is uninstalled nodes and pods stay as they are, and nothing of ours is left on them.
+//!
+//! Runs once, when what scales nodes is gone and has no rights any more: so nobody marks anew what is unmarked here. Each
+//! step may be repeated. The labels of a pool and of a capacity type stay: they say what a node is, and pods may select them.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Node, Pod},
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+};
+use plimsoll_api::{NodeOrder, marks::DRAINING};
+use plimsoll_observe::DELETION_COST;
+use plimsoll_providers::labels;
+use serde_json::{Map, Value, json};
+use tokio::time::sleep;
+
+use super::{
+    drains::{DRAIN, LOWEST_COST},
+    order::FINALIZER,
+};
+use crate::{args::Args, run::clients};
+
+/// Labels that say whose a node is and what is done with it.
+const LABELS: [&str; 4] = [labels::NODE_ORDER, labels::PROVIDER, labels::OFFERING, DRAINING];
+/// How often it is tried, where somebody else writes at the same time.
+const TRIES: u32 = 10;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes all marks away.
+///
+/// # Errors
+/// When the API server cannot be addressed, or something is still marked after ten tries.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let (client, _) = clients().await?;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &args.pod_namespace);
+    for left in (0..TRIES).rev() {
+        let installed = deployments.get_metadata_opt(&args.leave_after).await;
+        let done = match installed {
+            Ok(None) => once(&client).await,
+            Ok(Some(_)) => Err(anyhow!(
+                "{} is still installed and would mark nodes anew: uninstall it first",
+                args.leave_after
+            )),
+            Err(error) => Err(error.into()),
+        };
+        match done {
+            Ok(()) => {
+                tracing::info!("nodes, pods and replicas stay as they are, without marks of ours");
+                return Ok(());
+            }
+            Err(error) if left > 0 => {
+                tracing::warn!(%error, "not everything could be let go; trying again");
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("not tried")
+}
+
+async fn once(client: &Client) -> anyhow::Result<()> {
+    let all = ListParams::default();
+    let nodes: Api<Node> = Api::all(client.clone());
+    for node in nodes.list(&all).await?.items {
+        if let Some(patch) = without_marks(&node) {
+            let name = node.name_any();
+            nodes.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.context(name.clone())?;
+            tracing::info!(node = %name, "it is no longer ours");
+        }
+    }
+    for pod in Api::<Pod>::all(client.clone()).list_metadata(&all).await?.items {
+        if pod.annotations().get(DELETION_COST).is_some_and(|cost| cost == LOWEST_COST) {
+            let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+            let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { DELETION_COST: null } } });
+            pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        }
+    }
+    let orders: Api<NodeOrder> = Api::all(client.clone());
+    for order in orders.list(&all).await?.items {
+        let name = order.name_any();
+        let others: Vec<&String> = order.finalizers().iter().filter(|name| *name != FINALIZER).collect();
+        let patch =
+            json!({ "metadata": { "resourceVersion": order.resource_version(), "finalizers": others } });
+        orders.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.context(name.clone())?;
+        gone(orders.delete(&name, &DeleteParams::default()).await)?;
+    }
+    Ok(())
+}
+
+/// What is gone already need not be deleted.
+fn gone<T>(deleted: kube::Result<T>) -> kube::Result<()> {
+    match deleted {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// The change that takes our marks off a node, over the version that was read; None where it has none.
+fn without_marks(node: &Node) -> Option<Value> {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
+    let others: Vec<_> = taints.iter().filter(|taint| taint.key != DRAINING).collect();
+    let ours = LABELS.iter().filter(|label| node.labels().contains_key(**label));
+    let labels: Map<String, Value> = ours.map(|label| ((*label).to_owned(), Value::Null)).collect();
+    if labels.is_empty() && others.len() == taints.len() && !node.annotations().contains_key(DRAIN) {
+        return None;
+    }
+    let mut patch = json!({ "metadata": {
+        "resourceVersion": node.metadata.resource_version,
+        "labels": labels,
+        "annotations": { DRAIN: null },
+    } });
+    if others.len() < taints.len() {
+        patch["spec"] = json!({ "taints": others });
+    }
+    Some(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+
+    fn node(yaml: &str) -> Node {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn a_node_loses_our_marks_and_nothing_else() {
+        let drained = node(
+            "
+             metadata:
+               name: a
+               resourceVersion: '7'
+               labels: { plimsoll.dev/node-order: general-1, plimsoll.dev/capacity-pool: general, plimsoll.dev/draining: '', team: red }
+               annotations: { plimsoll.dev/drain: '{}', note: mine }
+             spec: { taints: [{ key: gpu, effect: NoSchedule }, { key: plimsoll.dev/draining, effect: NoSchedule }] }",
+        );
+        let patch = without_marks(&drained).unwrap();
+        assert_eq!(
+            patch,
+            json!({
+                "metadata": {
+                    "resourceVersion": "7",
+                    "labels": { "plimsoll.dev/node-order": null, "plimsoll.dev/draining": null },
+                    "annotations": { "plimsoll.dev/drain": null },
+                },
+                "spec": { "taints": [{ "key": "gpu", "effect": "NoSchedule" }] },
+            })
+        );
+        let other = node(
+            "{ metadata: { name: b, labels: { team: red } }, spec: { taints: [{ key: gpu, effect: NoSchedule }] } }",
+        );
+        assert_eq!(without_marks(&other), None);
+    }
+}

@@ -1,0 +1,280 @@
+//! Drains: what is stored before what is done, over which version, and what happens when it fails.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc as Shared, Mutex},
+};
+
+use plimsoll_core::{
+    nodes::{
+        drain::{Drain, Surge},
+        remove::{Removal, RemovalPlan, WhyRemoved},
+    },
+    time::Span,
+};
+use pretty_assertions::assert_eq;
+
+use super::*;
+
+const NODE: &str = "/api/v1/nodes/a";
+const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/web/scale";
+
+fn removal() -> RemovalPlan {
+    let removal = Removal {
+        node: "a".into(),
+        pool: "general".into(),
+        why: WhyRemoved::Empty,
+        price: None,
+        moves: Vec::new(),
+        replaced_by: Vec::new(),
+        needs: Vec::new(),
+        surges: Vec::new(),
+    };
+    RemovalPlan { remove: vec![removal], ..RemovalPlan::default() }
+}
+
+fn drain() -> Drain {
+    Drain { tainted: true, ..Drain::new(NOW - Span::from_secs(10), false, BTreeSet::new()) }
+}
+
+/// A drain for which `web` of shop has one replica more.
+fn surging() -> Drain {
+    let surge = Surge {
+        namespace: "shop".into(),
+        deployment: "web".into(),
+        from: 1,
+        pod: "uid-web-a".into(),
+        given_back: false,
+    };
+    Drain { surges: BTreeMap::from([("uid-web-1".into(), surge)]), ..drain() }
+}
+
+/// Node `a` with the marks of a drain.
+fn drained(drain: &Drain) -> Value {
+    let mut node = node(
+        "a",
+        &json!({ "spec": { "taints": [{ "key": "plimsoll.dev/draining", "effect": "NoSchedule" }] } }),
+    );
+    node["metadata"]["annotations"] = json!({ "plimsoll.dev/drain": serde_json::to_string(drain).unwrap() });
+    node["metadata"]["labels"]["plimsoll.dev/draining"] = json!("");
+    node
+}
+
+fn scale(replicas: i32) -> (u16, Value) {
+    let scale = json!({
+        "apiVersion": "autoscaling/v1", "kind": "Scale",
+        "metadata": { "name": "web", "namespace": "shop", "resourceVersion": "41" },
+        "spec": { "replicas": replicas }, "status": { "replicas": replicas },
+    });
+    (200, scale)
+}
+
+/// An API server with node `a` and `web` of so many replicas.
+fn with_web(replicas: i32) -> impl FnMut(&Asked) -> (u16, Value) + Send + 'static {
+    move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", SCALE) => scale(replicas),
+        ("GET" | "PATCH", NODE) => (200, node("a", &json!({}))),
+        _ => stored(asked),
+    }
+}
+
+#[tokio::test]
+async fn the_marks_of_a_drain_are_written_over_the_version_that_was_read() {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    bench.node(node("a", &json!({})));
+    bench.planner.begin_drains(&removal(), &[], NOW).await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    let event = "POST /apis/events.k8s.io/v1/namespaces/default/events".to_owned();
+    assert_eq!(lines, [format!("GET {NODE}"), format!("PATCH {NODE}"), event]);
+    assert_eq!(asked[1].body["metadata"]["resourceVersion"], "7");
+    assert_eq!(asked[1].body["metadata"]["labels"], json!({ "plimsoll.dev/draining": "" }));
+    assert_eq!(
+        asked[1].body["spec"]["taints"],
+        json!([{ "key": "plimsoll.dev/draining", "effect": "NoSchedule" }])
+    );
+    assert_eq!(asked[2].body["reason"], "Draining");
+}
+
+#[tokio::test]
+async fn a_drain_that_was_not_stored_has_not_begun() {
+    for code in [404, 409, 500] {
+        let mut bench = Bench::new(move |asked| match asked.method.as_str() {
+            "GET" => (200, node("a", &json!({}))),
+            _ => failure(code, "Refused", "a"),
+        });
+        bench.pool();
+        bench.node(node("a", &json!({})));
+        bench.planner.begin_drains(&removal(), &[], NOW).await;
+        assert_eq!(bench.log.lines(), [format!("GET {NODE}"), format!("PATCH {NODE}")]);
+        assert!(bench.planner.world.drains.is_empty(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_pod_is_evicted_by_its_uid() {
+    let mut bench = Bench::new(stored);
+    bench.pool();
+    bench.node(drained(&drain()));
+    bench.pod(pod("web-a", "a"));
+    bench.planner.drains(NOW).await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    assert_eq!(lines, ["POST /api/v1/namespaces/shop/pods/web-a/eviction"]);
+    assert_eq!(asked[0].body["deleteOptions"], json!({ "preconditions": { "uid": "uid-web-a" } }));
+}
+
+/// A budget that has changed meanwhile is not told twice within a pass, and ends nothing.
+#[tokio::test]
+async fn an_eviction_that_is_refused_is_tried_again_at_the_next_look() {
+    for code in [404, 409, 429, 500] {
+        let mut bench = Bench::new(move |_| failure(code, "Refused", "web-a"));
+        bench.pool();
+        bench.node(drained(&drain()));
+        bench.pod(pod("web-a", "a"));
+        for _ in 0..2 {
+            bench.planner.drains(NOW).await;
+            assert_eq!(bench.log.lines(), ["POST /api/v1/namespaces/shop/pods/web-a/eviction"], "{code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_done_about_drains_when_the_lease_is_about_to_end() {
+    let mut bench = Bench::deposed(with_web(2));
+    bench.pool();
+    bench.node(drained(&surging()));
+    bench.deployed(2, 2);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.begin_drains(&removal(), &[], NOW).await;
+    bench.planner.drains(NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// First everything that is needed to give it back, then the mark by which others know of it, then the replica.
+#[tokio::test]
+async fn a_replica_more_is_written_down_before_it_is_asked_for() {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    let seen = plimsoll_observe::cluster::observe_pool(
+        "general",
+        &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
+        Vec::new(),
+    );
+    bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+    bench.node(drained(&drain()));
+    bench.deployed(1, 1);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.drains(NOW).await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    let pod = "PATCH /api/v1/namespaces/shop/pods/web-a".to_owned();
+    let wanted = [
+        format!("PATCH {NODE}"),
+        format!("PATCH {MEMORY}"),
+        pod,
+        format!("GET {SCALE}"),
+        format!("PATCH {SCALE}"),
+    ];
+    assert_eq!(lines, wanted);
+    let kept: BTreeMap<String, Drain> =
+        serde_json::from_str(asked[1].body["data"]["surges.json"].as_str().unwrap()).unwrap();
+    assert_eq!(kept["a"].surges.len(), 1);
+    let cost = json!({ "controller.kubernetes.io/pod-deletion-cost": "-2147483648" });
+    assert_eq!(asked[2].body["metadata"], json!({ "uid": "uid-web-a", "annotations": cost }));
+    assert_eq!(asked[4].body, json!({ "metadata": { "resourceVersion": "41" }, "spec": { "replicas": 2 } }));
+}
+
+/// What could not be given back after a crash is not asked for.
+#[tokio::test]
+async fn without_a_record_there_is_no_replica_more() {
+    for (code, path) in
+        [(403, MEMORY), (500, MEMORY), (409, NODE), (403, "/api/v1/namespaces/shop/pods/web-a")]
+    {
+        let mut bench =
+            Bench::new(
+                move |asked| {
+                    if asked.path == path { failure(code, "Refused", "x") } else { with_web(1)(asked) }
+                },
+            );
+        bench.pool();
+        let seen = plimsoll_observe::cluster::observe_pool(
+            "general",
+            &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
+            Vec::new(),
+        );
+        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+        bench.node(drained(&drain()));
+        bench.deployed(1, 1);
+        bench.pod(pod("web-a", "a"));
+        bench.planner.drains(NOW).await;
+        let lines = bench.log.lines();
+        assert!(!lines.contains(&format!("PATCH {SCALE}")), "{path}: {lines:?}");
+    }
+}
+
+/// Somebody has scaled it meanwhile: what we know of it is out of date.
+#[tokio::test]
+async fn a_size_that_is_not_one_away_is_left_alone() {
+    let mut bench = Bench::new(with_web(9));
+    bench.pool();
+    bench.node(drained(&surging()));
+    bench.deployed(2, 2);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.drains(NOW).await;
+    let lines = bench.log.lines();
+    assert!(
+        lines.contains(&format!("GET {SCALE}")) && !lines.contains(&format!("PATCH {SCALE}")),
+        "{lines:?}"
+    );
+}
+
+/// The node took its annotation with it, and the process that knew of it has ended.
+#[tokio::test]
+async fn after_a_restart_the_replica_more_of_a_node_that_vanished_is_given_back() {
+    let surges = serde_json::to_string(&BTreeMap::from([("a", surging())])).unwrap();
+    let tries = Shared::new(Mutex::new(0));
+    let counted = Shared::clone(&tries);
+    let mut bench = Bench::new(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", MEMORY) => {
+            (200, json!({ "metadata": { "name": "memory-0" }, "data": { "surges.json": surges } }))
+        }
+        ("GET", SCALE) => scale(2),
+        ("PATCH", SCALE) => {
+            *counted.lock().unwrap() += 1;
+            if *counted.lock().unwrap() == 1 { failure(409, "Conflict", "web") } else { scale(1) }
+        }
+        _ => stored(asked),
+    });
+    bench.deployed(2, 2);
+    bench.pod(pod("web-b", "b"));
+    bench.planner.recall().await;
+    assert_eq!(bench.log.lines(), [format!("GET {MEMORY}")]);
+    // What failed is not forgotten, and looked at again soon.
+    let again = bench.planner.drains(NOW).await;
+    assert_eq!(bench.log.lines(), [format!("GET {SCALE}"), format!("PATCH {SCALE}")]);
+    assert!(again <= Duration::from_secs(5), "{again:?}");
+    bench.planner.drains(NOW).await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    assert_eq!(lines, [format!("GET {SCALE}"), format!("PATCH {SCALE}"), format!("PATCH {MEMORY}")]);
+    assert_eq!(asked[1].body, json!({ "metadata": { "resourceVersion": "41" }, "spec": { "replicas": 1 } }));
+    assert_eq!(asked[2].body, json!({ "data": { "surges.json": null } }));
+    assert!(bench.planner.world.drains.is_empty());
+}
+
+/// Of a node that is there its annotation says how far the drain is, and may be ahead of the record.
+#[tokio::test]
+async fn a_node_that_is_there_says_itself_how_far_its_drain_is() {
+    let surges = serde_json::to_string(&BTreeMap::from([("a", surging())])).unwrap();
+    let mut bench = Bench::new(move |_| {
+        (200, json!({ "metadata": { "name": "memory-0" }, "data": { "surges.json": surges } }))
+    });
+    bench.node(drained(&drain()));
+    bench.planner.recall().await;
+    assert_eq!(bench.planner.world.drains["a"], drain());
+    let mut other = Bench::new(|_| failure(500, "InternalError", "memory-0"));
+    other.planner.recall().await;
+    assert!(other.planner.world.drains.is_empty(), "what cannot be read is not invented");
+}

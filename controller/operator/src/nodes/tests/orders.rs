@@ -1,0 +1,205 @@
+//! Orders are recorded before anybody is asked, and each step is written over the version that it is a step from.
+
+use plimsoll_core::{
+    nodes::{NewNodes, NodePlan},
+    time::Span,
+};
+use pretty_assertions::assert_eq;
+
+use super::*;
+use crate::nodes::world::Call;
+
+const ORDERS: &str = "/apis/plimsoll.dev/v1alpha1/nodeorders";
+
+fn plan(count: u32) -> NodePlan {
+    let new = NewNodes { pool: "general".into(), offering: key(), count, price: 100_000, pods: 3 };
+    NodePlan { add: vec![new], ..NodePlan::default() }
+}
+
+/// An order with this status.
+fn recorded(name: &str, status: &Value) -> NodeOrder {
+    serde_json::from_value(json!({
+        "apiVersion": "plimsoll.dev/v1alpha1",
+        "kind": "NodeOrder",
+        "metadata": {
+            "name": name,
+            "uid": format!("uid-{name}"),
+            "resourceVersion": "3",
+            "creationTimestamp": "2026-11-23T10:00:00Z",
+            "finalizers": ["plimsoll.dev/node-order", "example.com/other"],
+        },
+        "spec": {
+            "pool": "general",
+            "offering": {
+                "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
+                "nodeGroup": "m-4.zone-a.on-demand",
+            },
+            "count": 1, "reason": "1 pod has no room", "fencingToken": 4,
+        },
+        "status": status,
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_a_plan_orders_is_recorded_with_all_that_is_known() {
+    let mut bench = Bench::led(Leadership::lasting(Duration::from_mins(1)), stored);
+    bench.pool();
+    assert!(bench.planner.order_nodes(&plan(2), NOW).await);
+    let asked = bench.log.take();
+    assert_eq!(asked.iter().map(Asked::line).collect::<Vec<_>>(), [format!("POST {ORDERS}")]);
+    let body = &asked[0].body;
+    assert_eq!(body["metadata"]["finalizers"], json!(["plimsoll.dev/node-order"]));
+    assert_eq!(body["metadata"]["labels"], json!({ "plimsoll.dev/capacity-pool": "general" }));
+    assert_eq!(
+        body["spec"],
+        json!({
+            "pool": "general",
+            "offering": {
+                "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
+                "nodeGroup": "m-4.zone-a.on-demand",
+            },
+            "count": 2,
+            "reason": "3 pods have no room on the nodes that are there or ordered",
+            "fencingToken": 4,
+        })
+    );
+    // It is planned with before any watch has shown it.
+    assert_eq!(bench.planner.world.orders.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_not_recorded_is_not_planned_with() {
+    for code in [403, 409, 500] {
+        let mut bench = Bench::new(move |_| failure(code, "Refused", "general-1"));
+        bench.pool();
+        assert!(!bench.planner.order_nodes(&plan(2), NOW).await);
+        assert!(bench.planner.world.orders.is_empty());
+        assert_eq!(bench.log.lines(), [format!("POST {ORDERS}")], "{code} is not tried again at once");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_recorded_when_the_lease_is_about_to_end() {
+    let mut bench = Bench::deposed(stored);
+    bench.pool();
+    assert!(!bench.planner.order_nodes(&plan(2), NOW).await);
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// The provider kwok talks to the same API server.
+fn cloud(asked: &Asked) -> (u16, Value) {
+    match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/api/v1/nodes") => (200, json!({ "kind": "NodeList", "metadata": {}, "items": [] })),
+        ("GET", path) if path.contains("/configmaps/") => failure(404, "NotFound", "memory-1"),
+        ("PATCH", path) if path.ends_with("/status") => {
+            let mut order = serde_json::to_value(recorded("general-1", &json!({}))).unwrap();
+            order["status"] = asked.body["status"].clone();
+            order["metadata"]["resourceVersion"] = json!("4");
+            (200, order)
+        }
+        _ => stored(asked),
+    }
+}
+
+#[tokio::test]
+async fn that_a_provider_is_asked_is_written_over_the_version_that_was_read_and_before_it_is_asked() {
+    let mut bench = Bench::new(cloud);
+    bench.pool();
+    bench.order(recorded("general-1", &json!({})));
+    bench.planner.orders(NOW).await;
+    bench.call_ends().await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    let status = format!("PATCH {ORDERS}/general-1/status");
+    assert_eq!(lines.first(), Some(&status));
+    let patches: Vec<&Asked> = asked.iter().filter(|asked| asked.line() == status).collect();
+    assert_eq!(patches.len(), 2, "{lines:#?}");
+    let made = lines.iter().filter(|line| *line == "POST /api/v1/nodes").count();
+    assert_eq!(made, 1, "{lines:#?}");
+    assert_eq!(asked[0].body["metadata"]["resourceVersion"], "3");
+    assert_eq!(asked[0].body["status"]["phase"], "Asked");
+    assert_eq!(asked[0].body["status"]["sizeBefore"], 0);
+    let last = &patches[1].body;
+    assert_eq!(last["metadata"]["resourceVersion"], "4", "over what was written before");
+    assert_eq!((&last["status"]["phase"], &last["status"]["accepted"]), (&json!("Creating"), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_provider_is_not_asked_when_that_cannot_be_written() {
+    for code in [404, 409, 500] {
+        let mut bench = Bench::new(move |asked| {
+            if asked.path.ends_with("/status") { failure(code, "Refused", "general-1") } else { cloud(asked) }
+        });
+        bench.pool();
+        bench.order(recorded("general-1", &json!({})));
+        bench.planner.orders(NOW).await;
+        assert_eq!(bench.log.lines(), [format!("PATCH {ORDERS}/general-1/status")]);
+        assert!(bench.planner.world.calls.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_provider_is_not_asked_when_the_lease_is_about_to_end() {
+    let mut bench = Bench::deposed(cloud);
+    bench.pool();
+    bench.order(recorded("general-1", &json!({})));
+    bench.planner.orders(NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// While a call is under way nothing else is done about an order.
+#[tokio::test]
+async fn an_order_that_is_busy_is_let_be() {
+    let mut bench = Bench::new(cloud);
+    bench.pool();
+    bench.order(recorded("general-1", &json!({})));
+    let call = Call { pool: "general".to_owned(), offering: OfferingId("m-4".to_owned()), grows: true };
+    bench.planner.world.calls.insert("general-1".to_owned(), call);
+    bench.planner.orders(NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+fn over() -> Value {
+    json!({
+        "phase": "GivenBack", "accepted": 1, "askedAt": "2026-11-23T09:00:00Z",
+        "nodes": [{ "name": "general-1-0", "providerId": "kwok://general-1-0", "phase": "GivenBack" }],
+    })
+}
+
+#[tokio::test]
+async fn the_record_of_an_order_that_is_over_is_kept_for_people_and_then_let_go() {
+    let mut bench = Bench::new(|asked| {
+        let object = || (200, serde_json::to_value(recorded("general-1", &over())).unwrap());
+        if asked.path.ends_with("/status") { cloud(asked) } else { object() }
+    });
+    bench.pool();
+    bench.order(recorded("general-1", &over()));
+    // Its status is brought up to date first.
+    bench.planner.orders(NOW).await;
+    bench.log.take();
+    bench.planner.orders(NOW + Span::from_secs(60)).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+    bench.planner.orders(NOW + Span::from_secs(601)).await;
+    let asked = bench.log.take();
+    let object = format!("{ORDERS}/general-1");
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    assert_eq!(lines, [format!("PATCH {object}"), format!("DELETE {object}")]);
+    assert_eq!(
+        asked[0].body,
+        json!({ "metadata": { "resourceVersion": "4", "finalizers": ["example.com/other"] } })
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_somebody_has_changed_is_not_deleted() {
+    let mut bench = Bench::new(|asked| {
+        if asked.path.ends_with("/status") { cloud(asked) } else { failure(409, "Conflict", "general-1") }
+    });
+    bench.pool();
+    bench.order(recorded("general-1", &over()));
+    bench.planner.orders(NOW).await;
+    bench.log.take();
+    bench.planner.orders(NOW + Span::from_secs(601)).await;
+    assert_eq!(bench.log.lines(), [format!("PATCH {ORDERS}/general-1")]);
+}

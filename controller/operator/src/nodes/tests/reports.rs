@@ -1,0 +1,118 @@
+//! What is told: the status of pools, and events, once each.
+
+use plimsoll_core::{
+    nodes::{
+        NodePlan, Refused,
+        reason::{Cause, WhyRefused},
+    },
+    placement::Refusal,
+};
+use pretty_assertions::assert_eq;
+
+use super::*;
+
+const STATUS: &str = "/apis/plimsoll.dev/v1alpha1/capacitypools/general/status";
+const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
+
+/// Answers the status of a pool with the pool that has it.
+fn answers(asked: &Asked) -> (u16, Value) {
+    if asked.path == STATUS {
+        let mut pool = pool();
+        pool["status"] = asked.body["status"].clone();
+        return (200, pool);
+    }
+    stored(asked)
+}
+
+fn refusing() -> NodePlan {
+    let why = WhyRefused { cause: Cause::Nodes(Refusal::NodeAffinity), count: 3 };
+    let refused = Refused {
+        namespace: "shop".into(),
+        owner: "web-1".into(),
+        pods: vec!["uid-web-a".into()],
+        count: 1,
+        why: vec![why],
+    };
+    NodePlan { refused: vec![refused], ..NodePlan::default() }
+}
+
+#[tokio::test]
+async fn a_status_is_written_when_it_says_something_new_and_not_again() {
+    let mut bench = Bench::new(answers);
+    bench.pool();
+    bench.node(node("a", &json!({})));
+    bench.planner.report(&NodePlan::default(), NOW).await;
+    let asked = bench.log.take();
+    assert_eq!(asked.iter().map(Asked::line).collect::<Vec<_>>(), [format!("PATCH {STATUS}")]);
+    let status = &asked[0].body["status"];
+    assert_eq!((&status["observedGeneration"], &status["nodes"]), (&json!(2), &json!("1/1")));
+    let kinds: Vec<_> =
+        status["conditions"].as_array().unwrap().iter().map(|condition| condition["type"].clone()).collect();
+    assert_eq!(kinds, ["Ready", "LimitReached", "Disruptable"]);
+    bench.planner.report(&NodePlan::default(), NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_status_that_was_not_taken_is_written_again() {
+    for code in [404, 409, 500] {
+        let mut bench = Bench::new(move |_| failure(code, "Refused", "general"));
+        bench.pool();
+        for _ in 0..2 {
+            bench.planner.report(&NodePlan::default(), NOW).await;
+            assert_eq!(bench.log.lines(), [format!("PATCH {STATUS}")], "{code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pods_that_get_no_node_are_told_once_as_long_as_the_reason_is_the_same() {
+    let mut bench = Bench::new(answers);
+    let mut waiting = pod("web-a", "a");
+    waiting["spec"].as_object_mut().unwrap().remove("nodeName");
+    waiting["status"] = json!({ "phase": "Pending" });
+    bench.pod(waiting);
+    bench.planner.report(&refusing(), NOW).await;
+    let asked = bench.log.take();
+    assert_eq!(asked.iter().map(Asked::line).collect::<Vec<_>>(), [format!("POST {EVENTS}")]);
+    let body = &asked[0].body;
+    assert_eq!((&body["reason"], &body["type"]), (&json!("NoNodeForPod"), &json!("Warning")));
+    assert_eq!(body["regarding"]["uid"], "uid-web-a");
+    assert_eq!(
+        body["note"],
+        "1 pods of shop/web-1 get no node: 3 nodes do not match the node selector or node affinity"
+    );
+    bench.planner.report(&refusing(), NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+    // It got a place, and has none again: that is news.
+    bench.planner.report(&NodePlan::default(), NOW).await;
+    bench.planner.report(&refusing(), NOW).await;
+    assert_eq!(bench.log.lines(), [format!("POST {EVENTS}")]);
+}
+
+#[tokio::test]
+async fn nothing_is_told_when_the_lease_is_about_to_end() {
+    let mut bench = Bench::deposed(answers);
+    bench.pool();
+    bench.pod(pod("web-a", "a"));
+    bench.planner.report(&refusing(), NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_offering_that_failed_is_told_on_its_pool() {
+    let mut bench = Bench::new(answers);
+    bench.pool();
+    let error = plimsoll_providers::ProviderError::OutOfCapacity {
+        offering: OfferingId("m-4.zone-a.on-demand".to_owned()),
+        message: "none left".to_owned(),
+    };
+    bench.planner.world.failures.push(("general".to_owned(), key(), error));
+    bench.planner.report(&NodePlan::default(), NOW).await;
+    let asked = bench.log.take();
+    let event = asked.iter().find(|asked| asked.method == "POST").unwrap();
+    assert_eq!(event.body["reason"], "OfferingAvoided");
+    assert_eq!(event.body["regarding"]["uid"], "uid-general");
+    let note = event.body["note"].as_str().unwrap();
+    assert!(note.starts_with("on-demand m-4 in zone-a is avoided until 2026-11-23T10:0"), "{note}");
+}
