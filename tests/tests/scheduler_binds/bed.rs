@@ -87,7 +87,7 @@ impl Bed {
             Ok(plan) => plan,
             Err(breach) => {
                 self.take_away(case, namespace).await?;
-                return Ok(Outcome::refused(case, breach));
+                return Ok(Outcome::refused(case, &breach));
             }
         };
         for (entry, new) in plan.add.iter().enumerate() {

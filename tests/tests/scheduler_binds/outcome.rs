@@ -43,7 +43,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// Nothing is done of a plan that the audit refuses.
-    pub(crate) fn refused(case: &Case, breach: String) -> Self {
+    pub(crate) fn refused(case: &Case, breach: &str) -> Self {
         Self {
             pods: case.waiting.len(),
             refused: vec![format!("{}: {breach}", case.name)],
