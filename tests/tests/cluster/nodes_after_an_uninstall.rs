@@ -14,7 +14,8 @@ use crate::nodes_stage::{NODES, PATIENCE, Story, small_cluster};
 async fn an_uninstall_leaves_nodes_and_pods_as_they_are() -> Result<()> {
     let cluster = small_cluster().await?;
     let operator = Operator::install(&cluster, &[NODES]).await?;
-    let story = Story::new(&cluster, "left", json!({})).await?;
+    let taint = json!({ "key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule" });
+    let story = Story::new(&cluster, "left", json!({ "template": { "taints": [taint] } })).await?;
     story.deploy(2, json!({})).await?;
     let node = story.bound_as("left", 2).await?.pop().context("a node")?;
     // A budget that lets the drain begin and not end.

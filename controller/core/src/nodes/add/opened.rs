@@ -70,7 +70,7 @@ impl Solver<'_> {
             if !self.packing.suits(class, family.stand_in) {
                 continue;
             }
-            let state = &family.state;
+            let state = &self.packing.nodes[family.stand_in as usize];
             let domains = || way.keys.iter().map(|key| state.domains[*key as usize]);
             let liking =
                 if way.taste.nodes { preference::fixed(&of.shape, &state.facts) } else { Liking::default() };

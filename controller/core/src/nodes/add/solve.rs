@@ -212,7 +212,9 @@ impl<'a> Solver<'a> {
 
     /// Whether nodes of two families are in the same domains of these labels.
     fn is_same_place(&self, one: usize, other: usize, keys: &[KeyId]) -> bool {
-        let domain = |family: usize, key: &KeyId| self.menu.families[family].state.domains[*key as usize];
+        // Of the stand-in: it follows labels that classes have brought since the menu was made.
+        let stand_in = |family: usize| &self.packing.nodes[self.menu.families[family].stand_in as usize];
+        let domain = |family: usize, key: &KeyId| stand_in(family).domains[*key as usize];
         keys.iter().all(|key| domain(one, key) == domain(other, key))
     }
 

@@ -108,6 +108,7 @@ async fn an_offering_that_failed_is_told_on_its_pool() {
         message: "none left".to_owned(),
     };
     bench.planner.world.failures.push(("general".to_owned(), key(), error));
+    bench.planner.failures(NOW);
     bench.planner.report(&NodePlan::default(), NOW).await;
     let asked = bench.log.take();
     let event = asked.iter().find(|asked| asked.method == "POST").unwrap();
