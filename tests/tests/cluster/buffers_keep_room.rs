@@ -318,5 +318,8 @@ async fn headroom_keeps_to_its_window_and_its_share() -> Result<()> {
     ensure!(nodes <= 12, "{nodes} nodes: the window of UTC is not open");
     story.resize(0).await?;
     story.shrinks_to(before).await?;
+    let orders = Api::<NodeOrder>::all(story.client.clone()).list(&ListParams::default()).await?.items;
+    let ordered = orders.iter().filter(|order| order.spec.pool == story.name).count();
+    ensure!(ordered <= 14, "{ordered} orders: room that is there was ordered again");
     no_defects(&operator)
 }

@@ -10,13 +10,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bed;
-#[path = "../../../controller/observe/examples/plan_pods/bound.rs"]
-mod bound;
 mod campaign;
 mod claims;
-#[path = "../hpa_differential/generate/dice.rs"]
-#[allow(dead_code, reason = "others draw what is not drawn here")]
-mod dice;
 mod generate;
 mod outcome;
 mod plan;
@@ -29,7 +24,7 @@ use anyhow::{Result, ensure};
 use crate::{bed::Told, campaign::Campaign};
 
 /// A part that takes seconds.
-const PART: u64 = 40;
+const PART: u64 = 24;
 /// What `make conformance` runs.
 const ALL: u64 = 2_000;
 

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     claims::Claim,
-    dice::Dice,
-    generate::{CASE, DEDICATED, HOSTNAME, ZONE, ZONES},
+    generate::{CASE, DEDICATED, Dice, HOSTNAME, ZONE, ZONES},
 };
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";

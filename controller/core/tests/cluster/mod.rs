@@ -26,6 +26,8 @@ pub(crate) struct Cluster {
     pub(crate) changes: Vec<Change>,
     pub(crate) workloads: BTreeMap<Name, Workload>,
     pub(crate) memory: Memory,
+    /// How many plans were carried out: nodes of each have other names.
+    pub(crate) age: u32,
 }
 
 /// Both plans of one moment.
@@ -68,7 +70,7 @@ impl Cluster {
         for (prefix, add) in [("add", &plans.adding.add), ("replace", &plans.removing.add)] {
             for (entry, new) in add.iter().enumerate() {
                 for number in 0..new.count {
-                    let name = format!("{prefix}-{entry}-{number}-{}", self.changes.len());
+                    let name = format!("{prefix}-{entry}-{number}-{}", self.age);
                     changes.push(Change::Node(ordered(&pools[&new.pool], &new.offering, &name)));
                 }
             }
@@ -76,7 +78,7 @@ impl Cluster {
         let place = |prefix: &str, place: &Place| match place {
             Place::Node(name) => name.clone(),
             Place::Order(order, number) => format!("{order}-{number}").into(),
-            Place::New(entry, number) => format!("{prefix}-{entry}-{number}-{}", self.changes.len()).into(),
+            Place::New(entry, number) => format!("{prefix}-{entry}-{number}-{}", self.age).into(),
         };
         let bound = |pod: &Pod, node: Name| {
             let state = PodState::Bound { node, ready: true };
@@ -119,8 +121,12 @@ impl Cluster {
         for change in &changes {
             view.apply(change.clone());
         }
-        let mut after =
-            Self { workloads: self.workloads.clone(), memory: plans.memory.clone(), ..Self::default() };
+        let mut after = Self {
+            workloads: self.workloads.clone(),
+            memory: plans.memory.clone(),
+            age: self.age + 1,
+            ..Self::default()
+        };
         after.changes.extend(view.pools().cloned().map(Change::Pool));
         after.changes.extend(view.nodes().cloned().map(Change::Node));
         after.changes.extend(view.pods().cloned().map(Change::Pod));

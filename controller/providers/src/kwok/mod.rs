@@ -149,7 +149,13 @@ impl Provider for KwokProvider {
 
     async fn offerings(&self) -> Result<Offerings, ProviderError> {
         let prepared = self.inner.prepared();
-        let offerings = prepared.stock.values().map(|stock| stock.offering.clone()).collect();
+        // Every node gets the taint, so whoever plans with an offering has to know of it.
+        let offered = prepared.stock.values().map(|stock| {
+            let mut offering = stock.offering.clone();
+            offering.taints.extend(prepared.config.taint.clone());
+            offering
+        });
+        let offerings = offered.collect();
         Ok(Offerings { offerings, oddities: Vec::new() })
     }
 

@@ -9,7 +9,7 @@ use crate::cluster::{
 };
 use crate::nodes::HeadroomOf;
 use crate::placement::class::ClassId;
-use crate::placement::packing::NodeIx;
+use crate::placement::packing::{NodeIx, Packing};
 use crate::placement::{Placed, View};
 use crate::time::Timestamp;
 use crate::window::{Cron, time_zone};
@@ -33,14 +33,12 @@ pub(crate) struct Served {
 
 /// Finds room for the headroom of all pools and for buffers, as pods that nobody sees. Everything else has its room by now.
 pub(crate) fn serve(
-    view: &View,
     solver: &mut Solver<'_>,
     elsewhere: &[NodeIx],
-    now: Timestamp,
+    wanted: Vec<(Wanted, ClassId)>,
 ) -> Vec<Served> {
     let mut served = Vec::new();
-    for wanted in wanted(view, now) {
-        let class = view.dense().seeking_in(solver.packing, &wanted.shape);
+    for (wanted, class) in wanted {
         let demand = Demand { class, count: wanted.count, may_order: true };
         let mut placed = Placed::new();
         let left = solver.packing.place(class, wanted.count, elsewhere, &mut placed);
@@ -48,6 +46,15 @@ pub(crate) fn serve(
         served.push(Served { wanted, class, placed, left });
     }
     served
+}
+
+/// What is to be kept free, with its class: that has to be known before nodes are made that could hold it.
+pub(crate) fn classes(view: &View, packing: &mut Packing, now: Timestamp) -> Vec<(Wanted, ClassId)> {
+    let with_class = wanted(view, now).into_iter().map(|wanted| {
+        let class = view.dense().seeking_in(packing, &wanted.shape);
+        (wanted, class)
+    });
+    with_class.collect()
 }
 
 /// The headroom of all pools at `now`, and all buffers.

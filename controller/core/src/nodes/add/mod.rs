@@ -69,7 +69,8 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     close_what_goes(view, &mut packing);
     let others = demand::others(view, &mut packing, now);
     let demands = demand::demands(view, &mut packing, &others);
-    packing.watch(demands.iter().map(|demand| demand.class));
+    let room = headroom::classes(view, &mut packing, now);
+    packing.watch(demands.iter().map(|demand| demand.class).chain(room.iter().map(|(_, class)| *class)));
     let existing = existing(view, &packing);
     let mut journal = Journal::new();
     let mut left: Vec<u32> = demands.iter().map(|demand| demand.count).collect();
@@ -120,7 +121,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
     solver.shrink(&used(&journal, &[]));
     let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &others);
     // Pods that exist come first: room is kept free beside all of them, and by nothing that counts against one of them.
-    let spare = solver.with_stand_ins(|solver| headroom::serve(view, solver, &elsewhere, now));
+    let spare = solver.with_stand_ins(|solver| headroom::serve(solver, &elsewhere, room));
     solver.shrink(&used(&journal, &spare));
     let spare = explain::kept_free(view, &mut solver, spare, &on_order);
     outcome::plan(view, &solver, &demands, &journal, spare, &coming, &others, refused)

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::planner::Planner;
+use super::planner::{Fate, Planner};
 use super::room::{Group, Left, Moved};
 use super::{Input, WhyStays};
-use crate::cluster::{Eviction, Pod, PodState};
+use crate::cluster::{Affinity, Eviction, Labels, Pod, PodShape, PodState};
 use crate::nodes::add::headroom::wanted;
 use crate::nodes::words::full_name;
 use crate::nodes::{KeptFree, Place};
@@ -16,10 +16,11 @@ pub(super) fn pods(input: &Input<'_>) -> Vec<Pod> {
     let mut pods = Vec::new();
     for (number, wanted) in wanted(input.view, input.now).into_iter().enumerate() {
         let name = wanted.of.to_string();
+        let shape = Arc::new(plain(&wanted.shape));
         pods.extend((0..wanted.count).map(|index| Pod {
             uid: format!("headroom/{number}/{index:06}").into(),
             name: name.as_str().into(),
-            shape: Arc::clone(&wanted.shape),
+            shape: Arc::clone(&shape),
             state: PodState::Pending,
             owner: None,
             created: input.now,
@@ -30,17 +31,34 @@ pub(super) fn pods(input: &Input<'_>) -> Vec<Pod> {
     pods
 }
 
+/// What room asks of its node, and of nobody else: real pods are not counted against pods that do not exist.
+fn plain(shape: &PodShape) -> PodShape {
+    PodShape {
+        labels: Labels::new(),
+        affinity: Affinity { nodes: shape.affinity.nodes.clone(), ..Affinity::default() },
+        spread: Vec::new(),
+        ..shape.clone()
+    }
+}
+
 impl<'a> Planner<'a> {
     /// Finds room for headroom on nodes that are there: first where the plan for new nodes has found it, so that what one plan
-    /// keeps the other does not take away. What has none has none now either.
+    /// keeps the other does not take away. What has none has none now either. Room whose place depends on other pods is not
+    /// moved: its nodes stay.
     pub(super) fn keep_spare(&mut self) {
         let mut moved = Vec::new();
-        // Both are made of the same headroom in the same order.
+        // All three are made of the same headroom in the same order.
         let kept = &self.input.adding.kept_free;
+        let wanted = wanted(self.input.view, self.now);
         let groups = self
             .spare()
             .chunk_by(|one, other| Arc::ptr_eq(&one.shape, &other.shape) && one.name == other.name);
-        for (at, equal) in groups.enumerate() {
+        for ((at, equal), wanted) in groups.enumerate().zip(&wanted) {
+            let social = self.room.seeking(&wanted.shape);
+            if self.room.depends_on_others(social) {
+                self.pin(kept.get(at), &equal[0].shape);
+                continue;
+            }
             let class = self.room.seeking(&equal[0].shape);
             let mut group = Group { class, pods: equal.iter().collect() };
             if let Some(kept) = kept.get(at) {
@@ -49,6 +67,22 @@ impl<'a> Planner<'a> {
             self.room.place(Left { groups: vec![group] }, &mut moved);
         }
         self.carry(&moved);
+    }
+
+    /// Holds room where it is, and keeps the nodes that have it.
+    fn pin(&mut self, kept: Option<&KeptFree>, shape: &PodShape) {
+        for spare in kept.into_iter().flat_map(|kept| &kept.places) {
+            let Place::Node(name) = &spare.place else { continue };
+            let (Some(index), Some(node)) = (self.index(name), self.room.node(name)) else { continue };
+            if matches!(self.fates[index], Fate::Goes) {
+                continue;
+            }
+            self.room.hold(node, shape, spare.count);
+            if matches!(self.fates[index], Fate::Open) && !self.nodes[index].node.interrupted {
+                let of = kept.map(|kept| kept.of.to_string()).unwrap_or_default();
+                self.fates[index] = Fate::Stays(WhyStays::KeepsFree { of: of.into(), refusals: Vec::new() });
+            }
+        }
     }
 
     /// Why a node stays on which this pod has no other place.

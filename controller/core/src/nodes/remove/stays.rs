@@ -146,7 +146,7 @@ impl fmt::Display for WhyStays {
                 write!(f, "pod {pod} fits nowhere else: {}", told(refusals))
             }
             Self::KeepsFree { of, refusals } if refusals.is_empty() => {
-                write!(f, "{of} keeps room free on it, and there is no other node")
+                write!(f, "{of} keeps room free on it, which is not moved")
             }
             Self::KeepsFree { of, refusals } => {
                 write!(f, "{of} keeps room free on it, and has none elsewhere: {}", told(refusals))
