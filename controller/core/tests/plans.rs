@@ -165,7 +165,7 @@ fn the_limit_of_the_whole_cluster_is_said_and_never_passed() {
     let small = offering("m.small", ZONES[0], resources(500, 512, 110), 50_000);
     all.push(Change::Node(node("elsewhere", "other", &small)));
     all.push(Change::Pool(general()));
-    let settings = add::Settings { most_nodes: Some(4), ..add::Settings::default() };
+    let settings = add::Settings { most_nodes: Some(4) };
     told(
         "total_limit",
         "5 pods that keep apart by hostname, in a cluster of at most 4 nodes with a small one of no pool.",

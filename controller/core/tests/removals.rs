@@ -91,7 +91,7 @@ proptest! {
             prop_assert!(kept.iter().all(|kept| kept.missing == 0), "{kept:?}");
             if rounds > 0 {
                 prop_assert!(plans.adding.add.is_empty(), "{:?} after {rounds}", plans.adding.add);
-                prop_assert_eq!(kept.iter().map(|kept| kept.ready()).sum::<u32>(), count);
+                prop_assert_eq!(kept.iter().map(plimsoll_core::nodes::KeptFree::ready).sum::<u32>(), count);
             }
             if plans.adding.add.is_empty() && plans.removing.remove.is_empty() {
                 break;

@@ -1,6 +1,6 @@
 //! A Deployment whose availability a drain would break gets one replica more first.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt as _;
@@ -35,7 +35,7 @@ impl Seen {
                 if let Ok(Event::Apply(shown) | Event::InitApply(shown)) = event {
                     let size = shown.spec.replicas.unwrap_or(0);
                     let available = shown.status.and_then(|status| status.available_replicas).unwrap_or(0);
-                    noted.lock().expect("nobody panics with it").push((size, available));
+                    noted.lock().unwrap_or_else(PoisonError::into_inner).push((size, available));
                 }
             }
         });
@@ -44,7 +44,7 @@ impl Seen {
 
     /// All so far.
     fn all(&self) -> Vec<(i32, i32)> {
-        self.sizes.lock().expect("nobody panics with it").clone()
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -3,7 +3,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use cloud::{Faults, Rpc};
 use k8s_openapi::api::core::v1::Node;
-use kube::{ResourceExt, api::DeleteParams};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, ListParams},
+};
 use plimsoll_api::marks::{CAPACITY_POOL, CAPACITY_TYPE, NODE_ORDER};
 use serde_json::{Value, json};
 use testbed::eventually;
@@ -48,7 +51,7 @@ async fn nodes_that_join_by_themselves_are_marked_used_and_given_back() -> Resul
     }
 
     let stray = |node: &Node| id(node) == of_others;
-    let stray = story.nodes.list(&Default::default()).await?.items.into_iter().find(stray);
+    let stray = story.nodes.list(&ListParams::default()).await?.items.into_iter().find(stray);
     let stray = stray.context("the machine of others has not joined")?;
     ensure!(!stray.labels().contains_key(NODE_ORDER), "it is marked as ours");
     eventually("an event about the node that nobody ordered", PATIENCE, async || {

@@ -270,11 +270,11 @@ fn planned_as(node: &Node, pools: &BTreeMap<Name, Pool>) -> Facts {
     if let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool)) {
         let is_starting = node.readiness == Readiness::Starting;
         let startup = &pool.template.startup_taints;
-        let stays = |taint: &Taint| {
-            !(is_starting && STARTING.contains(&&*taint.key))
-                && !startup.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
+        let goes = |taint: &Taint| {
+            let is_startup = startup.iter().any(|of| of.key == taint.key && of.effect == taint.effect);
+            is_startup || (is_starting && STARTING.contains(&&*taint.key))
         };
-        taints.retain(stays);
+        taints.retain(|taint| !goes(taint));
     }
     Facts { name: node.name.clone(), labels: node.labels.clone(), taints, unschedulable: node.unschedulable }
 }

@@ -123,10 +123,10 @@ impl Planner {
                 there += 1;
                 continue;
             }
-            let note = format!(
+            let said = format!(
                 "it is of the node group {offering} of the pool {pool}, and no order of Plimsoll has it: it is left alone"
             );
-            news.push((name.clone(), note));
+            news.push((name.clone(), said));
         }
         if there > 0 {
             tracing::info!(nodes = there, "nodes of our node groups were there before, and are left alone");

@@ -85,7 +85,7 @@ impl Planner {
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {}
             Ok(Err(error)) => tracing::warn!(buffer = key, %error, "the status of a buffer was not written"),
             Err(_) => {
-                tracing::warn!(buffer = key, "the API server did not take the status of a buffer in time")
+                tracing::warn!(buffer = key, "the API server did not take the status of a buffer in time");
             }
         }
     }

@@ -114,7 +114,7 @@ impl Planner {
         let asked = record::asked(order, size, not_ours, now);
         let Some(order) = self.write(order, &asked).await else { return };
         let Some(request) = self.request(&order, size) else { return };
-        let created = order.creation_timestamp().as_ref().map(observe_time).unwrap_or(now);
+        let created = order.creation_timestamp().as_ref().map_or(now, observe_time);
         let may_ask_again = now.since(created) < SIZE_MAY_CHANGE_FOR;
         let (client, provider) = (self.client.clone(), Arc::clone(provider));
         self.spawn(name, Call { pool, offering, grows: true }, async move {

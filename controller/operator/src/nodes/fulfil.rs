@@ -65,7 +65,7 @@ impl Planner {
         for action in &step.actions {
             match (action, &provider) {
                 (Action::Finish, _) => {
-                    self.finish(&order, &step, spec.is_some() && seen.instances.is_none(), now).await
+                    self.finish(&order, &step, spec.is_some() && seen.instances.is_none(), now).await;
                 }
                 (Action::ForgetNodes(nodes), _) => self.forget_nodes(nodes).await,
                 // Drains are planned with everything else that goes.

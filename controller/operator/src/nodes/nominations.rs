@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout};
 use super::{planner::Planner, report::CONTROLLER};
 use crate::targets::WRITE_TIME;
 
-/// Since this minor version of Kubernetes 1 the scheduler takes nominations of others (NominatedNodeNameForExpectation).
+/// Since this minor version of Kubernetes 1 the scheduler takes nominations of others (`NominatedNodeNameForExpectation`).
 const SINCE: u32 = 35;
 /// As many are written in one pass; the next one follows at once.
 const MOST: usize = 500;

@@ -274,7 +274,7 @@ impl Planner {
 
     /// What to add and what to remove, and what to remember.
     fn decide(&mut self, now: Timestamp) -> (NodePlan, RemovalPlan) {
-        let settings = add::Settings { most_nodes: self.most_nodes, ..add::Settings::default() };
+        let settings = add::Settings { most_nodes: self.most_nodes };
         let plan = add::plan(&self.world.view, &settings, now);
         let surging = self.world.drains.values().map(|drain| drain.surges.len()).sum::<usize>();
         let input = remove::Input {
@@ -413,15 +413,8 @@ impl Planner {
         self.world.orders.values().filter(|order| order.spec.pool == pool).any(|order| {
             let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or(Recorded);
             matches!(phase, Recorded | Asked | Creating | Registered | Draining | Deleting)
-                || self.may_come_late(order, now)
+                || may_come_late(order, now)
         })
-    }
-
-    /// Whether instances of an order may come although the provider seemed not to have taken it whole.
-    fn may_come_late(&self, order: &NodeOrder, now: Timestamp) -> bool {
-        let state = record::state(order);
-        let asked = state.asked.unwrap_or_default();
-        state.answer.is_some() && state.may_claim() > 0 && now.since(asked) < LATE
     }
 
     /// Tells the planner which nodes are still to come.
@@ -471,4 +464,11 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn summary(add: &[NewNodes]) -> String {
     let parts = add.iter().map(|new| format!("{} × {} for {} pods", new.count, new.offering, new.pods));
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether instances of an order may come although the provider seemed not to have taken it whole.
+fn may_come_late(order: &NodeOrder, now: Timestamp) -> bool {
+    let state = record::state(order);
+    let asked = state.asked.unwrap_or_default();
+    state.answer.is_some() && state.may_claim() > 0 && now.since(asked) < LATE
 }

@@ -95,8 +95,8 @@ impl Polls {
             .map_err(|error| in_words(&error, &spec.provider, &self.secrets))?;
         let provider =
             registry.get(pool).cloned().ok_or_else(|| Unusable::invalid("no provider was made"))?;
-        let poll = Poll { config, provider: Arc::clone(&provider), asked: None, under_way: Arc::default() };
-        self.pools.insert(pool.to_owned(), poll);
+        let asking = Poll { config, provider: Arc::clone(&provider), asked: None, under_way: Arc::default() };
+        self.pools.insert(pool.to_owned(), asking);
         Ok(provider)
     }
 

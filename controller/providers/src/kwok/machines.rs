@@ -154,8 +154,11 @@ mod tests {
     use super::*;
     use crate::OfferingId;
 
+    /// Method with path, and body, of each request.
+    type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
     /// A client of an API server that gives these answers in turn, and what it was asked.
-    fn server(answers: Vec<(u16, Value)>) -> (Client, Arc<Mutex<Vec<(String, String)>>>) {
+    fn server(answers: Vec<(u16, Value)>) -> (Client, Asked) {
         let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
@@ -163,8 +166,8 @@ mod tests {
             for (code, body) in answers {
                 let (request, send) = handle.next_request().await.unwrap();
                 let line = format!("{} {}", request.method(), request.uri().path());
-                let sent = request.into_body().collect_bytes().await.unwrap();
-                noted.lock().unwrap().push((line, String::from_utf8(sent.to_vec()).unwrap()));
+                let content = request.into_body().collect_bytes().await.unwrap();
+                noted.lock().unwrap().push((line, String::from_utf8(content.to_vec()).unwrap()));
                 let body = Body::from(body.to_string().into_bytes());
                 send.send_response(Response::builder().status(code).body(body).unwrap());
             }

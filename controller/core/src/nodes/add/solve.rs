@@ -133,9 +133,13 @@ impl<'a> Solver<'a> {
     /// Does something while each family stands for a node that could come, as it does until the plan is gone through again.
     pub(crate) fn with_stand_ins<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
         let stand_ins: Vec<NodeIx> = self.menu.families.iter().map(|family| family.stand_in).collect();
-        stand_ins.iter().for_each(|node| self.packing.return_node(*node));
+        for node in &stand_ins {
+            self.packing.return_node(*node);
+        }
         let done = act(self);
-        stand_ins.iter().for_each(|node| self.packing.remove_node(*node));
+        for node in &stand_ins {
+            self.packing.remove_node(*node);
+        }
         done
     }
 
