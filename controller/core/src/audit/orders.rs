@@ -96,7 +96,7 @@ fn pool_is_within_limits(books: &Books, plan: &Audited<'_>, pool: &Pool) -> Resu
         }
     }
     for (resource, most) in &limits.resources {
-        let amount = amount(&resources, resource);
+        let amount = resources.named(resource);
         if amount > *most {
             return refuse(format!("{amount} {resource}, not {most}"));
         }
@@ -104,23 +104,13 @@ fn pool_is_within_limits(books: &Books, plan: &Audited<'_>, pool: &Pool) -> Resu
     for (zone, bounds) in limits.resources_per_zone.iter().filter(|(zone, _)| grows.contains(zone)) {
         let Some((_, resources)) = zones.get(zone) else { continue };
         for (resource, most) in bounds {
-            let amount = amount(resources, resource);
+            let amount = resources.named(resource);
             if amount > *most {
                 return refuse(format!("{amount} {resource} in {zone}, not {most}"));
             }
         }
     }
     Ok(())
-}
-
-fn amount(resources: &Resources, name: &Name) -> i64 {
-    match &**name {
-        "cpu" => resources.cpu,
-        "memory" => resources.memory,
-        "ephemeral-storage" => resources.ephemeral_storage,
-        "pods" => resources.pods,
-        _ => resources.extended.get(name).copied().unwrap_or(0),
-    }
 }
 
 /// Nodes that share new nodes are judged together: what they cost, and what comes in their place.

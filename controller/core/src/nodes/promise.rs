@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::words::quantity;
 use crate::cluster::{Effect, Node, Offering, Pool, Resource, Resources, Taint};
 
 /// Of what a template says a real node may have a twentieth less: images and kernels keep a little more or less for
@@ -39,7 +40,8 @@ pub fn broken(node: &Node, offering: &Offering, pool: &Pool) -> Option<Broken> {
     let mut least = offered.clone();
     least.subtract(&share(offered));
     let lacking = node.allocatable.lacks(&least)?;
-    let (has, wanted) = (of(&node.allocatable, &lacking), of(offered, &lacking));
+    let name = lacking.to_string();
+    let (has, wanted) = (node.allocatable.named(&name), offered.named(&name));
     Some(Broken::Less(lacking, has, wanted))
 }
 
@@ -50,17 +52,7 @@ fn share(of: &Resources) -> Resources {
         ephemeral_storage: of.ephemeral_storage / A_LITTLE,
         pods: of.pods / A_LITTLE,
         // Devices are there or not.
-        extended: std::collections::BTreeMap::new(),
-    }
-}
-
-fn of(amounts: &Resources, resource: &Resource) -> i64 {
-    match resource {
-        Resource::Cpu => amounts.cpu,
-        Resource::Memory => amounts.memory,
-        Resource::EphemeralStorage => amounts.ephemeral_storage,
-        Resource::Pods => amounts.pods,
-        Resource::Extended(name) => amounts.extended.get(name).copied().unwrap_or_default(),
+        ..Resources::default()
     }
 }
 
@@ -74,8 +66,8 @@ impl fmt::Display for Broken {
                 taint.key
             ),
             Self::Less(resource, has, offered) => {
-                let unit = if *resource == Resource::Cpu { "m" } else { "" };
-                write!(f, "it has {has}{unit} of {resource} for pods, and {offered}{unit} were offered")
+                let told = |amount: i64| quantity(&resource.to_string(), amount);
+                write!(f, "it has {} of {resource} for pods, and {} were offered", told(*has), told(*offered))
             }
         }
     }

@@ -15,12 +15,13 @@ pub(crate) fn moment(at: Timestamp) -> String {
         .map_or_else(|_| format!("{} ms", at.as_millis()), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-/// An amount of a resource as a quantity of Kubernetes: cores or thousandths of one, whole GiB or MiB, or plain units.
+/// An amount of a resource as a quantity of Kubernetes: cores or thousandths of one, whole GiB, MiB or KiB, or
+/// plain units.
 pub(crate) fn quantity(resource: &str, amount: i64) -> String {
     let units: &[(i64, &str)] = match resource {
         "cpu" if amount % 1000 == 0 => return (amount / 1000).to_string(),
         "cpu" => return format!("{amount}m"),
-        "memory" | "ephemeral-storage" => &[(1 << 30, "Gi"), (1 << 20, "Mi")],
+        "memory" | "ephemeral-storage" => &[(1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")],
         _ => &[],
     };
     let whole = units.iter().find(|(unit, _)| amount != 0 && amount % unit == 0);
@@ -37,22 +38,8 @@ pub(crate) fn asks(of: &Resources) -> String {
     let fixed = [("cpu", of.cpu), ("memory", of.memory), ("ephemeral-storage", of.ephemeral_storage)];
     let extended = of.extended.iter().map(|(name, amount)| (&**name, *amount));
     let named = fixed.into_iter().chain(extended).filter(|(_, asked)| *asked != 0);
-    let parts: Vec<String> = named.map(|(name, asked)| format!("{name} {}", amount(name, asked))).collect();
+    let parts: Vec<String> = named.map(|(name, asked)| format!("{name} {}", quantity(name, asked))).collect();
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
-}
-
-/// An amount of a resource as a manifest would say it.
-pub(crate) fn amount(resource: &str, amount: i64) -> String {
-    match resource {
-        "cpu" if amount % 1000 == 0 => (amount / 1000).to_string(),
-        "cpu" => format!("{amount}m"),
-        "memory" | "ephemeral-storage" => {
-            let units = [("Gi", 30), ("Mi", 20), ("Ki", 10)];
-            let whole = units.iter().find(|(_, bits)| amount != 0 && amount % (1 << bits) == 0);
-            whole.map_or_else(|| amount.to_string(), |(unit, bits)| format!("{}{unit}", amount >> bits))
-        }
-        _ => amount.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -68,7 +55,7 @@ mod tests {
         assert_eq!(moment(Timestamp::from_secs(1_795_428_000)), "2026-11-23T10:00:00Z");
         let asked = Resources { cpu: 900, memory: 3 << 29, pods: 1, ..Resources::default() };
         assert_eq!(asks(&asked), "cpu 900m, memory 1536Mi");
-        assert_eq!((asks(&Resources::default()).as_str(), amount("cpu", 4000).as_str()), ("nothing", "4"));
+        assert_eq!((asks(&Resources::default()).as_str(), quantity("cpu", 4000).as_str()), ("nothing", "4"));
         assert_eq!(moment(Timestamp::from_millis(i64::MAX)), "9223372036854775807 ms");
     }
 }

@@ -9,7 +9,7 @@ use crate::nodes::breaker::{pool_is_broken, zones_are_silent};
 use crate::nodes::budget::Budgets;
 use crate::nodes::reason::{Cause, WhyPassedOver};
 use crate::nodes::render::Price;
-use crate::nodes::words::amount;
+use crate::nodes::words::quantity;
 use crate::time::Timestamp;
 
 /// All that is said about a pool.
@@ -245,7 +245,11 @@ fn limits(sight: &Sight<'_>, pool: &Pool, nodes: &[&Node]) -> Vec<LimitRow> {
             "pods" => used.pods,
             _ => used.extended.get(resource).copied().unwrap_or(0),
         };
-        LimitRow { what: resource.to_string(), used: amount(resource, has), limit: amount(resource, *limit) }
+        LimitRow {
+            what: resource.to_string(),
+            used: quantity(resource, has),
+            limit: quantity(resource, *limit),
+        }
     });
     nodes.into_iter().chain(resources).collect()
 }
