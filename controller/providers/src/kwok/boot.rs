@@ -50,9 +50,7 @@ impl Inner {
             // What the catalogue no longer has cannot appear.
             if let Some(stock) = prepared.stock.get(&booting.order.offering) {
                 let indices: Vec<u32> = booting.indices().collect();
-                if let Err(error) =
-                    self.join(&booting.order, &indices, &stock.offering, &prepared.config).await
-                {
+                if let Err(error) = self.join(&booting.order, &indices, &stock.offering).await {
                     // One order that cannot be carried out holds up no other.
                     failed = Some(error);
                     continue;

@@ -6,7 +6,7 @@ use futures::{TryStreamExt as _, stream};
 use jiff::Timestamp;
 use kube::{ResourceExt, api::PostParams};
 
-use super::{CONCURRENCY, Inner, KwokConfig, failure::failure, machines::Booting, node, world::World};
+use super::{CONCURRENCY, Inner, failure::failure, machines::Booting, node, world::World};
 use crate::{CreateRequest, Created, Failure, Offering, ProviderError, labels};
 
 impl Inner {
@@ -33,7 +33,7 @@ impl Inner {
                     (stock.failure != Some(Failure::NeverRegisters)).then(|| Timestamp::now() + delay);
                 self.record(&world, order, ready_at, &missing).await?;
             } else {
-                let joined = self.join(order, &missing, &stock.offering, &prepared.config).await;
+                let joined = self.join(order, &missing, &stock.offering).await;
                 self.admit_parts(order, joined).await?;
             }
         }
@@ -85,11 +85,10 @@ impl Inner {
         order: &CreateRequest,
         indices: &[u32],
         offering: &Offering,
-        config: &KwokConfig,
     ) -> Result<(), ProviderError> {
         stream::iter(indices.iter().copied().map(Ok))
             .try_for_each_concurrent(CONCURRENCY, async |index| {
-                let node = node::node(order, index, offering, &self.name, config.taint.as_ref());
+                let node = node::node(order, index, offering, &self.name);
                 match self.nodes.create(&PostParams::default(), &node).await {
                     Ok(_) => Ok(()),
                     Err(kube::Error::Api(status)) if status.is_already_exists() => {

@@ -68,7 +68,11 @@ struct Prepared {
 impl Prepared {
     fn new(config: KwokConfig) -> Result<Self, ConfigError> {
         config.check()?;
-        let stock = config.catalogue.stock().map_err(|error| error.inside("catalogue"))?;
+        let mut stock = config.catalogue.stock().map_err(|error| error.inside("catalogue"))?;
+        // Every node gets the taint, so whoever plans with an offering has to know of it.
+        for stock in stock.values_mut() {
+            stock.offering.taints.extend(config.taint.clone());
+        }
         Ok(Self { config, stock })
     }
 }
@@ -149,13 +153,7 @@ impl Provider for KwokProvider {
 
     async fn offerings(&self) -> Result<Offerings, ProviderError> {
         let prepared = self.inner.prepared();
-        // Every node gets the taint, so whoever plans with an offering has to know of it.
-        let offered = prepared.stock.values().map(|stock| {
-            let mut offering = stock.offering.clone();
-            offering.taints.extend(prepared.config.taint.clone());
-            offering
-        });
-        let offerings = offered.collect();
+        let offerings = prepared.stock.values().map(|stock| stock.offering.clone()).collect();
         Ok(Offerings { offerings, oddities: Vec::new() })
     }
 

@@ -25,13 +25,7 @@ pub(super) fn node_name(id: &str) -> Option<&str> {
 }
 
 /// Node number `index` of an order.
-pub(super) fn node(
-    order: &CreateRequest,
-    index: u32,
-    offering: &Offering,
-    provider: &str,
-    taint: Option<&Taint>,
-) -> Node {
+pub(super) fn node(order: &CreateRequest, index: u32, offering: &Offering, provider: &str) -> Node {
     let name = order.order.node_name(index);
     let mut all_labels = offering.labels.clone();
     all_labels.extend(order.labels.clone());
@@ -54,7 +48,7 @@ pub(super) fn node(
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );
-    let taints = offering.taints.iter().chain(&order.taints).chain(taint);
+    let taints = offering.taints.iter().chain(&order.taints);
     Node {
         spec: Some(NodeSpec {
             provider_id: Some(provider_id(&name)),
