@@ -35,12 +35,20 @@ pub struct Endpoints {
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve(address: SocketAddr, endpoints: Endpoints) -> anyhow::Result<()> {
+    listen(address, router(endpoints), "/healthz, /readyz, /metrics, /decisions and /shadow").await
+}
+
+/// Answers for ever at this address; `paths` are what it tells that it answers.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub(crate) async fn listen(address: SocketAddr, router: Router, paths: &str) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on --http-address={address}"))?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, "answering /healthz, /readyz, /metrics, /decisions and /shadow");
-    axum::serve(listener, router(endpoints)).await?;
+    tracing::info!(%address, "answering {paths}");
+    axum::serve(listener, router).await?;
     Ok(())
 }
 
@@ -57,11 +65,12 @@ fn router(endpoints: Endpoints) -> Router {
 
 /// A follower is ready too: it is warm and waits for the lease.
 async fn readyz(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    if *endpoints.ready.borrow() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first list of PodScalers, pods and workloads\n")
-    }
+    readiness(&endpoints.ready, "waiting for the first list of PodScalers, pods and workloads\n")
+}
+
+/// Whether everything was seen; `waiting` says for what if not.
+pub(crate) fn readiness(ready: &watch::Receiver<bool>, waiting: &'static str) -> (StatusCode, &'static str) {
+    if *ready.borrow() { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, waiting) }
 }
 
 async fn metrics(State(endpoints): State<Endpoints>) -> impl IntoResponse {
@@ -115,7 +124,8 @@ async fn decisions(
 /// Which rules the decisions were taken by.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-fn answer(json: Vec<u8>) -> Response {
+/// An answer in JSON.
+pub(crate) fn answer(json: impl IntoResponse) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 

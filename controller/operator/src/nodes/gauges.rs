@@ -7,7 +7,7 @@ use plimsoll_api::v1alpha1::OrderPhase;
 use plimsoll_core::time::Timestamp;
 use plimsoll_observe::observe_time;
 
-use super::planner::Planner;
+use super::{disruptable::Held, planner::Planner};
 
 /// Every phase, so that a series that is 0 is there all the same.
 const PHASES: [OrderPhase; 9] = [
@@ -24,7 +24,7 @@ const PHASES: [OrderPhase; 9] = [
 
 impl Planner {
     /// Brings the gauges of each pool up to date; those of pools that are gone go too.
-    pub(super) fn gauges(&self, now: Timestamp) {
+    pub(super) fn gauges(&self, held: &Held, now: Timestamp) {
         let metrics = &self.metrics;
         for gauge in [
             &metrics.orders,
@@ -58,7 +58,7 @@ impl Planner {
             metrics.oldest_order.with_label_values(&of_pool).set(oldest_order);
             metrics.oldest_drain.with_label_values(&of_pool).set(oldest_drain);
             metrics.avoided.with_label_values(&of_pool).set(f64::from(self.backoffs.count(name, now)));
-            let is_open = self.held(name).is_some();
+            let is_open = held.contains_key(name);
             metrics.breaker.with_label_values(&of_pool).set(if is_open { 1.0 } else { 0.0 });
             // A counter has to be there before it rises, or the first rise is not seen.
             metrics.ordered.with_label_values(&of_pool);

@@ -19,10 +19,11 @@ use plimsoll_api::{
     v1alpha1::{CapacityPoolStatus, NodeCounts, PoolUse, ZoneStatus},
 };
 use plimsoll_core::{
-    cluster::{Name, Readiness},
+    cluster::{Name, OfferingKey, Readiness},
     nodes::{
         NodePlan,
         backoff::OfferingError,
+        breaker::Tripped,
         promise,
         reason::{Cause, Limit, WhyRefused},
     },
@@ -34,7 +35,15 @@ use plimsoll_providers::Oddity;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{backoffs, calls::word, order::price, planner::Planner, provider::Unusable, record};
+use super::{
+    backoffs,
+    calls::word,
+    disruptable::{Held, disruptable},
+    order::price,
+    planner::Planner,
+    provider::Unusable,
+    record,
+};
 use crate::targets::WRITE_TIME;
 
 /// Who says it.
@@ -95,16 +104,17 @@ impl Planner {
             .refused
             .set(f64::from(plan.refused.iter().map(|refused| refused.count).fold(0, u32::saturating_add)));
         let pools: Vec<_> = self.world.pools.values().cloned().collect();
+        let held = self.held();
         self.metrics.nodes.reset();
         self.metrics.price.reset();
         for pool in pools {
             if let Ok(pool) = pool.as_ref() {
-                let status = self.status(pool, plan, now);
+                let status = self.status(pool, plan, &held, now);
                 self.show(pool, &status);
                 self.write_status(pool, status).await;
             }
         }
-        self.gauges(now);
+        self.gauges(&held, now);
         self.tell_news().await;
         self.tell_refused(plan).await;
     }
@@ -114,8 +124,7 @@ impl Planner {
         for (pool, offering, error) in std::mem::take(&mut self.world.failures) {
             self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             if let Some(class) = backoffs::offering_error(&error) {
-                self.backoffs.failed(&pool, &offering, class, error.to_string(), now);
-                self.news_of_failure(&pool, &offering, &error.to_string(), now);
+                self.leave_alone(&pool, &offering, class, &error.to_string(), now);
             }
         }
     }
@@ -143,9 +152,7 @@ impl Planner {
         };
         let pool = &order.spec.pool;
         self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
-        let offering = record::offering(order);
-        self.backoffs.failed(pool, &offering, class, why.to_string(), now);
-        self.news_of_failure(pool, &offering, &why.to_string(), now);
+        self.leave_alone(pool, &record::offering(order), class, &why.to_string(), now);
         self.news_of_trouble(order, why.word(), &why.to_string());
     }
 
@@ -167,11 +174,29 @@ impl Planner {
         let Some(broken) = broken else { return self.backoffs.worked(pool, &key) };
         let message = format!("the node {joined} is not what was offered: {broken}");
         self.metrics.failed.with_label_values(&[pool.as_str(), "NotAsOffered"]).inc();
-        self.backoffs.failed(pool, &key, OfferingError::NotAsOffered, message.clone(), now);
-        self.news_of_failure(pool, &key, &message, now);
+        self.leave_alone(pool, &key, OfferingError::NotAsOffered, &message, now);
     }
 
-    fn status(&mut self, pool: &CapacityPool, plan: &NodePlan, now: Timestamp) -> CapacityPoolStatus {
+    /// Leaves an offering alone for a while, and tells so.
+    fn leave_alone(
+        &mut self,
+        pool: &str,
+        key: &OfferingKey,
+        class: OfferingError,
+        why: &str,
+        now: Timestamp,
+    ) {
+        self.backoffs.failed(pool, key, class, why.to_owned(), now);
+        self.news_of_failure(pool, key, why, now);
+    }
+
+    fn status(
+        &mut self,
+        pool: &CapacityPool,
+        plan: &NodePlan,
+        held: &Held,
+        now: Timestamp,
+    ) -> CapacityPoolStatus {
         let name = pool.name_any();
         let mut zones: BTreeMap<String, NodeCounts> = BTreeMap::new();
         let (mut cost, mut used) = (0_i64, plimsoll_core::cluster::Resources::default());
@@ -243,11 +268,17 @@ impl Planner {
                 memory: Quantity(used.memory.to_string()),
             }),
             avoided: self.backoffs.shown(&name, now),
-            conditions: self.conditions(pool, told(limited), now),
+            conditions: self.conditions(pool, told(limited), held.get(&name), now),
         }
     }
 
-    fn conditions(&self, pool: &CapacityPool, limited: Option<String>, now: Timestamp) -> Vec<Condition> {
+    fn conditions(
+        &self,
+        pool: &CapacityPool,
+        limited: Option<String>,
+        held: Option<&Tripped>,
+        now: Timestamp,
+    ) -> Vec<Condition> {
         let name = pool.name_any();
         let said = self.world.said.get(&name);
         let offered = self.world.view.pool(&name).map_or(0, |pool| pool.offerings.len());
@@ -279,7 +310,7 @@ impl Planner {
             None => (false, "WithinLimits", "nothing waits for a limit of this pool".to_owned()),
         };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        [("Ready", ready), ("LimitReached", limited), ("Disruptable", self.disruptable(&name))]
+        [("Ready", ready), ("LimitReached", limited), ("Disruptable", disruptable(held))]
             .into_iter()
             .map(|(kind, (holds, reason, message))| {
                 let status = if holds { "True" } else { "False" };

@@ -2,17 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::anyhow;
 use axum::{
     Router,
     extract::{Path, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus::{Registry, TextEncoder};
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
@@ -21,7 +19,10 @@ use super::{
     explain::{Answer, Object, Question},
     shown::Shown,
 };
-use crate::leadership::Leadership;
+use crate::{
+    http::{answer, listen, readiness},
+    leadership::Leadership,
+};
 
 /// How long an answer may take: as long as the longest pass.
 const ANSWERS_IN: Duration = Duration::from_secs(20);
@@ -43,12 +44,7 @@ pub(crate) struct Endpoints {
 /// # Errors
 /// When the address cannot be listened on.
 pub(crate) async fn serve(address: SocketAddr, endpoints: Endpoints) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| anyhow!("cannot listen on --http-address={address}: {error}"))?;
-    tracing::info!(%address, "answering /healthz, /readyz, /metrics and /plan");
-    axum::serve(listener, router(endpoints)).await?;
-    Ok(())
+    listen(address, router(endpoints), "/healthz, /readyz, /metrics and /plan").await
 }
 
 fn router(endpoints: Endpoints) -> Router {
@@ -64,11 +60,7 @@ fn router(endpoints: Endpoints) -> Router {
 }
 
 async fn readyz(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    if *endpoints.ready.borrow() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first list of nodes, pods and pools\n")
-    }
+    readiness(&endpoints.ready, "waiting for the first list of nodes, pods and pools\n")
 }
 
 async fn metrics(State(endpoints): State<Endpoints>) -> impl IntoResponse {
@@ -121,10 +113,6 @@ async fn explain(endpoints: &Endpoints, object: Object) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, busy).into_response()
         }
     }
-}
-
-fn answer(json: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 fn no_plan(leadership: &Leadership) -> Response {

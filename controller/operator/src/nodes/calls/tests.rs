@@ -4,25 +4,19 @@ use std::time::Duration;
 
 use cloud::{Cloud, Rpc, Serving, contract::catalogue};
 use http::Method;
-use kube::Client;
 use plimsoll_api::{CapacityPool, NodeOrder};
-use plimsoll_providers::ProviderSeries;
 use pretty_assertions::assert_eq;
-use prometheus::Registry;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::{
     leadership::Leadership,
     nodes::{
         feed::Change,
-        kept::Kept,
-        metrics::NodeMetrics,
-        planner::{Parts, Planner, now},
-        polls::{Polls, Said},
-        scalables::Scalables,
+        planner::{Planner, now},
+        polls::Said,
         script::{Asked, Log, failure, server},
-        shown::Shown,
+        tests::planner,
     },
 };
 
@@ -42,7 +36,8 @@ impl Scene {
         let cloud = Cloud::new(catalogue(), Duration::ZERO).unwrap();
         let serving = cloud.serve().await.unwrap();
         let (client, log) = server(answer);
-        let (mut planner, changes) = planner(client);
+        let (send, changes) = mpsc::unbounded_channel();
+        let mut planner = planner(client, Leadership::alone(), send);
         let provider = json!({ "address": serving.address(), "timeoutSeconds": 1 });
         let pool: CapacityPool = serde_json::from_value(json!({
             "apiVersion": "plimsoll.dev/v1alpha1", "kind": "CapacityPool",
@@ -85,30 +80,6 @@ impl Scene {
     fn increases(&self) -> usize {
         self.cloud.calls(Rpc::NodeGroupIncreaseSize)
     }
-}
-
-fn planner(client: Client) -> (Planner, mpsc::UnboundedReceiver<Change>) {
-    let registry = Registry::new();
-    let (changes, from_calls) = mpsc::unbounded_channel();
-    let (_, incoming) = mpsc::unbounded_channel();
-    let series = ProviderSeries::register(&registry).unwrap();
-    let planner = Planner::new(Parts {
-        client: client.clone(),
-        leadership: Leadership::alone(),
-        pod_name: "nodes-0".to_owned(),
-        lease: Duration::MAX,
-        kept: Kept::new(client.clone(), "plimsoll-system", "memory"),
-        polls: Polls::new(client.clone(), "plimsoll-system".to_owned(), Vec::new(), series, changes.clone()),
-        scalables: Scalables::new(client, changes.clone()),
-        most_nodes: None,
-        questions: mpsc::channel(1).1,
-        metrics: NodeMetrics::new(&registry).unwrap(),
-        shown: Shown::default(),
-        changes,
-        incoming,
-        whole: watch::channel(true).0,
-    });
-    (planner, from_calls)
 }
 
 fn order(status: &Value) -> NodeOrder {

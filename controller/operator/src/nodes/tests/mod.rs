@@ -110,7 +110,12 @@ impl Bench {
     }
 }
 
-fn planner(client: Client, leadership: Leadership, changes: mpsc::UnboundedSender<Change>) -> Planner {
+/// A planner that has seen everything and nothing.
+pub(super) fn planner(
+    client: Client,
+    leadership: Leadership,
+    changes: mpsc::UnboundedSender<Change>,
+) -> Planner {
     let registry = Registry::new();
     let series = ProviderSeries::register(&registry).unwrap();
     let namespace = "plimsoll-system".to_owned();
