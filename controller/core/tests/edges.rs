@@ -7,14 +7,15 @@
 )]
 
 mod cluster;
+mod draws;
 
 use std::sync::Arc;
 
+use draws::same_everywhere;
 use plimsoll_core::cluster::{Pod, Pool, Resources};
 use plimsoll_core::placement::Change;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use cluster::{Cluster, NOW, clusters};
 
@@ -75,22 +76,8 @@ impl Bend<'_> {
     }
 }
 
-/// The same cases on every machine; see `properties.rs`.
-fn config() -> ProptestConfig {
-    let given = ProptestConfig::default();
-    ProptestConfig {
-        cases: given.cases.max(512),
-        rng_seed: match given.rng_seed {
-            RngSeed::Random => RngSeed::Fixed(1),
-            fixed @ RngSeed::Fixed(_) => fixed,
-        },
-        failure_persistence: None,
-        ..given
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(same_everywhere(512))]
 
     #[test]
     fn amounts_at_the_edge_make_no_plan_panic(

@@ -6,11 +6,13 @@
     reason = "the number of cases comes from outside; the core reads nothing"
 )]
 
+mod draws;
 mod fleet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use draws::same_everywhere;
 use fleet::{
     Draw, NOW, ZONES, apart, bound, in_zones, node, offering, pod, pool, resources, spread, together, view,
 };
@@ -23,21 +25,6 @@ use plimsoll_core::nodes::{NodePlan, Place, add, reason::Cause};
 use plimsoll_core::placement::{Change, View, fits};
 use plimsoll_core::time::Span;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
-
-/// The same cases on every machine; new ones are looked for on purpose: see `properties.rs`.
-fn config() -> ProptestConfig {
-    let given = ProptestConfig::default();
-    ProptestConfig {
-        cases: given.cases.max(400),
-        rng_seed: match given.rng_seed {
-            RngSeed::Random => RngSeed::Fixed(1),
-            fixed @ RngSeed::Fixed(_) => fixed,
-        },
-        failure_persistence: None,
-        ..given
-    }
-}
 
 const APPS: [&str; 3] = ["web", "db", "cache"];
 
@@ -268,7 +255,7 @@ fn bind(view: &mut View, plan: &NodePlan, which: impl Fn(&Place) -> bool) -> Vec
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(same_everywhere(400))]
 
     /// Take any rule out of `placement/check.rs` and this fails.
     #[test]

@@ -7,37 +7,23 @@
 )]
 
 mod arbitrary;
+mod draws;
 
 use arbitrary::{inputs, memories, sane_policies};
+use draws::same_everywhere;
 use plimsoll_core::replicas::{
     Algorithm, Basis, Decision, Input, Memory, MetricOptions, MetricOutcome, MetricSpec, RateKind,
     RatePolicy, Reading, ReadingError, SelectPolicy, acted, decide,
 };
 use plimsoll_core::time::{Span, Timestamp};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 fn bytes(input: &Input, memory: &Memory) -> String {
     serde_json::to_string(&decide(input, memory)).unwrap()
 }
 
-/// The same cases on every machine, so that a build is as green tomorrow as it is today. New cases are looked for on
-/// purpose: `PROPTEST_CASES=100000 PROPTEST_RNG_SEED=7 cargo test --package plimsoll-core --test properties`.
-fn config() -> ProptestConfig {
-    let given = ProptestConfig::default();
-    ProptestConfig {
-        cases: given.cases.max(512),
-        rng_seed: match given.rng_seed {
-            RngSeed::Random => RngSeed::Fixed(1),
-            fixed @ RngSeed::Fixed(_) => fixed,
-        },
-        failure_persistence: None,
-        ..given
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(same_everywhere(512))]
 
     /// Those of the schedules that are open included. Take the clamp out of `limits::bound`, or take the policy's own
     /// bounds there, and this fails.

@@ -7,28 +7,15 @@
 )]
 
 mod cluster;
+mod draws;
 
 use cluster::{NOW, clusters, plain_clusters};
+use draws::same_everywhere;
 use plimsoll_core::nodes::remove::WhyRemoved;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
-
-/// The same cases on every machine; see `properties.rs`.
-fn config() -> ProptestConfig {
-    let given = ProptestConfig::default();
-    ProptestConfig {
-        cases: given.cases.max(512),
-        rng_seed: match given.rng_seed {
-            RngSeed::Random => RngSeed::Fixed(1),
-            fixed @ RngSeed::Fixed(_) => fixed,
-        },
-        failure_persistence: None,
-        ..given
-    }
-}
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(same_everywhere(512))]
 
     /// Budgets of pools and pods, evictability, room, spread, limits, savings: all that `audit` checks with code of its own.
     #[test]
@@ -78,7 +65,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: config().cases / 4, ..config() })]
+    #![proptest_config(ProptestConfig { cases: same_everywhere(512).cases / 4, ..same_everywhere(512) })]
 
     /// Room that one plan keeps free is not taken away by the next, nor ordered again: soon it is there, and nothing changes.
     #[test]
