@@ -25,6 +25,7 @@ pub mod operator;
 pub mod oracle;
 pub mod ports;
 pub mod prometheus;
+mod save;
 mod say;
 pub mod tools;
 pub mod usage;

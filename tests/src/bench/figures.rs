@@ -1,8 +1,7 @@
 //! The figures of a run, as they are written to a file and drawn.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Everything that is known of a run.
@@ -81,14 +80,6 @@ impl Figures {
                 requests: of(requests(other), requests(first)),
             })
             .collect();
-    }
-
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(path, serde_json::to_string_pretty(self)? + "\n")
-            .with_context(|| path.display().to_string())
     }
 
     /// What a person reads.

@@ -1,12 +1,15 @@
 //! The figures as a picture: a bar for each contestant.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::figures::{Cost, Figures};
-use crate::demo::theme::{GRID, INK, MUTED, PAPER, READY, USAGE, text, with_dark_mode};
+use crate::{
+    demo::theme::{GRID, INK, MUTED, PAPER, READY, USAGE, text},
+    save,
+};
 
 const WIDTH: u32 = 900;
 const HEAD: i32 = 84;
@@ -20,7 +23,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
     let mut svg = String::new();
     render(figures, &mut svg)?;
-    fs::write(path, with_dark_mode(&svg)).with_context(|| path.display().to_string())
+    save::picture(path, &svg)
 }
 
 fn render(figures: &Figures, svg: &mut String) -> Result<()> {

@@ -19,7 +19,7 @@ use super::{
     process::Process,
     requests,
 };
-use crate::{Cluster, ClusterSpec, Operator, demo::commit, eventually, say};
+use crate::{Cluster, ClusterSpec, Operator, demo::commit, eventually, save, say};
 
 /// Seconds between two decisions about an object, of both controllers by default.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -93,7 +93,7 @@ pub async fn run(options: &Options) -> Result<()> {
     figures.compare();
     figures.lines().iter().for_each(|line| say(line));
     let name = format!("operator-{}", options.size);
-    figures.write(&options.folder.join(format!("{name}.json")))?;
+    save::figures(&options.folder.join(format!("{name}.json")), &figures)?;
     plot::draw(&figures, &options.folder.join(format!("{name}.svg")))?;
     cluster.stop().await
 }

@@ -1,8 +1,8 @@
 //! The raw figures of a comparison, and the table of them.
 
-use std::{fmt::Write, fs, path::Path};
+use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -48,14 +48,6 @@ impl Figures {
             plimsoll,
             lasted,
         })
-    }
-
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(path, text).with_context(|| path.display().to_string())
     }
 
     /// Both series side by side, and what happened between.

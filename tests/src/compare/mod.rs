@@ -16,7 +16,7 @@ use std::{path::Path, time::Duration};
 use anyhow::Result;
 
 use self::figures::Figures;
-use crate::{Cluster, ClusterSpec, demo::commit, say};
+use crate::{Cluster, ClusterSpec, demo::commit, save, say};
 
 /// Between two looks of either controller; what Kubernetes and the chart say by default.
 const PERIOD: Duration = Duration::from_secs(15);
@@ -43,7 +43,7 @@ pub async fn run(svg: &Path) -> Result<bool> {
         }
     };
     cluster.stop().await?;
-    figures.write(&svg.with_extension("json"))?;
+    save::figures(&svg.with_extension("json"), &figures)?;
     plot::draw(&figures, svg)?;
     say(&figures.table());
     Ok(figures.differences.is_empty())

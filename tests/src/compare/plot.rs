@@ -1,12 +1,15 @@
 //! Both series as a picture.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::{figures::Figures, record::Step};
-use crate::demo::theme::{self, GRID, INK, LOAD, MUTED, PAPER, WANTED, text};
+use crate::{
+    demo::theme::{GRID, INK, LOAD, MUTED, PAPER, WANTED, text},
+    save,
+};
 
 const SIZE: (u32, u32) = (960, 420);
 const LEFT: i32 = 30;
@@ -15,10 +18,7 @@ const LEFT: i32 = 30;
 pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
     let mut svg = String::new();
     render(figures, &mut svg).map_err(|error| anyhow!("cannot draw: {error}"))?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(path, theme::with_dark_mode(&svg)).with_context(|| path.display().to_string())
+    save::picture(path, &svg)
 }
 
 fn render(figures: &Figures, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {

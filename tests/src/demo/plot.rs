@@ -3,9 +3,9 @@
 mod panels;
 pub(crate) mod theme;
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use plotters::{
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
@@ -16,6 +16,7 @@ use super::{
     figures::{Decision, Figures},
     set_up::WINDOW_SECONDS,
 };
+use crate::save;
 
 const WIDTH: u32 = 960;
 const TITLE_HEIGHT: u32 = 78;
@@ -30,10 +31,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
     let mut svg = String::new();
     render(figures, &mut svg)?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(path, theme::with_dark_mode(&svg)).with_context(|| path.display().to_string())
+    save::picture(path, &svg)
 }
 
 fn render(figures: &Figures, svg: &mut String) -> Result<()> {

@@ -18,6 +18,7 @@ use testbed::{
 };
 
 use crate::{
+    nodes_stage::merge,
     stage::{PATIENCE, Scene, USER},
     workload,
 };
@@ -78,17 +79,6 @@ fn try_delete() -> DeleteParams {
 
 fn try_patch() -> PatchParams {
     PatchParams { dry_run: true, ..PatchParams::default() }
-}
-
-fn merge(to: &mut Value, from: Value) {
-    match (to, from) {
-        (Value::Object(to), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(to.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (to, from) => *to = from,
-    }
 }
 
 fn node(name: &str, labels: &Value) -> Result<Node> {

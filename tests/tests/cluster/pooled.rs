@@ -5,7 +5,7 @@ use plimsoll_api::marks::CAPACITY_POOL;
 use serde_json::{Value, json};
 use testbed::{Cluster, eventually};
 
-use crate::stage::PATIENCE;
+use crate::{nodes_stage::merge, stage::PATIENCE};
 
 /// What scales nodes and nothing else; one process.
 pub(crate) const NODES: &str = "--set=replicas=0,nodes.enabled=true,nodes.replicas=1";
@@ -114,15 +114,4 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
     conditions.is_some_and(|all| {
         all.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
     })
-}
-
-fn merge(to: &mut Value, from: Value) {
-    match (to, from) {
-        (Value::Object(to), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(to.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (to, from) => *to = from,
-    }
 }

@@ -1,8 +1,7 @@
 //! The figures of a run, as they are printed and written to a file.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
 use serde::Serialize;
 
 pub(super) use crate::bench::figures::round;
@@ -113,14 +112,6 @@ impl Run {
 }
 
 impl Figures {
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(path, serde_json::to_string_pretty(self)? + "\n")
-            .with_context(|| path.display().to_string())
-    }
-
     /// The same as the table of `docs/bench/README.md`.
     pub(super) fn table(&self) -> Vec<String> {
         let head = "| pods | | all bound | nodes | price per hour | cpu | of kube-apiserver | requests | peak memory \

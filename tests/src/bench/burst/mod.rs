@@ -26,7 +26,7 @@ use self::{
     karpenter::Karpenter,
     measure::Measure,
 };
-use crate::{Cluster, ClusterSpec, demo::commit, say, tools::KarpenterOperator};
+use crate::{Cluster, ClusterSpec, demo::commit, save, say, tools::KarpenterOperator};
 
 /// Seconds from an order to the Node object, for both.
 const BOOT_SECONDS: u32 = 10;
@@ -88,7 +88,7 @@ pub async fn run(options: &Options) -> Result<()> {
         settle_seconds: options.settle.as_secs(),
         runs,
     };
-    figures.write(&options.folder.join("burst.json"))?;
+    save::figures(&options.folder.join("burst.json"), &figures)?;
     plot::draw(&figures, &options.folder.join("burst.svg"))?;
     figures.table().iter().for_each(|line| say(line));
     Ok(())

@@ -1,12 +1,15 @@
 //! The largest burst as a picture: pods that are bound, and nodes, over the seconds since the burst.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::figures::{Figures, Point, Run};
-use crate::demo::theme::{GRID, INK, LOAD, MUTED, PAPER, WANTED, text, with_dark_mode};
+use crate::{
+    demo::theme::{GRID, INK, LOAD, MUTED, PAPER, WANTED, text},
+    save,
+};
 
 const SIZE: (u32, u32) = (900, 560);
 
@@ -16,7 +19,7 @@ type Value = fn(&Point) -> u32;
 pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
     let mut svg = String::new();
     render(figures, &mut svg).map_err(|error| anyhow!("cannot draw: {error}"))?;
-    fs::write(path, with_dark_mode(&svg)).with_context(|| path.display().to_string())
+    save::picture(path, &svg)
 }
 
 fn render(figures: &Figures, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {

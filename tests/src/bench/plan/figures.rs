@@ -1,8 +1,5 @@
 //! The figures of a run, as they are printed and written to a file.
 
-use std::{fs, path::Path};
-
-use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::solve::{Large, Ours, Solution};
@@ -85,14 +82,6 @@ impl Row {
 }
 
 impl Figures {
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(path, serde_json::to_string_pretty(self)? + "\n")
-            .with_context(|| path.display().to_string())
-    }
-
     pub(super) fn print(&self) {
         let Self { karpenter, karpenter_flags, commit, cores, seed, load_average: [first, last], .. } = self;
         let flags = karpenter_flags.join(" ");

@@ -22,7 +22,7 @@ use anyhow::{Result, ensure};
 use self::figures::{Alone, Figures, Row};
 use super::run::load_average;
 use crate::tools::KarpenterBenchmark;
-use crate::{demo::commit, say};
+use crate::{demo::commit, save, say};
 
 /// With what Karpenter's benchmark draws its pods.
 const SEED: u32 = 42;
@@ -80,7 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
             large: solve::large(&options.solver)?,
         },
     };
-    figures.write(&options.folder.join("plan.json"))?;
+    save::figures(&options.folder.join("plan.json"), &figures)?;
     plot::draw(&figures, &options.folder.join("plan.svg"))?;
     page::write(&figures, &options.folder.join("README.md"))?;
     figures.print();

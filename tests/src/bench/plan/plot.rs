@@ -1,13 +1,16 @@
 //! The figures as a picture: pods per second over the number of pods, both scales by powers of ten.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
 use super::figures::{Figures, Row};
 use super::solve::Solution;
-use crate::demo::theme::{GRID, INK, LOAD, MUTED, PAPER, WANTED, text, with_dark_mode};
+use crate::{
+    demo::theme::{GRID, INK, LOAD, MUTED, PAPER, WANTED, text},
+    save,
+};
 
 const SIZE: (u32, u32) = (900, 460);
 
@@ -17,7 +20,7 @@ type Side = fn(&Row) -> &Solution;
 pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
     let mut svg = String::new();
     render(figures, &mut svg).map_err(|error| anyhow!("cannot draw: {error}"))?;
-    fs::write(path, with_dark_mode(&svg)).with_context(|| path.display().to_string())
+    save::picture(path, &svg)
 }
 
 fn render(figures: &Figures, svg: &mut String) -> Result<(), Box<dyn std::error::Error>> {
