@@ -5,21 +5,19 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use plimsoll_api::{CapacityBuffer, NodeOrder, marks::CAPACITY_POOL};
 use serde_json::{Value, json};
-use testbed::{Cluster, ClusterSpec, Operator, eventually, tools::repository};
+use testbed::{Cluster, Operator, eventually, tools::repository};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
-use crate::stage::{PATIENCE, no_defects};
-
-/// What scales nodes and nothing else.
-const NODES: &str = "--set=replicas=0,nodes.enabled=true,nodes.replicas=1";
+use crate::{
+    nodes_stage::{NODES, small_cluster},
+    stage::{PATIENCE, no_defects},
+};
 
 /// A cluster that has no CRD of buffers when the operator starts.
 async fn bed() -> Result<(&'static Cluster, MutexGuard<'static, Operator<'static>>)> {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     static OPERATOR: OnceCell<Mutex<Operator<'static>>> = OnceCell::const_new();
-    let cluster = CLUSTER
-        .get_or_try_init(|| Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }))
-        .await?;
+    let cluster = CLUSTER.get_or_try_init(small_cluster).await?;
     let operator = OPERATOR
         .get_or_try_init(async || {
             let operator = Operator::install(cluster, &[NODES]).await?;

@@ -9,10 +9,10 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 use plimsoll_api::{CapacityPool, NodeOrder, marks::CAPACITY_POOL};
 use plimsoll_providers::{Catalogue, InstanceType, OfferingId, Rule};
 use serde_json::{Value, json};
-use testbed::{Cluster, ClusterSpec, Operator, eventually};
+use testbed::{Cluster, Operator, eventually};
 use tokio::sync::{OnceCell, RwLock};
 
-use crate::stage::PATIENCE;
+use crate::{nodes_stage::small_cluster, stage::PATIENCE};
 
 /// What scales nodes and nothing else; one process, so that a test can kill it, and a lease that does not last long.
 const NODES: &str = "--set=replicas=0,nodes.enabled=true,nodes.replicas=1,nodes.secrets={cloud-tls},\
@@ -27,9 +27,7 @@ type Shared = RwLock<Operator<'static>>;
 pub(crate) async fn bed() -> Result<(&'static Cluster, &'static Shared)> {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     static OPERATOR: OnceCell<Shared> = OnceCell::const_new();
-    let cluster = CLUSTER
-        .get_or_try_init(|| Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }))
-        .await?;
+    let cluster = CLUSTER.get_or_try_init(small_cluster).await?;
     let operator = OPERATOR
         .get_or_try_init(async || Operator::install(cluster, &[NODES]).await.map(RwLock::new))
         .await?;

@@ -10,7 +10,8 @@ use testbed::{
 };
 
 use crate::{
-    pooled::{self, Pooled},
+    nodes_stage::NODES,
+    pooled::Pooled,
     stage::{self, Scene, Target, utilization},
     workload,
 };
@@ -34,7 +35,7 @@ async fn dashboards_and_alerts_have_data() -> Result<()> {
 async fn dashboards_and_alerts_of_nodes_have_data() -> Result<()> {
     let spec = ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() };
     let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(spec).await?));
-    let operator = Operator::install(cluster, &[pooled::NODES]).await?;
+    let operator = Operator::install(cluster, &[NODES]).await?;
     let processes = operator.processes().iter();
     let targets: Vec<_> = processes.map(|process| scraped(process, &[("role", "nodes")])).collect();
     let prometheus = Prometheus::start(cluster, "plimsoll-nodes", &targets, &[]).await?;

@@ -7,7 +7,8 @@ use testbed::{Cli, Cluster, ClusterSpec, Operator, eventually};
 use tokio::sync::OnceCell;
 
 use crate::{
-    pooled::{NODES, Pooled},
+    nodes_stage::NODES,
+    pooled::Pooled,
     stage::{PATIENCE, no_defects},
 };
 

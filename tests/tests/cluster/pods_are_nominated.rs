@@ -8,9 +8,12 @@ use kube::{
 };
 use plimsoll_api::marks::CAPACITY_POOL;
 use serde_json::json;
-use testbed::{Cluster, ClusterSpec, Operator, eventually};
+use testbed::{Cluster, Operator, eventually};
 
-use crate::stage::{PATIENCE, no_defects};
+use crate::{
+    nodes_stage::{NODES, small_cluster},
+    stage::{PATIENCE, no_defects},
+};
 
 const POOL: &str = "nominated";
 /// A taint that something else takes away once a node can take pods.
@@ -20,9 +23,8 @@ const STARTS: &str = "example.com/starting";
 /// that is gone is taken back. Nodes that are ready and have a startup taint are waited for, and no more are ordered.
 #[tokio::test]
 async fn pods_go_where_they_were_planned_to() -> Result<()> {
-    let cluster = Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }).await?;
-    let operator =
-        Operator::install(&cluster, &["--set=replicas=0,nodes.enabled=true,nodes.replicas=1"]).await?;
+    let cluster = small_cluster().await?;
+    let operator = Operator::install(&cluster, &[NODES]).await?;
     let client = cluster.client().await?;
     let nodes: Api<Node> = Api::all(client.clone());
     pool(&cluster).await?;

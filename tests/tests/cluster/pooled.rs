@@ -7,9 +7,6 @@ use testbed::{Cluster, eventually};
 
 use crate::{nodes_stage::merge, stage::PATIENCE};
 
-/// What scales nodes and nothing else; one process.
-pub(crate) const NODES: &str = "--set=replicas=0,nodes.enabled=true,nodes.replicas=1";
-
 /// A pool.
 pub(crate) struct Pooled {
     pub cluster: &'static Cluster,
