@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use plimsoll_core::quantity::Quantity;
 use plimsoll_providers::{
     Catalogue, CloudQuota, CreateRequest, Failure, Instance, InstanceRef, InstanceState, InstanceType,
-    OfferingId, OrderKey, Provider, ProviderError, Remedy, Rule,
+    OfferingId, OrderKey, Provider, ProviderError, Remedy, Rule, Taint,
 };
 use tokio::time::Instant;
 
@@ -66,6 +66,10 @@ pub trait Subject: Send + Sync {
     /// # Errors
     /// When it makes no sense.
     fn offer(&self, catalogue: Catalogue) -> Result<()>;
+    /// What it puts on each of its nodes beyond what the catalogue says, and so has to be offered with it.
+    fn taint(&self) -> Option<Taint> {
+        None
+    }
 }
 
 /// What subjects offer: two types in two zones.
@@ -123,6 +127,7 @@ pub async fn offerings_have_a_type_a_zone_a_price_and_room(subject: &dyn Subject
     for (seen, wanted) in offered.offerings.iter().zip(&mut expected) {
         ensure!(seen.bounds.max > 100, "{:?}", seen.bounds);
         wanted.bounds = seen.bounds;
+        wanted.taints.extend(subject.taint());
     }
     ensure!(offered.offerings == expected, "{:#?}", offered.offerings);
     Ok(())

@@ -8,7 +8,7 @@ use std::sync::{
 use anyhow::Result;
 use cloud::contract::{Subject, catalogue};
 use kube::Client;
-use plimsoll_providers::{Catalogue, KwokConfig, KwokProvider, OrderKey, Provider};
+use plimsoll_providers::{Catalogue, KwokConfig, KwokProvider, OrderKey, Provider, Taint};
 use testbed::{Cluster, ClusterSpec};
 use tokio::sync::OnceCell;
 
@@ -67,5 +67,9 @@ impl Subject for OverKwok {
 
     fn offer(&self, catalogue: Catalogue) -> Result<()> {
         self.change(catalogue)
+    }
+
+    fn taint(&self) -> Option<Taint> {
+        self.config.taint.clone()
     }
 }
