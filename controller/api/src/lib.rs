@@ -15,7 +15,7 @@ pub mod upstream;
 pub mod v1alpha1;
 
 pub use upstream::CapacityBuffer;
-pub use v1alpha1::{CapacityPool, ClusterSource, NodeOrder, PodScaler, Source};
+pub use v1alpha1::{CapacityPool, ClusterSource, NodeOrder, PodScaler, ServiceGroup, Source};
 
 /// The API group of all our kinds.
 pub const GROUP: &str = "plimsoll.dev";

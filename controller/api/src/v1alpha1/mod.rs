@@ -1,5 +1,6 @@
 //! Version `v1alpha1` of the kinds.
 
+mod availability;
 mod behavior;
 mod direct;
 mod fallback;
@@ -10,9 +11,11 @@ mod podscaler;
 mod pool;
 mod quantity;
 mod schedule;
+mod servicegroup;
 mod source;
 mod status;
 
+pub use availability::{Availability, Survive};
 pub use behavior::{Behavior, PolicyType, RatePolicy, ScalingRules, SelectPolicy};
 pub use direct::{PrometheusMetric, ReadAs, ScrapeMetric, ScrapeScheme, SourceKind, SourceReference};
 pub use fallback::{Fallback, FallbackBehavior};
@@ -33,6 +36,11 @@ pub use pool::{
     TaintEffect, Window, ZoneLimits, ZoneStatus,
 };
 pub use schedule::Schedule;
+pub use servicegroup::{
+    FrontDoor, GatewayDoor, GroupService, GroupServiceStatus, IngressDoor, IngressTls, Method,
+    ParentReference, PathMatch, PathType, PodTemplate, Scaling, ServiceGroup, ServiceGroupSpec,
+    ServiceGroupStatus, SessionAffinity, Timeouts, WorkloadKind, WorkloadReference,
+};
 pub use source::{
     BasicAuth, ClusterSource, ClusterSourceSpec, PrometheusSource, SecretHeader, SecretKey, Source,
     SourceSpec, SourceStatus, SourceTls, Tenant,

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Behavior, Fallback, Metric, MetricTarget, MetricType, PodScalerStatus, ResourceMetric, Schedule,
-    TargetType,
+    Availability, Behavior, Fallback, Metric, MetricTarget, MetricType, PodScalerStatus, ResourceMetric,
+    Schedule, TargetType,
 };
 
 /// Scales the pods of one workload on the load it carries.
@@ -154,6 +154,11 @@ pub struct PodScalerSpec {
     /// Needs the chart's value `podDeletionCost.enabled`. Default `Unmanaged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_deletion_cost: Option<PodDeletionCost>,
+
+    /// What may be lost without the load noticing, and how pods leave. Left out: as many replicas as the load needs, and
+    /// nothing is asked of how they are spread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Availability>,
 }
 
 /// Who says which pods go first when a workload shrinks.

@@ -52,11 +52,29 @@ impl Amounts {
 
     /// How many times `ask` fits.
     pub(crate) fn room(&self, ask: &Self) -> u32 {
-        let extended = ask.extended.iter().enumerate();
-        let extended = extended.map(|(index, ask)| (self.extended.get(index).copied().unwrap_or(0), *ask));
-        let all = self.base.iter().copied().zip(ask.base.iter().copied()).chain(extended);
-        let times = all.filter(|(_, ask)| *ask > 0).map(|(free, ask)| (free / ask).max(0));
-        times.min().map_or(u32::MAX, |times| u32::try_from(times).unwrap_or(u32::MAX))
+        self.room_beside(&Self::default(), ask)
+    }
+
+    /// How many times `ask` fits beside what is used.
+    pub(crate) fn room_beside(&self, used: &Self, ask: &Self) -> u32 {
+        let mut room = i64::MAX;
+        let mut times = |all: i64, used: i64, ask: i64| {
+            if ask > 0 && room > 0 {
+                let free = all.saturating_sub(used);
+                // Divides only where that makes it less.
+                if free < ask.saturating_mul(room) {
+                    room = (free / ask).max(0);
+                }
+            }
+        };
+        for index in 0..BASE {
+            times(self.base[index], used.base[index], ask.base[index]);
+        }
+        for (index, ask) in ask.extended.iter().enumerate() {
+            let of = |amounts: &Self| amounts.extended.get(index).copied().unwrap_or(0);
+            times(of(self), of(used), *ask);
+        }
+        u32::try_from(room).unwrap_or(u32::MAX)
     }
 
     /// The first resource of which too little is free.
@@ -113,6 +131,9 @@ mod tests {
             assert_eq!(free.room(&ask), room, "{ask:?}");
             assert_eq!(free.holds(&ask), room > 0, "{ask:?}");
             assert_eq!(free.lacks(&ask, &names).is_none(), room > 0, "{ask:?}");
+            let (mut more, used) = (free.clone(), amounts(50, 7, 1, Some(3), &mut names));
+            more.add(&used, 1);
+            assert_eq!(more.room_beside(&used, &ask), room, "{ask:?}");
         }
     }
 

@@ -209,6 +209,7 @@ mod tests {
             fallback: None,
             formula: None,
             pod_deletion_cost: None,
+            availability: None,
             sync_period_seconds: None,
             algorithm: plimsoll_api::v1alpha1::Algorithm::default(),
             mode,

@@ -42,6 +42,8 @@ pub(super) struct Row {
     pub(super) mix: String,
     pub(super) pods: u32,
     pub(super) ours: Solution,
+    /// What was spent before on taking the pods in, as watches show them.
+    pub(super) taking_in_seconds: f64,
     pub(super) theirs: Solution,
     /// How many times as many pods per second ours places.
     pub(super) times_as_fast: f64,
@@ -54,10 +56,20 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn new(mix: &str, ours: Ours, theirs: Solution) -> Self {
-        let Ours { solution, nodes_at_least, price_at_least, breach } = ours;
+        let Ours { solution, taking_in_seconds, nodes_at_least, price_at_least, breach } = ours;
         let times_as_fast = (theirs.seconds / solution.seconds * 10.0).round() / 10.0;
         let (mix, pods) = (mix.to_owned(), theirs.pods);
-        Self { mix, pods, ours: solution, theirs, times_as_fast, nodes_at_least, price_at_least, breach }
+        Self {
+            mix,
+            pods,
+            ours: solution,
+            taking_in_seconds,
+            theirs,
+            times_as_fast,
+            nodes_at_least,
+            price_at_least,
+            breach,
+        }
     }
 
     /// What a person reads.
@@ -68,10 +80,11 @@ impl Row {
             format!("{:.4} s, {rate:.0} pods/s, {} nodes, price {:.1}{left}", of.seconds, of.nodes, of.price)
         };
         format!(
-            "{} {}: Plimsoll {}; Karpenter {}; {} times as fast; at least {} nodes, price {:.1}{}",
+            "{} {}: Plimsoll {} (and {:.4} s to take them in); Karpenter {}; {} times as fast; at least {} nodes, price {:.1}{}",
             self.pods,
             self.mix,
             side(&self.ours),
+            self.taking_in_seconds,
             side(&self.theirs),
             self.times_as_fast,
             self.nodes_at_least,
@@ -91,7 +104,10 @@ impl Figures {
         self.rows.iter().for_each(|row| say(&row.line()));
         let Alone { two_classes, large } = &self.alone;
         let of = &two_classes.solution;
-        say(&format!("{} pods of two classes: {:.4} s, {} nodes", of.pods, of.seconds, of.nodes));
+        say(&format!(
+            "{} pods of two classes: {:.4} s (and {:.4} s to take them in), {} nodes",
+            of.pods, of.seconds, two_classes.taking_in_seconds, of.nodes
+        ));
         say(&format!(
             "{} nodes, {} pods: {:.4} s from scratch, {:.4} s after one change, {} MiB for the view, {} MiB at most{}",
             large.nodes,

@@ -44,6 +44,8 @@ pub(super) struct Large {
 pub(super) struct Ours {
     #[serde(flatten)]
     pub(super) solution: Solution,
+    /// What was spent before on taking the pods in, as watches show them.
+    pub(super) taking_in_seconds: f64,
     pub(super) nodes_at_least: u32,
     pub(super) price_at_least: f64,
     /// Why the audit would not let the plan be carried out, if it would not.

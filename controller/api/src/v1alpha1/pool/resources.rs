@@ -16,7 +16,7 @@ pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A number of nodes, or a percentage of them from `0%` to `100%`.
-pub(super) fn share(_: &mut SchemaGenerator) -> Schema {
+pub(in crate::v1alpha1) fn share(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "anyOf": [{ "type": "integer" }, { "type": "string" }],
         "x-kubernetes-int-or-string": true,

@@ -129,6 +129,11 @@ pub(crate) fn price_per_pod(price: i64, pods: u32) -> i64 {
     price.saturating_mul(FINE) / i64::from(pods.max(1))
 }
 
+/// Whether what costs so much, or more, costs at least `bound` for each of `most` pods, or more where it takes fewer.
+pub(crate) fn costs_at_least(price: i64, most: u32, bound: i64) -> bool {
+    price.saturating_mul(FINE) >= bound.saturating_mul(i64::from(most.max(1)))
+}
+
 fn waste(alternative: &Alternative, pods: u32, ask: &crate::placement::amounts::Amounts) -> i64 {
     let left = |index: usize| {
         let room = alternative.room.base[index];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::choose::{Rank, price_per_pod};
+use super::choose::{Rank, costs_at_least, price_per_pod};
 use super::menu::Family;
 use super::solve::{NewNode, Solver};
 use crate::placement::ClassId;
@@ -50,11 +50,8 @@ impl Solver<'_> {
                 if allowed == 0 || !self.packing.nodes[node as usize].open {
                     continue;
                 }
-                if let Some(growth) = self.growth(new, &of.ask, allowed)
-                    && best.as_ref().is_none_or(|best| growth.price_per_pod < best.price_per_pod)
-                {
-                    best = Some(growth);
-                }
+                let below = best.as_ref().map(|best| best.price_per_pod);
+                best = self.growth(new, &of.ask, allowed, below).or(best);
                 looks += 1;
                 if looks == LOOKS {
                     self.cursor[family] = at + 1;
@@ -65,23 +62,27 @@ impl Solver<'_> {
         best
     }
 
-    /// What it costs per pod to enlarge a node for as many pods as pays best, up to `most`.
-    pub(super) fn growth(&self, new: usize, ask: &Amounts, most: u32) -> Option<Growth> {
+    /// What it costs per pod to enlarge a node for as many pods as pays best, up to `most`, where that is `below` a price.
+    fn growth(&self, new: usize, ask: &Amounts, most: u32, below: Option<i64>) -> Option<Growth> {
         let is = &self.new[new];
         let family = &self.menu.families[is.family];
         let now = &family.alternatives[is.alternative];
         let used = self.used_of(new);
         let mut best: Option<Growth> = None;
-        for alternative in is.alternative..family.alternatives.len() {
-            let offered = &family.alternatives[alternative];
-            let mut free = offered.room.clone();
-            free.add(&used, -1);
-            let pods = free.room(ask).min(most);
+        let mut below = below.unwrap_or(i64::MAX);
+        for (alternative, offered) in family.alternatives.iter().enumerate().skip(is.alternative) {
+            // What comes now costs no less and takes no more.
+            if costs_at_least(offered.price - now.price, most, below) {
+                break;
+            }
+            let pods = offered.room.room_beside(&used, ask).min(most);
+            if pods == 0 {
+                continue;
+            }
             let price_per_pod = price_per_pod(offered.price - now.price, pods);
-            let pays = pods > 0 && best.as_ref().is_none_or(|best| price_per_pod < best.price_per_pod);
-            if pays && self.may_become(family, is.alternative, alternative, &used) {
+            if price_per_pod < below && self.may_become(family, is.alternative, alternative, &used) {
                 best = Some(Growth { new, alternative, pods, price_per_pod });
-                // What comes now costs no less and takes no more.
+                below = price_per_pod;
                 if pods == most {
                     break;
                 }

@@ -1,6 +1,6 @@
 //! The best new node for pods of a class.
 
-use super::choose::{Offer, Rank, price_per_pod};
+use super::choose::{Offer, Rank, costs_at_least, price_per_pod};
 use super::solve::Solver;
 use crate::cluster::Expander;
 use crate::placement::ClassId;
@@ -21,6 +21,14 @@ impl Solver<'_> {
             let nodes_in_zone = self.bounds.in_zone(&family.pool, &family.zone);
             let liking = if likes { self.packing.liking(class, family.stand_in) } else { Liking::default() };
             for (alternative, offered) in family.alternatives.iter().enumerate() {
+                // What comes now costs no less, and takes no more pods than may be on one node.
+                let is_dearer = |best: &Offer| {
+                    let by_price = by_price && self.ways[best.family].0 == Expander::Price;
+                    by_price && costs_at_least(offered.price, most, best.rank.price_per_pod.saturating_add(1))
+                };
+                if best.as_ref().is_some_and(is_dearer) {
+                    break;
+                }
                 let pods = offered.room.room(&of.ask).min(most);
                 if pods == 0 || offered.left == Some(0) {
                     continue;
