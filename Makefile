@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help cli demo picture test conformance mutants lint generate image bench bench-burst clean preflight tools
+.PHONY: help cli demo demo-ingress picture test test-traffic conformance mutants lint generate image bench bench-burst clean preflight tools
 
 help: ## This list
 	@if [[ -t 1 && -z $${NO_COLOR:-} ]]; then on=$$'\e[1;36m'; off=$$'\e[0m'; else on=; off=; fi; \
@@ -12,6 +12,10 @@ help: ## This list
 demo: preflight tools ## A shop on a real cluster, a wave of load, and how it scales (KEEP=1 leaves the cluster up)
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin KEEP=$(KEEP) cargo run --quiet --locked --bin demo
+
+demo-ingress: preflight tools ## The same shop with real clients: k6, through Traefik, to pods that answer; what they see of a wave
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin demo -- --ingress
 
 picture: preflight tools ## Run the demo and draw it as docs/images/demo.svg, the picture of the README
 	@bin=$$(hack/build-operator.sh); \
@@ -26,6 +30,12 @@ test: preflight tools ## All tests, on real clusters
 	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$$cli; \
 	hack/image.sh; \
 	cargo test --workspace --locked
+
+# One after the other: each measures what clients see.
+test-traffic: preflight tools ## What clients see through a real front door (Traefik and k6 are built once: 11 minutes)
+	@bin=$$(hack/build-operator.sh); cli=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
+	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$$cli; \
+	cargo test --package plimsoll-tests --test traffic --locked -- --ignored --test-threads=1 --nocapture
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
 conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions, and what it binds of 2,000 plans

@@ -62,7 +62,7 @@ impl Cluster {
             Self { state, tools, guardian, started_in: Duration::ZERO, pod_network, _ports: ports };
         cluster.kwokctl_create(&config).await?;
         let client = cluster.client().await?;
-        simulation::install(&client, &cluster.tools).await?;
+        simulation::install(&client, &cluster.tools, &spec).await?;
         nodes::create(&client, &spec).await?;
         let ready = async { tokio::join!(nodes::await_ready(&client), await_metrics_api(&client)) };
         let (nodes, metrics) = cluster.reviving(ready).await?;

@@ -22,9 +22,23 @@ pub async fn get(url: &str) -> Result<Response> {
 
 /// Sends `body`, which is JSON unless it is empty, to `url`.
 pub async fn send(method: &str, url: &str, body: &str) -> Result<Response> {
+    let (host, _) = host_and_path(url)?;
+    ask(method, url, host, body).await
+}
+
+/// Asks whoever listens at `url` for what it has at this name.
+pub async fn send_to_host(method: &str, url: &str, host: &str) -> Result<Response> {
+    ask(method, url, host, "").await
+}
+
+fn host_and_path(url: &str) -> Result<(&str, &str)> {
     let rest = url.strip_prefix("http://").with_context(|| format!("{url} is not an http:// address"))?;
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut stream = TcpStream::connect(host).await.with_context(|| format!("no answer at {url}"))?;
+    Ok(rest.split_once('/').unwrap_or((rest, "")))
+}
+
+async fn ask(method: &str, url: &str, host: &str, body: &str) -> Result<Response> {
+    let (address, path) = host_and_path(url)?;
+    let mut stream = TcpStream::connect(address).await.with_context(|| format!("no answer at {url}"))?;
     // HTTP/1.0: the end of the body is the end of the connection, and it does not come in chunks.
     let head = format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json");
     let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());

@@ -28,6 +28,7 @@ pub mod prometheus;
 mod save;
 mod say;
 pub mod tools;
+pub mod traffic;
 pub mod usage;
 
 pub(crate) use self::say::say;

@@ -90,6 +90,13 @@ pub(super) fn write(
     if let Some(network) = pod_network {
         add_flag("kube-apiserver", "egress-selector-config-file", &network.config().display().to_string());
     }
+    if let Some(seconds) = spec.node_silence_seconds {
+        config["options"]["kubeControllerManagerNodeMonitorGracePeriodMilliseconds"] =
+            (seconds * 1000).into();
+        config["options"]["kubeControllerManagerNodeMonitorPeriodMilliseconds"] = 1000.into();
+        // A node says four times within this that it lives.
+        config["options"]["nodeLeaseDurationSeconds"] = seconds.into();
+    }
     for (option, port) in PORTS.iter().zip(ports) {
         config["options"][option] = port.number().into();
     }

@@ -11,13 +11,14 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use super::spec::ClusterSpec;
 use crate::{eventually, operator::RELEASE, tools::Tools};
 
 /// Of kwok's kustomize folders: nodes and pods become ready at once and go at once.
 const FOLDERS: [&str; 4] =
     ["stage/node/fast", "stage/node/heartbeat-with-lease", "stage/pod/fast", "metrics/resource"];
 
-pub(super) async fn install(client: &Client, tools: &Tools) -> Result<()> {
+pub(super) async fn install(client: &Client, tools: &Tools, spec: &ClusterSpec) -> Result<()> {
     let mut objects = Vec::new();
     for folder in FOLDERS {
         objects.extend(read_objects(&tools.kwok_manifests().join(folder))?);
@@ -25,6 +26,9 @@ pub(super) async fn install(client: &Client, tools: &Tools) -> Result<()> {
     for object in &mut objects {
         count_cpu_from_the_start(object);
         leave_jobs_of_the_operator(object);
+        if spec.pods_take_their_grace {
+            wait_for_the_end_of_the_grace_period(object);
+        }
     }
     try_join_all(objects.iter().map(|object| create(client, object))).await?;
     Ok(())
@@ -65,6 +69,14 @@ fn leave_jobs_of_the_operator(object: &mut Value) {
     {
         let key = ".metadata.labels[\"app.kubernetes.io/instance\"]";
         conditions.push(json!({ "key": key, "operator": "NotIn", "values": [RELEASE] }));
+    }
+}
+
+/// kwok's fast stage takes a pod away as soon as it is to go.
+fn wait_for_the_end_of_the_grace_period(object: &mut Value) {
+    if object["metadata"]["name"] == "pod-delete" {
+        object["spec"]["delay"] =
+            json!({ "durationFrom": { "expressionFrom": ".metadata.deletionTimestamp" } });
     }
 }
 

@@ -27,6 +27,10 @@ pub struct ClusterSpec {
     pub pod_network: bool,
     /// Whether metrics-server asks kubelets without TLS, so that somebody else than kwok can play them.
     pub plain_kubelets: bool,
+    /// Whether a deleted pod is there until its grace period ends, as on a node whose processes take all of it.
+    pub pods_take_their_grace: bool,
+    /// After how many seconds of silence a node is taken for lost, if not after as many as kwok's clusters wait.
+    pub node_silence_seconds: Option<u32>,
 }
 
 impl Default for ClusterSpec {
@@ -42,6 +46,8 @@ impl Default for ClusterSpec {
             hpa_controller: true,
             pod_network: false,
             plain_kubelets: false,
+            pods_take_their_grace: false,
+            node_silence_seconds: None,
         }
     }
 }
