@@ -22,6 +22,9 @@ pub(super) struct Figures {
     /// Of the work tree, with `-dirty` when it had changes.
     pub(super) commit: String,
     pub(super) versions: Versions,
+    /// What a person types to see the same.
+    #[serde(default = "demo")]
+    pub(super) command: String,
     /// The service with the wave.
     pub(super) wave: String,
     /// What a pod of it should use, in thousandths of a core.
@@ -63,6 +66,9 @@ pub(super) struct ServiceFigures {
     /// The fewest and the most ready pods since then.
     pub(super) ready_least_most: (u32, u32),
     pub(super) samples: Vec<Sample>,
+    /// Requests of its clients, if they are real: all, and those that were not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) requests: Option<(u64, u64)>,
 }
 
 /// One change of the replicas.
@@ -75,12 +81,19 @@ pub(super) struct Decision {
 }
 
 impl Figures {
-    pub(super) fn new(model: &Model, acts: &Acts, verdict: &Verdict, versions: Versions) -> Self {
+    pub(super) fn new(
+        model: &Model,
+        acts: &Acts,
+        verdict: &Verdict,
+        versions: Versions,
+        command: &str,
+    ) -> Self {
         let seconds = |time: std::time::Duration| round(time.as_secs_f64());
         Self {
             date: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             commit: commit(),
             versions,
+            command: command.to_owned(),
             wave: WAVE.to_owned(),
             target_milli: model.service(WAVE).and_then(Service::target_milli).unwrap_or_default(),
             tolerance: TOLERANCE,
@@ -141,6 +154,7 @@ fn service_figures(service: &Service, acts: &Acts) -> ServiceFigures {
         name: service.name.clone(),
         changes: service.changes.iter().filter(|change| change.at >= acts.settled).map(decision).collect(),
         ready_least_most: (ready().min().unwrap_or_default(), ready().max().unwrap_or_default()),
+        requests: service.seen.map(|seen| (seen.asked, seen.lost)),
         samples: samples.map(|sample| Sample { at: round(sample.at - up), ..*sample }).collect(),
     }
 }
@@ -154,6 +168,11 @@ pub(crate) fn commit() -> String {
     let text =
         git.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
     if text.is_empty() { "unknown".to_owned() } else { text }
+}
+
+/// Before there was another.
+fn demo() -> String {
+    "make demo".to_owned()
 }
 
 /// To hundredths of a second.

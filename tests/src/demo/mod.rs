@@ -20,6 +20,7 @@ mod shop;
 mod stage;
 mod summary;
 mod verdict;
+mod visitors;
 mod watch;
 mod wave;
 
@@ -34,10 +35,19 @@ pub use self::{figures::redraw, run::run};
 pub struct Options {
     /// Leave the cluster and the operator up.
     pub keep: bool,
+    /// Let clients come through a front door, rather than say what usage they would cause.
+    pub ingress: bool,
     /// Where to draw the run; the raw figures go beside it.
     pub svg: Option<PathBuf>,
     /// Do not run the operator, to see the demo fail.
     pub without_operator: bool,
     /// Load another service too, to see the demo fail.
     pub disturb: Option<String>,
+}
+
+impl Options {
+    /// What a person types for it.
+    fn command(&self) -> &'static str {
+        if self.ingress { "make demo-ingress" } else { "make demo" }
+    }
 }

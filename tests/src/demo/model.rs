@@ -58,6 +58,8 @@ pub(super) struct Service {
     pub(super) scaler: Option<Scaler>,
     /// What metrics.k8s.io says that a pod uses on average, in thousandths of a core, and of how many.
     pub(super) usage: Option<Usage>,
+    /// What its clients see, if they are real.
+    pub(super) seen: Option<Seen>,
     /// Changes of the replicas, in order.
     pub(super) changes: Vec<Change>,
     /// Each number of ready pods, with the time from which on it was so.
@@ -75,6 +77,21 @@ pub(super) struct Usage {
     pub(super) per_pod_milli: u64,
     /// How many pods it knows of.
     pub(super) pods: u32,
+}
+
+/// What clients see.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Seen {
+    /// Requests lately.
+    pub(super) per_second: f64,
+    /// What the slowest twentieth of them took, in milliseconds.
+    pub(super) p95_millis: Option<f64>,
+    /// Those of them that were not answered.
+    pub(super) lost_lately: u64,
+    /// All requests so far.
+    pub(super) asked: u64,
+    /// Those of them that were not answered.
+    pub(super) lost: u64,
 }
 
 /// A `PodScaler`, as far as the demo needs it.
@@ -131,6 +148,9 @@ pub(super) struct Sample {
     pub(super) ready: u32,
     /// What metrics.k8s.io says that a pod uses on average, in thousandths of a core.
     pub(super) per_pod_milli: Option<u64>,
+    /// What the slowest twentieth of its clients waited lately, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) p95_millis: Option<f64>,
 }
 
 impl Model {
@@ -196,6 +216,7 @@ impl Model {
                 wanted: service.wanted.unwrap_or_default(),
                 ready: service.ready,
                 per_pod_milli,
+                p95_millis: service.seen.and_then(|seen| seen.p95_millis),
             });
         }
     }

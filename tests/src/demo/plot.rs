@@ -22,6 +22,7 @@ const WIDTH: u32 = 960;
 const TITLE_HEIGHT: u32 = 78;
 const PODS_HEIGHT: u32 = 270;
 const USAGE_HEIGHT: u32 = 150;
+const CLIENTS_HEIGHT: u32 = 130;
 const LINE_HEIGHT: u32 = 24;
 const LEFT: i32 = 30;
 
@@ -37,15 +38,20 @@ pub(super) fn draw(figures: &Figures, path: &Path) -> Result<()> {
 fn render(figures: &Figures, svg: &mut String) -> Result<()> {
     let decisions = figures.wave().map(|service| service.changes.as_slice()).unwrap_or_default();
     let lines = u32::try_from(decisions.len())?;
-    let top = TITLE_HEIGHT + PODS_HEIGHT + USAGE_HEIGHT;
+    let clients = if panels::has_clients(figures) { CLIENTS_HEIGHT } else { 0 };
+    let top = TITLE_HEIGHT + PODS_HEIGHT + USAGE_HEIGHT + clients;
     let height = top + (lines + 1) * LINE_HEIGHT + 22;
     let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
     root.fill(&PAPER).map_err(failed)?;
     let (title, rest) = root.split_vertically(TITLE_HEIGHT);
     let (pods, rest) = rest.split_vertically(PODS_HEIGHT);
+    let (seen, rest) = rest.split_vertically(clients);
     let (usage, list) = rest.split_vertically(USAGE_HEIGHT);
     draw_title(figures, &title)?;
     panels::pods(figures, &pods)?;
+    if clients > 0 {
+        panels::clients(figures, &seen)?;
+    }
     panels::usage(figures, &usage)?;
     draw_decisions(figures, decisions, &list)?;
     root.present().map_err(failed)
@@ -84,8 +90,8 @@ fn draw_decisions(figures: &Figures, decisions: &[Decision], area: &Area<'_>) ->
     let versions = &figures.versions;
     let date = figures.date.split('T').next().unwrap_or_default();
     let ran_on = format!(
-        "make demo: Kubernetes {}, Plimsoll {} ({}), {date}; pods by kwok; scale-down window {WINDOW_SECONDS} s instead of 5 min",
-        versions.kubernetes, versions.plimsoll, figures.commit
+        "{}: Kubernetes {}, Plimsoll {} ({}), {date}; pods by kwok; scale-down window {WINDOW_SECONDS} s instead of 5 min",
+        figures.command, versions.kubernetes, versions.plimsoll, figures.commit
     );
     write(area, &ran_on, (LEFT, y + 6), &text(12.0, MUTED))
 }

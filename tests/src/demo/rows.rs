@@ -108,13 +108,27 @@ fn cells(service: &Service) -> [String; HEAD.len()] {
     let why = service.scaler.as_ref().map(|scaler| scaler.why.to_string()).unwrap_or_default();
     [
         style(&service.name).bold().to_string(),
-        format!("{:.2} cores", as_f64(service.load_milli) / 1000.0),
+        load(service),
         per_pod,
         target.map_or_else(|| "-".to_owned(), |target| format!("{target}m")),
         replicas,
         zones.join(" "),
         why,
     ]
+}
+
+/// What it is, or what its clients make of it.
+fn load(service: &Service) -> String {
+    let Some(seen) = service.seen else {
+        return format!("{:.2} cores", as_f64(service.load_milli) / 1000.0);
+    };
+    let p95 = seen.p95_millis.map_or_else(|| "-".to_owned(), |millis| format!("{millis:.0} ms"));
+    let text = format!("{:.0}/s, p95 {p95}", seen.per_second);
+    if seen.lost_lately == 0 {
+        text
+    } else {
+        style(format!("{text}, {} lost", seen.lost_lately)).red().to_string()
+    }
 }
 
 fn pad(cell: &str, width: usize) -> String {
@@ -175,7 +189,8 @@ mod tests {
     #[test]
     fn nothing_is_wider_than_the_terminal() {
         let mut model = model();
-        let sample = Sample { at: 0.0, load_milli: 660, wanted: 11, ready: 2, per_pod_milli: None };
+        let sample =
+            Sample { at: 0.0, load_milli: 660, wanted: 11, ready: 2, per_pod_milli: None, p95_millis: None };
         model.services[0].samples = vec![sample; 500];
         for width in [1, 20, 40, 80] {
             let lines = [table(&model, width), history(&model, width)].concat();

@@ -23,7 +23,33 @@ use super::{
     verdict::judge,
     wave,
 };
-use crate::{Cluster, ClusterSpec, tools, tools::Tools};
+use crate::{Cluster, ClusterSpec, tools, tools::Tools, traffic::Bed};
+
+/// Where the demo plays.
+pub(super) enum Ground {
+    /// A cluster whose pods do nothing.
+    Cluster(Cluster),
+    /// One whose pods answer, with a front door.
+    FrontDoor(Bed),
+}
+
+impl Ground {
+    /// The cluster.
+    pub(super) fn cluster(&self) -> &Cluster {
+        match self {
+            Self::Cluster(cluster) => cluster,
+            Self::FrontDoor(bed) => &bed.cluster,
+        }
+    }
+
+    /// Ends everything but the cluster.
+    fn into_cluster(self) -> Cluster {
+        match self {
+            Self::Cluster(cluster) => cluster,
+            Self::FrontDoor(bed) => bed.cluster,
+        }
+    }
+}
 
 /// What a shell expects of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -39,11 +65,11 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
     let stage = Stage::new(Model::new(&names()));
     let screen = Screen::start(stage.clone());
     let started = select! {
-        started = start(&stage) => Some(started),
+        started = start(&stage, options) => Some(started),
         _ = &mut interrupted => None,
     };
-    let cluster = match started {
-        Some(Ok(cluster)) => cluster,
+    let ground = match started {
+        Some(Ok(ground)) => ground,
         not_started => {
             screen.end().await;
             return not_started.map_or_else(
@@ -53,10 +79,11 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
         }
     };
     let played = select! {
-        played = play(&cluster, &stage, options) => Some(played),
+        played = play(&ground, &stage, options) => Some(played),
         _ = &mut interrupted => None,
     };
     screen.end().await;
+    let cluster = ground.into_cluster();
     match played {
         Some(Ok(figures)) => finish(cluster, &figures, options).await,
         Some(Err(failure)) => {
@@ -71,20 +98,25 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
     }
 }
 
-async fn start(stage: &Stage) -> Result<Cluster> {
+async fn start(stage: &Stage, options: &Options) -> Result<Ground> {
     let spec = ClusterSpec::default();
     let what = format!("{} nodes in {} zones", spec.zones.len() * spec.nodes_per_zone, spec.zones.len());
     let step = Step::start(stage, &format!("starting a cluster with {what}"));
-    let cluster = Cluster::start(spec).await?;
-    step.done(&format!("Kubernetes {} is up with {what}", cluster.tools().kubernetes_version()));
-    Ok(cluster)
+    let (ground, how) = if options.ingress {
+        (Ground::FrontDoor(Bed::start().await?), ", whose pods answer, and with Traefik as its front door")
+    } else {
+        (Ground::Cluster(Cluster::start(spec).await?), "")
+    };
+    let version = ground.cluster().tools().kubernetes_version();
+    step.done(&format!("Kubernetes {version} is up with {what}{how}"));
+    Ok(ground)
 }
 
-async fn play(cluster: &Cluster, stage: &Stage, options: &Options) -> Result<Figures> {
-    let shop = set_up(cluster, stage, options).await?;
+async fn play(ground: &Ground, stage: &Stage, options: &Options) -> Result<Figures> {
+    let shop = set_up(ground, stage, options).await?;
     let acts = wave::drive(stage, &shop.loads, options).await?;
     let verdict = stage.see(|model| judge(model, &acts));
-    let figures = stage.see(|model| Figures::new(model, &acts, &verdict, shop.versions));
+    let figures = stage.see(|model| Figures::new(model, &acts, &verdict, shop.versions, options.command()));
     if options.keep {
         // Dropping it would end the load.
         mem::forget(shop.loads);

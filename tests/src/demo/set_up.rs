@@ -1,6 +1,9 @@
 //! From nothing to a shop whose operator looks after it, each step as a person would do it.
 
-use std::{mem::ManuallyDrop, time::Instant};
+use std::{
+    mem::ManuallyDrop,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -11,13 +14,16 @@ use super::{
     Options, Stage,
     figures::Versions,
     model::EntryKind,
+    run::Ground,
     shop::{Loads, NAMESPACE, WAVE, names, quiet_milli},
+    visitors::{self, Visitors},
     watch,
 };
 use crate::{
     Cluster, Operator,
     operator::{self, RELEASE, chart},
     tools::repository,
+    traffic::Bed,
 };
 
 /// The chart leaves the CRDs to kubectl, which has just applied them.
@@ -27,7 +33,7 @@ pub(super) const WINDOW_SECONDS: u32 = 15;
 
 /// What goes on until the end of the demo.
 pub(super) struct Shop<'c> {
-    pub(super) loads: Loads,
+    pub(super) loads: Loads<'c>,
     pub(super) versions: Versions,
     pub(super) _watching: JoinSet<()>,
     /// Its processes end with the cluster. Dropping it would show the end of their logs, which is for tests.
@@ -35,7 +41,8 @@ pub(super) struct Shop<'c> {
 }
 
 /// Installs everything into the cluster.
-pub(super) async fn set_up<'c>(cluster: &'c Cluster, stage: &Stage, options: &Options) -> Result<Shop<'c>> {
+pub(super) async fn set_up<'c>(ground: &'c Ground, stage: &Stage, options: &Options) -> Result<Shop<'c>> {
+    let cluster = ground.cluster();
     let step = Step::start(stage, "applying the CRDs with kubectl");
     cluster.kubectl(["apply", "-f", &repository().join("crds").display().to_string()]).await?;
     step.done("CRDs applied by kubectl");
@@ -56,23 +63,52 @@ pub(super) async fn set_up<'c>(cluster: &'c Cluster, stage: &Stage, options: &Op
     };
 
     // Before there is anything to see, so that nothing is missed.
-    let watching = watch::start(&cluster.client().await?, stage).await?;
-    let step = Step::start(stage, "applying manifests/samples with kubectl");
-    let loads = Loads::start(cluster).await?;
+    let mut watching = watch::start(&cluster.client().await?, stage).await?;
     stage.tell(|model, _| {
         for service in &mut model.services {
             service.load_milli = quiet_milli(&service.name);
         }
     });
-    let samples = repository().join("manifests/samples").display().to_string();
-    cluster.kubectl(["apply", "-k", &samples]).await?;
-    step.done(&format!("{} applied by kubectl, each with a quiet load", names().join(", ")));
+    let loads = match ground {
+        Ground::Cluster(cluster) => samples(cluster, stage).await?,
+        Ground::FrontDoor(bed) => front_door(bed, stage, &mut watching).await?,
+    };
     hurry(cluster, stage).await?;
     if options.without_operator {
         let args = ["scale", "deployment", "--all", "--replicas=2", "--namespace", NAMESPACE];
         cluster.kubectl(args).await?;
     }
     Ok(Shop { loads, versions: versions(cluster).await?, _watching: watching, _operator: operator })
+}
+
+/// The shop of the samples, with a load that kwok is told.
+async fn samples<'c>(cluster: &Cluster, stage: &Stage) -> Result<Loads<'c>> {
+    let step = Step::start(stage, "applying manifests/samples with kubectl");
+    let loads = Loads::said(cluster).await?;
+    let samples = repository().join("manifests/samples").display().to_string();
+    cluster.kubectl(["apply", "-k", &samples]).await?;
+    step.done(&format!("{} applied by kubectl, each with a quiet load", names().join(", ")));
+    Ok(loads)
+}
+
+/// A shop whose pods answer, with clients who come through Traefik.
+async fn front_door<'c>(bed: &'c Bed, stage: &Stage, watching: &mut JoinSet<()>) -> Result<Loads<'c>> {
+    let step =
+        Step::start(stage, "applying the shop and its Ingress; waiting until Traefik leads to every service");
+    bed.open(&visitors::shop()).await?;
+    step.done(&format!("{} are reached through one Ingress, which Traefik serves", names().join(", ")));
+    let step = Step::start(stage, "opening the shop to clients (k6)");
+    let visitors = Visitors::start(&bed.cluster).await?;
+    let (witness, stage) = (visitors.witness(), stage.clone());
+    step.done("clients come through the front door, a few to each service");
+    watching.spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            witness(&stage);
+        }
+    });
+    Ok(Loads::Sent(visitors))
 }
 
 /// Makes the scale-down quick enough to watch.

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::visitors::Visitors;
 use crate::{Cluster, Load, Total};
 
 /// The namespace of the samples.
@@ -27,25 +28,39 @@ pub(super) fn quiet_milli(name: &str) -> u64 {
 }
 
 /// The load on all services.
-#[derive(Debug)]
-pub(super) struct Loads(Vec<(&'static str, Load)>);
+pub(super) enum Loads<'c> {
+    /// Usage that kwok says the pods have.
+    Said(Vec<(&'static str, Load)>),
+    /// Requests of clients.
+    Sent(Visitors<'c>),
+}
 
-impl Loads {
+impl Loads<'_> {
     /// Puts the quiet load on all pods of the shop, also on those that are still to come.
-    pub(super) async fn start(cluster: &Cluster) -> Result<Self> {
+    pub(super) async fn said(cluster: &Cluster) -> Result<Self> {
         let mut loads = Vec::new();
         for (name, milli) in QUIET {
             let selector = format!("{LABEL}={name}");
             loads.push((name, Load::start(cluster, NAMESPACE, &selector, total(milli)).await?));
         }
-        Ok(Self(loads))
+        Ok(Self::Said(loads))
     }
 
     /// Changes the load on one of them.
-    pub(super) fn set(&self, name: &str, milli: u64) {
-        for (_, load) in self.0.iter().filter(|(service, _)| *service == name) {
-            load.set(total(milli));
+    pub(super) async fn set(&self, name: &str, milli: u64) -> Result<()> {
+        match self {
+            Self::Said(loads) => {
+                for (_, load) in loads.iter().filter(|(service, _)| *service == name) {
+                    load.set(total(milli));
+                }
+            }
+            Self::Sent(visitors) => {
+                for service in names().into_iter().filter(|service| *service == name) {
+                    visitors.set(service, milli).await?;
+                }
+            }
         }
+        Ok(())
     }
 }
 

@@ -2,7 +2,10 @@
 
 use console::{Style, style};
 
-use super::figures::{Figures, ServiceFigures};
+use super::{
+    figures::{Figures, ServiceFigures},
+    model::Sample,
+};
 
 /// What a person reads at the end.
 pub(super) fn summary(figures: &Figures) -> Vec<String> {
@@ -37,6 +40,18 @@ fn wave(figures: &Figures) -> Vec<String> {
     let enough = Style::new().bold().apply_to(after(figures.enough_ready));
     fact("from the step to enough ready pods", enough.to_string());
     fact("pods of the wave", zones(figures));
+    if let Some((asked, lost)) = service.requests {
+        let p95 = |sample: &Sample| sample.p95_millis;
+        let before = service.samples.iter().filter(|sample| sample.at < 0.0).filter_map(p95).next_back();
+        let worst = service.samples.iter().filter_map(p95).fold(0.0, f64::max);
+        let carried = service.samples.iter().filter(|sample| Some(sample.at) < figures.step_down);
+        let carried = carried.filter_map(p95).next_back();
+        let millis =
+            |millis: Option<f64>| millis.map_or_else(|| "-".to_owned(), |millis| format!("{millis:.0} ms"));
+        let seen = format!("{} -> {} -> {}", millis(before), millis(Some(worst)), millis(carried));
+        fact("p95 of its clients: before, at worst, carried", seen);
+        fact("its requests", format!("{asked}, of which {lost} were not answered"));
+    }
     fact("from the end of the wave to the minimum", after(figures.back_after));
     for change in &service.changes {
         let why = change.why.as_ref().map_or_else(|| "nobody said why".to_owned(), ToString::to_string);
@@ -59,7 +74,10 @@ fn other(service: &ServiceFigures) -> String {
     let (least, most) = service.ready_least_most;
     let name = style(&service.name).bold();
     if service.changes.is_empty() && least == most {
-        format!("{name} did not move: {least} wanted and {least} ready the whole time")
+        let requests = service.requests.map_or_else(String::new, |(asked, lost)| {
+            format!("; of {asked} requests {lost} were not answered")
+        });
+        format!("{name} did not move: {least} wanted and {least} ready the whole time{requests}")
     } else {
         format!("{name} moved: {}; {least} to {most} ready", sizes(service))
     }

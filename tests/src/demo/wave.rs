@@ -48,7 +48,7 @@ pub(super) struct Acts {
 }
 
 /// Drives the wave. An error when it could not even begin.
-pub(super) async fn drive(stage: &Stage, loads: &Loads, options: &Options) -> Result<Acts> {
+pub(super) async fn drive(stage: &Stage, loads: &Loads<'_>, options: &Options) -> Result<Acts> {
     let step =
         Step::start(stage, "waiting until metrics-server has seen all pods and the operator their metrics");
     // Without an operator nobody looks.
@@ -65,9 +65,9 @@ pub(super) async fn drive(stage: &Stage, loads: &Loads, options: &Options) -> Re
     acts.generations = stage.see(|model| model.services.iter().map(|service| service.generation).collect());
 
     acts.wave_milli = quiet_milli(WAVE) * TIMES;
-    acts.up = set_load(stage, loads, WAVE, acts.wave_milli);
+    acts.up = set_load(stage, loads, WAVE, acts.wave_milli).await?;
     if let Some(other) = &options.disturb {
-        set_load(stage, loads, other, quiet_milli(other) * TIMES);
+        set_load(stage, loads, other, quiet_milli(other) * TIMES).await?;
     }
     stage.doing("waiting for enough ready pods");
     let patience = if options.without_operator { UP_WITHOUT_OPERATOR } else { PATIENCE.up };
@@ -83,7 +83,7 @@ pub(super) async fn drive(stage: &Stage, loads: &Loads, options: &Options) -> Re
         zones.into_iter().flatten().collect()
     });
 
-    acts.down = Some(set_load(stage, loads, WAVE, quiet_milli(WAVE)));
+    acts.down = Some(set_load(stage, loads, WAVE, quiet_milli(WAVE)).await?);
     stage.doing("the wave is over; waiting for the way down");
     let is_over = |service: &Service| is_back(service) && service.is_explained();
     stage.until(PATIENCE.down, |model| model.service(WAVE).is_some_and(is_over)).await;
@@ -91,7 +91,7 @@ pub(super) async fn drive(stage: &Stage, loads: &Loads, options: &Options) -> Re
     Ok(acts)
 }
 
-fn set_load(stage: &Stage, loads: &Loads, name: &str, milli: u64) -> Duration {
+async fn set_load(stage: &Stage, loads: &Loads<'_>, name: &str, milli: u64) -> Result<Duration> {
     let at = stage.now();
     stage.tell(|model, at| {
         let before = model.service(name).map_or(0, |service| service.load_milli);
@@ -104,8 +104,8 @@ fn set_load(stage: &Stage, loads: &Loads, name: &str, milli: u64) -> Duration {
             service.load_milli = milli;
         }
     });
-    loads.set(name, milli);
-    at
+    loads.set(name, milli).await?;
+    Ok(at)
 }
 
 /// Why the shop is not steady yet.

@@ -79,6 +79,42 @@ pub(super) fn pods(figures: &Figures, area: &Area<'_>) -> Result<()> {
     legend(area, 575, "pods ready", READY)
 }
 
+/// Whether real clients came.
+pub(super) fn has_clients(figures: &Figures) -> bool {
+    shown(figures).iter().any(|sample| sample.p95_millis.is_some())
+}
+
+/// What the clients of the service wait.
+pub(super) fn clients(figures: &Figures, area: &Area<'_>) -> Result<()> {
+    let samples = shown(figures);
+    let waited: Points = samples.iter().filter_map(|sample| Some((sample.at, sample.p95_millis?))).collect();
+    let most = waited.iter().map(|(_, millis)| *millis).fold(1.0, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .margin_left(MARGIN - 14)
+        .margin_right(MARGIN)
+        .margin_top(30)
+        .set_label_area_size(LabelAreaPosition::Left, Y_LABELS)
+        .build_cartesian_2d(seconds(&samples), 0.0..most * 1.15)
+        .map_err(failed)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .y_labels(4)
+        .y_label_formatter(&|millis| format!("{millis:.0} ms"))
+        .label_style(text(12.0, MUTED).clone())
+        .draw()
+        .map_err(failed)?;
+    let waited = steps(until(waited.into_iter(), &samples));
+    chart.draw_series(LineSeries::new(waited, LOAD.stroke_width(2))).map_err(failed)?;
+    let requests = figures.wave().and_then(|service| service.requests);
+    let lost = requests
+        .map_or_else(String::new, |(asked, lost)| format!("; of {asked} requests {lost} were not answered"));
+    legend(area, 0, &format!("what the slowest 5 % of its clients wait{lost}"), LOAD)
+}
+
 /// What a pod uses on average, against its target.
 pub(super) fn usage(figures: &Figures, area: &Area<'_>) -> Result<()> {
     let samples = shown(figures);

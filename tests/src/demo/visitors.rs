@@ -1,0 +1,119 @@
+//! Clients at the front door, whose requests are the load.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use super::{
+    Stage,
+    model::Seen,
+    shop::{names, quiet_milli},
+};
+use crate::{
+    cluster::Cluster,
+    traffic::{
+        Clients, Record, Stream,
+        shop::{HOST_OF_PATHS, SERVICES, Shop},
+    },
+};
+
+/// How long a request takes once it is begun.
+const SERVICE_TIME_MILLIS: u32 = 100;
+/// What one request each second takes of a pod, in thousandths of a core.
+const MILLI_PER_REQUEST: u64 = 5;
+/// Seconds over which is said what clients see.
+const WINDOW_SECONDS: i64 = 5;
+
+/// The shop, whose pods answer.
+pub(super) fn shop() -> Shop {
+    Shop { scaled: true, service_time_millis: SERVICE_TIME_MILLIS, ..Shop::default() }
+}
+
+/// Those who are always there, and those of the wave.
+pub(super) struct Visitors<'c> {
+    cluster: &'c Cluster,
+    crowd: Arc<Mutex<Crowd>>,
+}
+
+#[derive(Default)]
+struct Crowd {
+    here: Vec<(Option<&'static str>, Clients)>,
+    gone: Record,
+}
+
+impl Crowd {
+    fn record(&self) -> Result<Record> {
+        let mut record = self.gone.clone();
+        for (_, clients) in &self.here {
+            record.extend(clients.so_far()?);
+        }
+        Ok(record)
+    }
+}
+
+impl<'c> Visitors<'c> {
+    /// Sends to every service what its quiet load takes.
+    pub(super) async fn start(cluster: &'c Cluster) -> Result<Self> {
+        let streams: Vec<_> = names().iter().map(|name| stream(name, quiet_milli(name))).collect();
+        let clients = Clients::start(cluster, &streams, None).await?;
+        let crowd = Crowd { here: vec![(None, clients)], gone: Record::default() };
+        Ok(Self { cluster, crowd: Arc::new(Mutex::new(crowd)) })
+    }
+
+    /// Makes the load on one service what it is to be: more clients come, or go.
+    pub(super) async fn set(&self, name: &'static str, milli: u64) -> Result<()> {
+        let more = milli.saturating_sub(quiet_milli(name));
+        if more > 0 {
+            let clients = Clients::start(self.cluster, &[stream(name, more)], None).await?;
+            self.crowd.lock().unwrap_or_else(PoisonError::into_inner).here.push((Some(name), clients));
+            return Ok(());
+        }
+        let going: Vec<_> = {
+            let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+            crowd.here.extract_if(.., |(of, _)| *of == Some(name)).collect()
+        };
+        for (_, clients) in going {
+            let record = clients.stop().await?;
+            self.crowd.lock().unwrap_or_else(PoisonError::into_inner).gone.extend(record);
+        }
+        Ok(())
+    }
+
+    /// Tells the stage what they see, whenever it is called.
+    pub(super) fn witness(&self) -> impl Fn(&Stage) + Send + 'static {
+        let crowd = Arc::clone(&self.crowd);
+        move |stage| {
+            let record = crowd.lock().unwrap_or_else(PoisonError::into_inner).record();
+            // What k6 wrote a moment ago is read a moment later.
+            let Ok(record) = record else { return };
+            for name in names() {
+                let seen = seen(&record.of(name), Timestamp::now());
+                stage.tell(|model, _| {
+                    if let Some(service) = model.service_mut(name) {
+                        service.seen = Some(seen);
+                    }
+                });
+            }
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // Small numbers.
+fn seen(record: &Record, now: Timestamp) -> Seen {
+    let lately = record.clone().between(now - jiff::SignedDuration::from_secs(WINDOW_SECONDS), now);
+    Seen {
+        per_second: lately.requests.len() as f64 / WINDOW_SECONDS as f64,
+        p95_millis: lately.latency(0.95),
+        lost_lately: lately.lost().len() as u64,
+        asked: record.requests.len() as u64,
+        lost: record.lost().len() as u64,
+    }
+}
+
+fn stream(name: &str, milli: u64) -> Stream {
+    let of_service = SERVICES.iter().find(|(service, ..)| *service == name);
+    let (path, method) = of_service.map_or(("/", "GET"), |(_, path, method)| (path, method));
+    let per_second = u32::try_from(milli / MILLI_PER_REQUEST).unwrap_or(u32::MAX);
+    Stream::new(name, method, &format!("http://{HOST_OF_PATHS}{path}"), per_second)
+}
