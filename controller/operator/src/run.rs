@@ -26,6 +26,7 @@ use crate::{
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
     decisions::Decisions,
+    groups,
     hpa::{self, shadow::Shadows},
     http::{self, Endpoints},
     leadership::{Keeper, Leadership, LeaseConfig},
@@ -55,8 +56,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (scalers_seen, scalers_are_seen) = watch::channel(false);
     let [deployments, stateful_sets, replica_sets] = [(); 3].map(|()| watch::channel(false));
     let (hpas_seen, hpas_are_seen) = watch::channel(false);
-    // Only where pods may be picked by zone is there something to wait for.
-    let (zones_seen, zones_are_seen) = watch::channel(!args.pod_deletion_cost);
+    // Only where somebody asks for zones is there something to wait for.
+    let asks_for_zones = args.pod_deletion_cost || args.service_groups;
+    let (zones_seen, zones_are_seen) = watch::channel(!asks_for_zones);
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
@@ -100,8 +102,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         pods.follow(pod_events, pods_seen).await;
         Ok(())
     }));
-    if args.pod_deletion_cost {
+    if asks_for_zones {
         background.spawn(ended("the watch of nodes", follow_nodes(client.clone(), zones, zones_seen)));
+    }
+    if args.pod_deletion_cost {
         background.spawn(ended("tidying up deletion costs", tidy_up(Arc::clone(&context))));
     }
     background.spawn(ended("a watch of workloads", async move {
@@ -128,9 +132,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut keeper = tokio::spawn(keeper);
     let hpas =
         hpa::controller::run(Arc::clone(&context), args.concurrent_syncs, hpas_seen, until(stopped.clone()));
+    let of_groups = follow_groups(&args, Arc::clone(&context), stopped.clone());
     let scalers =
         podscaler::controller::run(context, args.concurrent_syncs, scalers_seen, until(stopped.clone()));
-    let mut controller = tokio::spawn(async move { tokio::join!(hpas, scalers) });
+    let mut controller = tokio::spawn(async move { tokio::join!(hpas, of_groups, scalers) });
 
     let result = tokio::select! {
         // First: at a SIGTERM the controller may end as soon as we hear of it, which is no failure.
@@ -138,7 +143,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         () = until(stopped) => Ok(()),
         Some(task) = background.join_next() => Err(task.unwrap_or_else(Into::into)),
         _ = &mut keeper => Err(anyhow!("the keeper of the lease ended")),
-        _ = &mut controller => Err(anyhow!("the controllers of PodScalers and HPAs ended")),
+        _ = &mut controller => Err(anyhow!("the controllers of PodScalers, HPAs and ServiceGroups ended")),
     };
     if result.is_ok() {
         if timeout(GRACE, controller).await.is_err() {
@@ -151,6 +156,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         tracing::info!("stopped");
     }
     result
+}
+
+/// Looks at ServiceGroups where that is asked for.
+async fn follow_groups(args: &Args, context: Arc<Context>, stopped: watch::Receiver<bool>) {
+    if args.service_groups {
+        groups::controller::run(context, args.concurrent_syncs, until(stopped)).await;
+    } else {
+        until(stopped).await;
+    }
 }
 
 /// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there
