@@ -132,7 +132,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut keeper = tokio::spawn(keeper);
     let hpas =
         hpa::controller::run(Arc::clone(&context), args.concurrent_syncs, hpas_seen, until(stopped.clone()));
-    let of_groups = follow_groups(&args, Arc::clone(&context), stopped.clone());
+    let of_groups = follow_groups(
+        args.service_groups,
+        args.concurrent_syncs,
+        Arc::clone(&context),
+        until(stopped.clone()),
+    );
     let scalers =
         podscaler::controller::run(context, args.concurrent_syncs, scalers_seen, until(stopped.clone()));
     let mut controller = tokio::spawn(async move { tokio::join!(hpas, of_groups, scalers) });
@@ -159,11 +164,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Looks at ServiceGroups where that is asked for.
-async fn follow_groups(args: &Args, context: Arc<Context>, stopped: watch::Receiver<bool>) {
-    if args.service_groups {
-        groups::controller::run(context, args.concurrent_syncs, until(stopped)).await;
+async fn follow_groups(
+    is_asked: bool,
+    concurrency: u16,
+    context: Arc<Context>,
+    stopped: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    if is_asked {
+        groups::controller::run(context, concurrency, stopped).await;
     } else {
-        until(stopped).await;
+        stopped.await;
     }
 }
 

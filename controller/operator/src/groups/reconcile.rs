@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{
-    ResourceExt as _,
+    Resource as _, ResourceExt as _,
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use plimsoll_api::ServiceGroup;

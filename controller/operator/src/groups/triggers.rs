@@ -9,10 +9,7 @@ use kube::{
     core::DynamicObject,
     runtime::reflector::{ObjectRef, Store},
 };
-use plimsoll_api::{
-    marks::SERVICE_GROUP,
-    v1alpha1::{WorkloadKind, WorkloadReference},
-};
+use plimsoll_api::{marks::SERVICE_GROUP, v1alpha1::WorkloadReference};
 use tokio::sync::{broadcast, mpsc};
 
 use super::{Group, kind::OwnedKind};
@@ -104,6 +101,7 @@ pub(super) fn groups(
 #[cfg(test)]
 mod tests {
     use kube::core::DeserializeGuard;
+    use plimsoll_api::v1alpha1::WorkloadKind;
     use serde_json::json;
 
     use super::*;
