@@ -21,7 +21,7 @@ pub mod reconcile;
 mod report;
 pub mod seen;
 mod status;
-mod triggers;
+pub mod triggers;
 
 use std::sync::Arc;
 

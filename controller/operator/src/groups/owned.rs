@@ -68,7 +68,7 @@ impl Owned {
     }
 
     /// Follows every kind until a watch ends.
-    pub(super) async fn follow(self, client: Client, touched: mpsc::UnboundedSender<Touched>) {
+    pub async fn follow(self, client: Client, touched: mpsc::UnboundedSender<Touched>) {
         let follow = self.kinds.iter().map(|(kind, of)| {
             let (kind, touched) = (*kind, touched.clone());
             let config = if kind.is_watched_whole() {

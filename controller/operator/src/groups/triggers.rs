@@ -20,7 +20,7 @@ const TOGETHER: Duration = Duration::from_millis(250);
 
 /// Something that may concern a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Touched {
+pub enum Touched {
     /// What is kept for the group of this namespace and name.
     Group(String, String),
     /// What may concern every group of this namespace.

@@ -12,6 +12,7 @@ use tower_test::mock;
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) body: Value,
 }
 
@@ -50,6 +51,7 @@ pub(crate) fn server(mut answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'st
             let asked = Asked {
                 method: head.method,
                 path: head.uri.path().to_owned(),
+                query: head.uri.query().unwrap_or_default().to_owned(),
                 body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             };
             let (code, body) = answer(&asked);
