@@ -3,7 +3,8 @@ use serde_json::{Value, json};
 
 use crate::{
     groups_stage::{
-        KINDS, condition, delete, events, group, groups, object, ready, referring, replace, until, with_template,
+        KINDS, condition, delete, events, group, groups, object, ready, referring, replace, until,
+        with_template,
     },
     stage::{self, Target},
     workload,
@@ -30,7 +31,10 @@ async fn mistakes_are_told_of_their_service_and_the_rest_goes_on() -> Result<()>
             with("no-image", |service| _ = service["template"]["spec"]["containers"][0]["image"].take()),
             with("misspelt", |service| service["template"]["spec"]["containres"] = json!([])),
             with("nameless", |service| service["template"]["spec"]["containers"][0]["name"] = json!(null)),
-            with("odd", |service| service["template"] = json!({"spec": "pods"})),
+            with("odd", |service| {
+                service["template"] = json!({"spec": "pods"});
+                service["targetPort"] = json!(8080);
+            }),
             with("taken", |_| ()),
             with("no-port", |service| service["targetPort"] = json!("grpc")),
             referring("elsewhere", "Deployment", "bank-pay", 1),
@@ -89,7 +93,10 @@ async fn a_mistake_in_what_runs_leaves_it_running() -> Result<()> {
         broken["port"] = json!(81);
         replace(scene, "store", &[broken]).await?;
         condition(scene, "store", "get", "Ready=False TemplateRefused").await?;
-        ensure!(scene.replicas(&Target::deployment("store-get")).await? == 2, "the pods that serve were touched");
+        ensure!(
+            scene.replicas(&Target::deployment("store-get")).await? == 2,
+            "the pods that serve were touched"
+        );
         let reached = object(scene, ("v1", "Service"), "store-get", |_| true).await?;
         ensure!(reached["spec"]["ports"][0]["port"] == 80, "half of a service was changed: {reached}");
 

@@ -31,7 +31,10 @@ async fn no_apply_of_a_group_moves_replicas() -> Result<()> {
         replace(scene, "store", &[paused.clone()]).await?;
         let scaler = ("plimsoll.dev/v1alpha1", "PodScaler");
         object(scene, scaler, "store-get", |scaler| scaler["spec"]["mode"] == "Paused").await?;
-        scene.cluster.kubectl(["scale", "deployment/store-get", "--replicas=5", "--namespace", &scene.namespace]).await?;
+        scene
+            .cluster
+            .kubectl(["scale", "deployment/store-get", "--replicas=5", "--namespace", &scene.namespace])
+            .await?;
         let from = version(scene).await?;
         for image in ["web:2", "web:3"] {
             paused["template"]["spec"]["containers"][0]["image"] = json!(image);
@@ -49,12 +52,17 @@ async fn no_apply_of_a_group_moves_replicas() -> Result<()> {
 
         // A user who changes what is ours has it restored, and the size stays.
         let deployments = scene.api("apps/v1", "Deployment");
-        edit(&deployments, "store-get", json!({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 1}}}})).await?;
-        let restored = |deployment: &Value| deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == "25%";
+        edit(&deployments, "store-get", json!({"spec": {"strategy": {"rollingUpdate": {"maxSurge": 1}}}}))
+            .await?;
+        let restored =
+            |deployment: &Value| deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == "25%";
         object(scene, ("apps/v1", "Deployment"), "store-get", restored).await?;
         ensure!(scene.replicas(&Target::deployment("store-get")).await? == 5, "the size was moved");
         let managers = deployments.get("store-get").await?.metadata.managed_fields.unwrap_or_default();
-        ensure!(managers.iter().any(|entry| entry.manager.as_deref() == Some(SERVICE_GROUPS)), "{managers:?}");
+        ensure!(
+            managers.iter().any(|entry| entry.manager.as_deref() == Some(SERVICE_GROUPS)),
+            "{managers:?}"
+        );
         groups(scene).get("store").await.map(drop).context("the group is gone")
     })
     .await
@@ -74,9 +82,7 @@ async fn sizes_since(scene: &Scene<'_>, version: &str) -> Result<Vec<Option<i32>
     let params = WatchParams::default().fields("metadata.name=store-get").timeout(1);
     let events: Vec<_> = api.watch(&params, version).await?.boxed().try_collect().await?;
     let sizes = events.into_iter().filter_map(|event| match event {
-        WatchEvent::Added(deployment) | WatchEvent::Modified(deployment) => {
-            Some(deployment.spec.replicas)
-        }
+        WatchEvent::Added(deployment) | WatchEvent::Modified(deployment) => Some(deployment.spec.replicas),
         _ => None,
     });
     Ok(sizes.collect())

@@ -1,11 +1,7 @@
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{
-    Api,
-    api::WatchParams,
-    core::WatchEvent,
-};
+use kube::{Api, api::WatchParams, core::WatchEvent};
 use serde_json::{Value, json};
 
 use crate::{

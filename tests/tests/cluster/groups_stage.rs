@@ -34,7 +34,8 @@ pub(crate) fn group(name: &str, services: &[Value]) -> Value {
 pub(crate) fn with_template(name: &str, min: i32) -> Value {
     let ports = json!([{"name": "http", "containerPort": 8080}]);
     let requests = json!({"cpu": "100m", "memory": "64Mi"});
-    let container = json!({"name": "web", "image": "web:1", "ports": ports, "resources": {"requests": requests}});
+    let container =
+        json!({"name": "web", "image": "web:1", "ports": ports, "resources": {"requests": requests}});
     json!({
         "name": name,
         "port": 80,
@@ -132,8 +133,11 @@ pub(crate) async fn zones(scene: &Scene<'_>, service: &str) -> Result<Vec<String
     let nodes: Api<Node> = Api::all(scene.client.clone());
     let of_service = ListParams::default().labels(&format!("plimsoll.dev/service={service}"));
     let mut zones = Vec::new();
-    for pod in pods.list(&of_service).await?.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
-        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).context("a pod is not bound")?;
+    for pod in
+        pods.list(&of_service).await?.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none())
+    {
+        let node =
+            pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).context("a pod is not bound")?;
         let labels = nodes.get(node).await?.labels().clone();
         zones.push(labels.get("topology.kubernetes.io/zone").context("a node is in no zone")?.clone());
     }

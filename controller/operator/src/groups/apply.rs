@@ -79,6 +79,8 @@ pub(super) fn failure(error: kube::Error) -> Failure {
             // API server's.
             let is_refused = matches!(status.code, 400 | 403 | 413 | 422)
                 || (status.code == 500 && status.message.contains("failed to create typed patch object"));
+            // That a namespace goes is nobody's mistake.
+            let is_refused = is_refused && !status.message.contains("because it is being terminated");
             if is_refused { Failure::Refused(words) } else { Failure::Failed(words) }
         }
         _ => Failure::Failed(words),
@@ -103,6 +105,6 @@ mod tests {
             "failed to create typed patch object (shop/web; apps/v1, Kind=Deployment): .spec.x: ..."
         ));
         assert!(!of(500, "etcdserver: request timed out") && !of(409, "conflict") && !of(429, "later"));
-        assert!(!of(404, "no namespace"));
+        assert!(!of(404, "no namespace") && !of(403, "in namespace shop because it is being terminated"));
     }
 }

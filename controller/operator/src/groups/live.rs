@@ -40,7 +40,10 @@ fn of_service(groups: &Groups, owner: &Owner, service: &GroupService) -> Running
         name: name.to_owned(),
     };
     let scale = groups.context.workloads.scale(&owner.namespace, &target);
-    let wanted = scale.and_then(|scale| scale.spec).map(|spec| spec.replicas.unwrap_or(1));
+    let written = scale.and_then(|scale| scale.spec).map(|spec| spec.replicas.unwrap_or(1));
+    // The watch of workloads may be behind that of PodScalers.
+    let desired = nothing.scaling.as_ref().and_then(|scaling| scaling.desired);
+    let wanted = written.map(|written| desired.map_or(written, |desired| written.max(desired)));
     let deployment = match service.workload_ref {
         None => shown(groups, owner, OwnedKind::Deployment, name),
         Some(_) => None,
@@ -88,14 +91,18 @@ fn stuck(deployment: &DynamicObject) -> Option<String> {
     is_stuck.then(|| text(progressing, "message"))
 }
 
-/// What a PodScaler says of itself; of two conditions the one that does not hold.
+/// What a PodScaler says of itself, once it has said something; of two conditions the one that does not hold.
 fn scaling(scaler: &DynamicObject) -> Option<Scaling> {
-    let able = condition(scaler, "AbleToScale")?;
-    let (is_able, active) = (able["status"] == "True", condition(scaler, "ScalingActive"));
-    let told = if is_able { active? } else { able };
+    let (able, active) = (condition(scaler, "AbleToScale"), condition(scaler, "ScalingActive"));
+    let is_able = able.is_none_or(|able| able["status"] == "True");
+    let told = if is_able { active.or(able)? } else { able? };
+    // One that does not write the size wants nothing.
+    let writes = condition(scaler, "Recommending").is_none() && told["reason"] != "Paused";
+    let desired = scaler.data["status"]["desiredReplicas"].as_i64().filter(|_| is_able && writes);
     Some(Scaling {
         able: is_able,
-        active: is_able && told["status"] == "True",
+        active: active.is_some_and(|active| active["status"] == "True"),
+        desired: desired.and_then(|desired| i32::try_from(desired).ok()),
         reason: text(told, "reason"),
         message: text(told, "message"),
     })

@@ -91,6 +91,8 @@ pub struct Scaling {
     pub able: bool,
     /// Whether it does.
     pub active: bool,
+    /// The replicas that it has decided on, where it is the one to write them.
+    pub desired: Option<i32>,
     /// Its own reason.
     pub reason: String,
     /// Its own words.

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod groups;
+mod groups_prune;
+mod groups_stage;
 mod hpa;
 mod lease;
 mod look;

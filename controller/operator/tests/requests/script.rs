@@ -17,9 +17,10 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Method and path in one, for comparison.
+    /// Method and path in one, for comparison; and whether it was a dry run.
     pub(crate) fn line(&self) -> String {
-        format!("{} {}", self.method, self.path)
+        let dry = if self.query.contains("dryRun=All") { " (dry)" } else { "" };
+        format!("{} {}{dry}", self.method, self.path)
     }
 }
 

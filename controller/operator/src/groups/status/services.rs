@@ -66,7 +66,14 @@ fn ready(running: &Running) -> Said {
     if let Some(stuck) = &running.stuck {
         return say(false, ServiceReason::RolloutStuck, format!("{count}; {stuck}"));
     }
-    if let Some(scaling) = running.scaling.as_ref().filter(|scaling| !scaling.able) {
+    let Some(scaling) = &running.scaling else {
+        return say(
+            false,
+            ServiceReason::Progressing,
+            format!("{count}; its PodScaler was not looked at yet"),
+        );
+    };
+    if !scaling.able {
         let why = format!("{count}; the PodScaler says {}: {}", scaling.reason, scaling.message);
         return say(false, ServiceReason::NotScalable, why);
     }

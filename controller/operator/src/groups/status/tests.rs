@@ -18,7 +18,16 @@ fn decision(name: &str) -> ServiceDecision {
 
 fn running(wanted: i32, ready: &[(&str, i32)]) -> Running {
     let ready = ready.iter().map(|(zone, count)| ((*zone).to_owned(), *count)).collect();
-    Running { wanted: Some(wanted), ready, ..Running::default() }
+    Running {
+        wanted: Some(wanted),
+        ready,
+        scaling: Some(scaling(true, true, "ValidMetricFound")),
+        stuck: None,
+    }
+}
+
+fn scaling(able: bool, active: bool, reason: &str) -> Scaling {
+    Scaling { able, active, desired: None, reason: reason.into(), message: "its words".into() }
 }
 
 fn told<'a>(services: Vec<ServiceTold<'a>>) -> Told<'a> {
@@ -81,21 +90,28 @@ fn a_rollout_that_was_given_up_is_a_problem() {
 
 #[test]
 fn a_size_that_cannot_be_set_is_a_problem_and_one_that_is_not_set_now_is_none() {
-    let scaling = |able, active, reason: &str| {
-        let scaling = Scaling { able, active, reason: reason.into(), message: "its words".into() };
-        status_of(&Running { scaling: Some(scaling), ..running(1, &[("a", 1)]) })
+    let of = |able, active, reason: &str| {
+        status_of(&Running { scaling: Some(scaling(able, active, reason)), ..running(1, &[("a", 1)]) })
     };
-    let unable = scaling(false, false, "Conflicting");
+    let unable = of(false, false, "Conflicting");
     assert_eq!(problem(&unable, "get"), Some(ServiceReason::NotScalable));
     assert_eq!(conditions(&unable.services[0].conditions)[1], "Scaling=False Conflicting: its words");
-    let idle = scaling(true, false, "FailedGetResourceMetric");
+    let idle = of(true, false, "FailedGetResourceMetric");
     assert_eq!(idle.ready.as_deref(), Some("1/1"));
     assert_eq!(
         conditions(&idle.services[0].conditions)[1],
         "Scaling=False FailedGetResourceMetric: its words"
     );
-    let active = scaling(true, true, "ValidMetricFound");
+    let active = of(true, true, "ValidMetricFound");
     assert_eq!(conditions(&active.services[0].conditions)[1], "Scaling=True ValidMetricFound: its words");
+}
+
+/// A new Deployment has one replica until its PodScaler has been looked at.
+#[test]
+fn a_service_is_not_ready_before_its_size_was_decided() {
+    let status = status_of(&Running { scaling: None, ..running(1, &[("a", 1)]) });
+    assert_eq!(conditions(&status.conditions), ["Ready=False Progressing: get: Progressing"]);
+    assert_eq!(status.ready.as_deref(), Some("0/1"));
 }
 
 #[test]
@@ -111,7 +127,7 @@ fn a_problem_of_one_service_is_told_of_it_and_of_the_whole() {
     assert_eq!(status.ready.as_deref(), Some("1/2"));
     assert_eq!(
         conditions(&status.services[0].conditions),
-        ["Ready=False NameTaken: spec.services[0].name: …"]
+        ["Ready=False NameTaken: spec.services[0].name: …", "Scaling=True ValidMetricFound: its words"]
     );
     assert_eq!(conditions(&status.conditions), ["Ready=False ServicesNotReady: get: NameTaken"]);
 }
@@ -141,7 +157,7 @@ fn another_budget_is_named() {
     let wanted = Wanted { objects: Vec::new(), other_budgets: vec!["theirs".into()] };
     let (get, ready) = (ServiceDecision { name: "get".into(), wanted: Ok(wanted) }, running(1, &[("a", 1)]));
     let status = after(&ServiceGroupStatus::default(), &told(vec![done(&get, &ready)]), NOW);
-    let told = &conditions(&status.services[0].conditions)[1];
+    let told = &conditions(&status.services[0].conditions)[2];
     assert!(told.starts_with("DisruptionBudget=False OtherBudget: PodDisruptionBudget theirs"), "{told}");
     assert_eq!(status.ready.as_deref(), Some("1/1"));
 }
