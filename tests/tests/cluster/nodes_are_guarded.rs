@@ -59,7 +59,8 @@ async fn install(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-async fn as_user(cluster: &Cluster, user: &str) -> Result<Client> {
+/// A client that acts as this user.
+pub(crate) async fn as_user(cluster: &Cluster, user: &str) -> Result<Client> {
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig())?;
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     config.auth_info.impersonate = Some(user.to_owned());
@@ -67,17 +68,17 @@ async fn as_user(cluster: &Cluster, user: &str) -> Result<Client> {
 }
 
 /// An answer that is a refusal with these words.
-fn refused<T>(answer: kube::Result<T>, why: &str) -> Result<()> {
+pub(crate) fn refused<T>(answer: kube::Result<T>, why: &str) -> Result<()> {
     let told = answer.err().map(|error| error.to_string()).unwrap_or_default();
     ensure!(told.contains(why), "{told:?} does not say {why:?}");
     Ok(())
 }
 
-fn try_delete() -> DeleteParams {
+pub(crate) fn try_delete() -> DeleteParams {
     DeleteParams { dry_run: true, ..DeleteParams::default() }
 }
 
-fn try_patch() -> PatchParams {
+pub(crate) fn try_patch() -> PatchParams {
     PatchParams { dry_run: true, ..PatchParams::default() }
 }
 

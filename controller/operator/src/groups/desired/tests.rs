@@ -101,19 +101,18 @@ fn pods(given: &Value, availability: &Value) -> Value {
 }
 
 #[test]
-fn nodes_bind_only_where_the_loss_of_one_is_to_be_survived() {
-    for (survive, hosts) in [
-        (Survive::None, "ScheduleAnyway"),
-        (Survive::Zone, "ScheduleAnyway"),
-        (Survive::Node, "DoNotSchedule"),
-    ] {
+fn pods_are_bound_to_be_spread_over_what_may_be_lost_and_prefer_it_otherwise() {
+    let (must, prefer) = ("DoNotSchedule", "ScheduleAnyway");
+    for (survive, zones, hosts) in
+        [(Survive::None, prefer, prefer), (Survive::Zone, must, prefer), (Survive::Node, prefer, must)]
+    {
         let pods = pods(&json!({ "spec": {} }), &json!({ "survive": survive }));
         let constraints = &pods["topologySpreadConstraints"];
         let said = [0, 1].map(|at| {
             let of = |field: &str| constraints[at][field].as_str().unwrap_or_default().to_owned();
             [of("topologyKey"), of("whenUnsatisfiable"), of("nodeTaintsPolicy")]
         });
-        assert_eq!(said[0], ["topology.kubernetes.io/zone", "DoNotSchedule", "Honor"]);
+        assert_eq!(said[0], ["topology.kubernetes.io/zone", zones, "Honor"]);
         assert_eq!(said[1], ["kubernetes.io/hostname", hosts, "Honor"]);
         assert_eq!(constraints[0].get("minDomains"), None);
     }
