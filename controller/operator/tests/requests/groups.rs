@@ -143,3 +143,19 @@ async fn a_group_that_goes_is_left_to_the_garbage_collector() {
     let scene = Scene::new(going, &[], Leadership::alone(), move |asked| kept.answer(asked)).await;
     assert_eq!(lines(&scene.look().await.unwrap()), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_group_that_does_not_decode_is_told_once_and_left_alone() {
+    let mut odd = group();
+    odd["spec"]["services"] = json!("many");
+    let kept = Kept::default();
+    let shown = [shown("store-get", owner("g"))];
+    let scene = Scene::new(odd, &shown, Leadership::alone(), move |asked| kept.answer(asked)).await;
+    let asked = scene.look().await.unwrap();
+    let told = [format!("PATCH {STATUS}"), "POST /apis/events.k8s.io/v1/namespaces/shop/events".to_owned()];
+    assert_eq!(lines(&asked), told);
+    let condition = &asked[0].body["status"]["conditions"][0];
+    assert_eq!((&condition["type"], &condition["reason"]), (&json!("Ready"), &json!("InvalidSpec")));
+    assert!(condition["message"].as_str().unwrap().contains("\"many\""), "{condition}");
+    assert_eq!(lines(&scene.look().await.unwrap()), Vec::<String>::new());
+}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::Method;
-use kube::{core::DeserializeGuard, runtime::reflector};
+use kube::runtime::reflector;
 use plimsoll_operator::{
     groups::{Group, Groups, memory::Memories, owned::Owned, reconcile},
     leadership::Leadership,
@@ -100,7 +100,7 @@ impl Scene {
     ) -> Self {
         let (client, log) = server(answer);
         let (store, mut writer) = reflector::store::<Group>();
-        let group: Group = DeserializeGuard(Ok(serde_json::from_value(group).unwrap()));
+        let group: Group = serde_json::from_value(group).unwrap();
         use kube::runtime::watcher::Event::{Init, InitApply, InitDone};
         for event in [Init, InitApply(group.clone()), InitDone] {
             writer.apply_watcher_event(&event);
