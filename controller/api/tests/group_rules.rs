@@ -24,7 +24,7 @@ fn service(name: &str, more: Value) -> Value {
     service
 }
 
-fn refusals_of(name: &str, spec: Value) -> String {
+fn refusals_of(name: &str, spec: &Value) -> String {
     let group: ServiceGroup = serde_json::from_value(json!({
         "apiVersion": "plimsoll.dev/v1alpha1", "kind": "ServiceGroup", "metadata": { "name": name }, "spec": spec,
     }))
@@ -33,7 +33,7 @@ fn refusals_of(name: &str, spec: Value) -> String {
 }
 
 fn refusals(services: &[Value]) -> String {
-    refusals_of("store", json!({ "services": services }))
+    refusals_of("store", &json!({ "services": services }))
 }
 
 #[test]
@@ -61,15 +61,15 @@ fn each_name_belongs_to_one_service() {
 fn the_names_of_a_group_and_a_service_fit_into_that_of_a_service() {
     let (of_22, of_40) = ("g".repeat(22), "s".repeat(40));
     let spec = json!({ "services": [service(&of_40, json!({}))] });
-    assert_eq!(refusals_of(&of_22, spec.clone()), "");
-    let refused = refusals_of(&format!("{of_22}g"), spec);
+    assert_eq!(refusals_of(&of_22, &spec), "");
+    let refused = refusals_of(&format!("{of_22}g"), &spec);
     assert!(refused.contains("at most 62 characters together"), "{refused}");
 }
 
 #[test]
 fn the_name_of_a_group_is_one_of_services_and_a_label() {
     for name in ["1store", "my.store", "Store", "store-"] {
-        let refused = refusals_of(name, json!({ "services": [service("get", json!({}))] }));
+        let refused = refusals_of(name, &json!({ "services": [service("get", json!({}))] }));
         assert!(
             refused.contains("begins with a letter and has letters, digits and dashes only"),
             "{name}: {refused}"

@@ -1,12 +1,14 @@
 //! The one place where everything is wired.
 
+mod follow;
+
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config, Resource,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, watcher},
@@ -21,12 +23,12 @@ use tokio::{
     time::{interval, timeout},
 };
 
+use self::follow::{asks_for_zones, follow_groups, follow_zones};
 use crate::{
     args::Args,
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
     decisions::Decisions,
-    groups,
     hpa::{self, shadow::Shadows},
     http::{self, Endpoints},
     leadership::{Keeper, Leadership, LeaseConfig},
@@ -57,8 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let [deployments, stateful_sets, replica_sets] = [(); 3].map(|()| watch::channel(false));
     let (hpas_seen, hpas_are_seen) = watch::channel(false);
     // Only where somebody asks for zones is there something to wait for.
-    let asks_for_zones = args.pod_deletion_cost || args.service_groups;
-    let (zones_seen, zones_are_seen) = watch::channel(!asks_for_zones);
+    let (zones_seen, zones_are_seen) = watch::channel(!asks_for_zones(&args));
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
@@ -69,9 +70,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let workloads = Workloads::default();
     let shadows = Shadows::default();
     let decisions = Decisions::new(args.decision_bounds());
-    let zones = Zones::default();
     let context = Arc::new(Context {
-        zones: zones.clone(),
+        zones: Zones::default(),
         pods: pods.clone(),
         ready: ready.clone(),
         leadership: leadership.clone(),
@@ -102,12 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         pods.follow(pod_events, pods_seen).await;
         Ok(())
     }));
-    if asks_for_zones {
-        background.spawn(ended("the watch of nodes", follow_nodes(client.clone(), zones, zones_seen)));
-    }
-    if args.pod_deletion_cost {
-        background.spawn(ended("tidying up deletion costs", tidy_up(Arc::clone(&context))));
-    }
+    follow_zones(&args, &context, zones_seen, &mut background);
     background.spawn(ended("a watch of workloads", async move {
         Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
@@ -132,12 +127,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut keeper = tokio::spawn(keeper);
     let hpas =
         hpa::controller::run(Arc::clone(&context), args.concurrent_syncs, hpas_seen, until(stopped.clone()));
-    let of_groups = follow_groups(
-        args.service_groups,
-        args.concurrent_syncs,
-        Arc::clone(&context),
-        until(stopped.clone()),
-    );
+    let of_groups = follow_groups(&args, &context, &stopped);
     let scalers =
         podscaler::controller::run(context, args.concurrent_syncs, scalers_seen, until(stopped.clone()));
     let mut controller = tokio::spawn(async move { tokio::join!(hpas, of_groups, scalers) });
@@ -163,20 +153,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     result
 }
 
-/// Looks at ServiceGroups where that is asked for.
-async fn follow_groups(
-    is_asked: bool,
-    concurrency: u16,
-    context: Arc<Context>,
-    stopped: impl Future<Output = ()> + Send + Sync + 'static,
-) {
-    if is_asked {
-        groups::controller::run(context, concurrency, stopped).await;
-    } else {
-        stopped.await;
-    }
-}
-
 /// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there
 /// answers 503, and trying again would take as long as a look may.
 pub(crate) async fn clients() -> anyhow::Result<(Client, Client)> {
@@ -186,12 +162,6 @@ pub(crate) async fn clients() -> anyhow::Result<(Client, Client)> {
     let mut at_once = config.clone();
     at_once.default_retry = false;
     Ok((Client::try_from(config)?, Client::try_from(at_once)?))
-}
-
-async fn follow_nodes(client: Client, zones: Zones, seen: watch::Sender<bool>) -> anyhow::Result<()> {
-    let nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client), watcher::Config::default());
-    zones.follow(nodes.default_backoff(), seen).await;
-    Ok(())
 }
 
 /// Runs a task that should never end; answers why it did.

@@ -22,7 +22,7 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    pub(super) fn warning(reason: impl ToString, note: String) -> Self {
+    pub(super) fn warning(reason: &impl ToString, note: String) -> Self {
         Self { is_warning: true, reason: reason.to_string(), note }
     }
 
@@ -50,7 +50,7 @@ pub(super) fn news(before: &ServiceGroupStatus, after: &ServiceGroupStatus, done
                 let ready =
                     service.conditions.iter().find(|condition| condition.reason == reason.to_string());
                 let message = ready.map(|ready| ready.message.as_str()).unwrap_or_default();
-                Some(Telling::warning(reason, format!("service {name}: {message}")))
+                Some(Telling::warning(&reason, format!("service {name}: {message}")))
             }
             None => Some(Telling::normal(EventReason::ServiceRecovered, format!("service {name}"))),
         }

@@ -23,8 +23,8 @@ pub(super) struct Remembered {
     pub(super) applied: BTreeMap<Id, Applied>,
     /// The status that was written last, and the version of the group that it was written over.
     pub(super) told: Option<(ServiceGroupStatus, String)>,
-    /// Whether an event told that it does not decode.
-    pub(super) told_invalid: bool,
+    /// Why it does not decode, as an event has told.
+    pub(super) told_invalid: Option<String>,
 }
 
 /// An object as it was applied.

@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use super::{
     FIELD_MANAGER, Groups,
     act::Done,
-    decide::Decision,
+    decide::{Decision, ServiceDecision},
     events::{self, Telling},
     memory::Remembered,
     object::Owner,
-    reason::{EventReason, GroupReason},
+    reason::{EventReason, GroupReason, ServiceReason},
     reconcile::Error,
     seen::{Running, Seen},
     status::{self, Said, ServiceTold, Told},
@@ -52,8 +52,8 @@ pub(super) async fn report(
     let idle = Running::default();
     let services = decision.services.iter().map(|service| ServiceTold {
         decision: service,
-        done: done.services.get(&service.name).map(|done| done.as_ref().map(|()| ())),
-        running: seen.running.get(&service.name).unwrap_or(&idle),
+        done: done.services.get(&service.name).map(|done| done.as_ref().copied()),
+        running: seen.running.get(&service.name).filter(|_| !is_of_others(service)).unwrap_or(&idle),
     });
     let told = Told {
         generation: group.metadata.generation,
@@ -62,13 +62,18 @@ pub(super) async fn report(
         more: Vec::new(),
     };
     let after = status::after(before, &told, now());
-    remembered.told_invalid = false;
+    remembered.told_invalid = None;
     let news = events::news(before, &after, done);
     if after != *before {
         write_status(groups, owner, &after).await?;
         remembered.told = Some((after, version));
     }
     publish(groups, owner, &news).await
+}
+
+/// Whether what runs is not the service's to tell of.
+fn is_of_others(service: &ServiceDecision) -> bool {
+    service.wanted.as_ref().is_err_and(|problem| problem.reason == ServiceReason::WorkloadTaken)
 }
 
 /// Tells that a group does not decode. Everything stays as it is.
@@ -83,10 +88,10 @@ pub(super) async fn invalid(
     why: &str,
 ) -> Result<(), Error> {
     let mut remembered = groups.memories.recall(&owner.uid);
-    if remembered.told_invalid {
+    if remembered.told_invalid.as_deref() == Some(why) {
         return Ok(());
     }
-    let said = vec![Said::new("Ready", false, GroupReason::InvalidSpec, why)];
+    let said = vec![Said::new(&"Ready", false, &GroupReason::InvalidSpec, why)];
     let status = ServiceGroupStatus {
         conditions: status::stamp(&[], said, metadata.generation, now()),
         observed_generation: metadata.generation,
@@ -95,8 +100,8 @@ pub(super) async fn invalid(
     if let Err(error) = write_status(groups, owner, &status).await {
         tracing::warn!(namespace = owner.namespace, name = owner.name, %error, "no status can be written to this group");
     }
-    publish(groups, owner, &[Telling::warning(EventReason::InvalidSpec, why.to_owned())]).await?;
-    remembered.told_invalid = true;
+    publish(groups, owner, &[Telling::warning(&EventReason::InvalidSpec, why.to_owned())]).await?;
+    remembered.told_invalid = Some(why.to_owned());
     groups.memories.keep(&owner.uid, remembered);
     Ok(())
 }

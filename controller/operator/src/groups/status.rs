@@ -47,9 +47,9 @@ pub(super) struct Said {
 
 impl Said {
     pub(super) fn new(
-        kind: impl ToString,
+        kind: &impl ToString,
         holds: impl Into<Option<bool>>,
-        reason: impl ToString,
+        reason: &impl ToString,
         message: impl Into<String>,
     ) -> Self {
         Self {
@@ -106,12 +106,12 @@ fn whole(services: &[GroupServiceStatus], more: &[Said]) -> Said {
             reasons.iter().all(|(_, reason)| *reason == ServiceReason::Progressing.to_string());
         let reason = if only_progressing { GroupReason::Progressing } else { GroupReason::ServicesNotReady };
         let each: Vec<_> = reasons.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
-        return Said::new(kind, false, reason, each.join(", "));
+        return Said::new(&kind, false, &reason, each.join(", "));
     }
     if let Some(door) = door {
-        return Said::new(kind, false, GroupReason::FrontDoorNotReady, door.message.clone());
+        return Said::new(&kind, false, &GroupReason::FrontDoorNotReady, door.message.clone());
     }
-    Said::new(kind, true, GroupReason::Ready, format!("all {} services are ready", services.len()))
+    Said::new(&kind, true, &GroupReason::Ready, format!("all {} services are ready", services.len()))
 }
 
 /// Whether a service has all the replicas it should have, and nothing is amiss.

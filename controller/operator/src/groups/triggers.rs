@@ -100,7 +100,7 @@ pub(super) fn groups(
 
 #[cfg(test)]
 mod tests {
-    use kube::core::DeserializeGuard;
+    use kube::{ResourceExt, core::DeserializeGuard};
     use plimsoll_api::v1alpha1::WorkloadKind;
     use serde_json::json;
 
@@ -123,7 +123,7 @@ mod tests {
         let groups = [group("store", "web"), group("bank", "api")];
         let concerned = |touched: &Touched| {
             let concerned = groups.iter().filter(|group| touched.concerns(group));
-            concerned.map(|group| group.name_any()).collect::<Vec<_>>()
+            concerned.map(ResourceExt::name_any).collect::<Vec<_>>()
         };
         let workload = |kind| WorkloadReference { kind, name: "web".into() };
         let text = str::to_owned;

@@ -104,13 +104,15 @@ async fn an_object_of_somebody_else_is_not_taken_over() {
 async fn what_could_not_be_read_is_neither_written_nor_deleted() {
     let kept = Kept::default();
     let scene =
-        Scene::new(group(), &[shown("store-get", owner("g"))], Leadership::alone(), move |asked| match asked
-            .path
-            .as_str()
-        {
-            SCALER if asked.method == Method::GET => failure(500, "InternalError", "etcd is gone"),
-            _ => kept.answer(asked),
-        })
+        Scene::new(
+            group(),
+            &[shown("store-get", &owner("g"))],
+            Leadership::alone(),
+            move |asked| match asked.path.as_str() {
+                SCALER if asked.method == Method::GET => failure(500, "InternalError", "etcd is gone"),
+                _ => kept.answer(asked),
+            },
+        )
         .await;
     let error = scene.look().await.unwrap_err();
     assert!(error.to_string().contains("etcd is gone"), "{error}");
@@ -149,7 +151,7 @@ async fn a_group_that_does_not_decode_is_told_once_and_left_alone() {
     let mut odd = group();
     odd["spec"]["services"] = json!("many");
     let kept = Kept::default();
-    let shown = [shown("store-get", owner("g"))];
+    let shown = [shown("store-get", &owner("g"))];
     let scene = Scene::new(odd, &shown, Leadership::alone(), move |asked| kept.answer(asked)).await;
     let asked = scene.look().await.unwrap();
     let told = [format!("PATCH {STATUS}"), "POST /apis/events.k8s.io/v1/namespaces/shop/events".to_owned()];

@@ -23,17 +23,17 @@ async fn deletions(service: Value, generation: i64) -> Vec<Asked> {
 
 #[tokio::test]
 async fn what_no_service_has_any_more_is_deleted_as_it_was_seen() {
-    let deleted = deletions(shown("store-gone", owner("g")), 1).await;
+    let deleted = deletions(shown("store-gone", &owner("g")), 1).await;
     assert_eq!(lines(&deleted), ["DELETE /api/v1/namespaces/shop/services/store-gone"]);
     assert_eq!(deleted[0].body["preconditions"], json!({ "uid": "s", "resourceVersion": "3" }));
 }
 
 #[tokio::test]
 async fn what_belongs_to_another_group_of_the_same_name_stays() {
-    assert_eq!(lines(&deletions(shown("store-gone", owner("of before")), 1).await), Vec::<String>::new());
+    assert_eq!(lines(&deletions(shown("store-gone", &owner("of before")), 1).await), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn nothing_is_deleted_by_a_spec_that_is_no_longer_the_present_one() {
-    assert_eq!(lines(&deletions(shown("store-gone", owner("g")), 2).await), Vec::<String>::new());
+    assert_eq!(lines(&deletions(shown("store-gone", &owner("g")), 2).await), Vec::<String>::new());
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::Method;
-use kube::runtime::reflector;
+use kube::runtime::{reflector, watcher::Event};
 use plimsoll_operator::{
     groups::{Group, Groups, memory::Memories, owned::Owned, reconcile},
     leadership::Leadership,
@@ -101,8 +101,7 @@ impl Scene {
         let (client, log) = server(answer);
         let (store, mut writer) = reflector::store::<Group>();
         let group: Group = serde_json::from_value(group).unwrap();
-        use kube::runtime::watcher::Event::{Init, InitApply, InitDone};
-        for event in [Init, InitApply(group.clone()), InitDone] {
+        for event in [Event::Init, Event::InitApply(group.clone()), Event::InitDone] {
             writer.apply_watcher_event(&event);
         }
         let groups = Groups {
@@ -162,7 +161,7 @@ pub(crate) fn owner(uid: &str) -> Value {
 }
 
 /// A Service that is labelled as the group's.
-pub(crate) fn shown(name: &str, owner: Value) -> Value {
+pub(crate) fn shown(name: &str, owner: &Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service", "spec": {},
         "metadata": { "name": name, "namespace": "shop", "uid": "s", "resourceVersion": "3",

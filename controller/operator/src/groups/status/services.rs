@@ -31,12 +31,12 @@ pub(super) fn conditions(told: &ServiceTold<'_>, before: &[Condition]) -> Vec<Sa
     let ready = match told.done {
         Some(Ok(())) => Some(ready(told.running)),
         Some(Err(problem)) => {
-            Some(Said::new(ServiceCondition::Ready, false, problem.reason, problem.message.clone()))
+            Some(Said::new(&ServiceCondition::Ready, false, &problem.reason, problem.message.clone()))
         }
         None => Some(kept(ServiceCondition::Ready).unwrap_or_else(|| {
             let message = told.decision.wanted.as_ref().err().map(|problem| problem.message.clone());
             let message = message.unwrap_or_else(|| "its objects are not there yet".to_owned());
-            Said::new(ServiceCondition::Ready, false, ServiceReason::Progressing, message)
+            Said::new(&ServiceCondition::Ready, false, &ServiceReason::Progressing, message)
         })),
     };
     let budget = match (told.done, &told.decision.wanted) {
@@ -57,7 +57,9 @@ fn again(was: &Condition) -> Said {
 
 /// Whether a service whose objects are all there runs as it should.
 fn ready(running: &Running) -> Said {
-    let say = |holds: bool, reason, message| Said::new(ServiceCondition::Ready, holds, reason, message);
+    let say = |holds: bool, reason: ServiceReason, message| {
+        Said::new(&ServiceCondition::Ready, holds, &reason, message)
+    };
     let Some(wanted) = running.wanted else {
         return say(false, ServiceReason::Progressing, "its workload was not seen yet".to_owned());
     };
@@ -87,7 +89,7 @@ fn ready(running: &Running) -> Said {
 fn scaling(running: &Running) -> Option<Said> {
     let scaling = running.scaling.as_ref()?;
     Some(Said::new(
-        ServiceCondition::Scaling,
+        &ServiceCondition::Scaling,
         scaling.able && scaling.active,
         &scaling.reason,
         scaling.message.clone(),
@@ -97,12 +99,12 @@ fn scaling(running: &Running) -> Option<Said> {
 fn budget(others: &[String]) -> Said {
     let kind = ServiceCondition::DisruptionBudget;
     if others.is_empty() {
-        return Said::new(kind, true, BudgetReason::Kept, "a PodDisruptionBudget is kept for its pods");
+        return Said::new(&kind, true, &BudgetReason::Kept, "a PodDisruptionBudget is kept for its pods");
     }
     let message = format!(
         "PodDisruptionBudget {} selects its pods too, and a pod under two cannot be evicted: none is kept. Delete it to have \
          availability.maxUnavailable hold",
         others.join(" and ")
     );
-    Said::new(kind, false, BudgetReason::OtherBudget, message)
+    Said::new(&kind, false, &BudgetReason::OtherBudget, message)
 }

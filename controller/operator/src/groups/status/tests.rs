@@ -30,7 +30,7 @@ fn scaling(able: bool, active: bool, reason: &str) -> Scaling {
     Scaling { able, active, desired: None, reason: reason.into(), message: "its words".into() }
 }
 
-fn told<'a>(services: Vec<ServiceTold<'a>>) -> Told<'a> {
+fn told(services: Vec<ServiceTold<'_>>) -> Told<'_> {
     Told { generation: Some(3), services, address: None, more: Vec::new() }
 }
 
@@ -166,7 +166,7 @@ fn another_budget_is_named() {
 fn a_door_that_is_shut_is_told_of_the_whole() {
     let (get, ready) = (decision("get"), running(1, &[("a", 1)]));
     let mut told = told(vec![done(&get, &ready)]);
-    told.more = vec![Said::new(FRONT_DOOR, false, "NoClass", "nobody serves it")];
+    told.more = vec![Said::new(&FRONT_DOOR, false, &"NoClass", "nobody serves it")];
     told.address = Some("10.0.0.1".into());
     let status = after(&ServiceGroupStatus::default(), &told, NOW);
     assert_eq!(
