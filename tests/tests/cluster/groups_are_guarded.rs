@@ -1,10 +1,14 @@
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PostParams},
     core::{ApiResource, GroupVersionKind},
 };
 use serde_json::json;
+use testbed::{
+    Cluster,
+    operator::{NAMESPACE, RELEASE, chart},
+};
 
 use crate::{
     groups_stage::{group, ready, with_template},
@@ -51,4 +55,25 @@ async fn the_operator_writes_only_what_belongs_to_a_group_and_no_sizes() -> Resu
         Ok(())
     })
     .await
+}
+
+/// Without the feature there is no right for it, and the operator is told so.
+#[tokio::test]
+async fn a_chart_without_groups_grants_nothing_for_them() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let render = async |more: &[&str]| {
+        let chart = chart().display().to_string();
+        let args = ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--set=crds.install=false"];
+        anyhow::Ok(cluster.helm([&args[..], more].concat()).await?.stdout)
+    };
+    let told =
+        ["servicegroups", "poddisruptionbudgets", "\"create\", \"patch\", \"delete\"", "-groups", "\"nodes\""];
+    let with = render(&[]).await?;
+    ensure!(with.contains("--service-groups=true") && told.iter().all(|part| with.contains(part)), "{with}");
+    let without = render(&["--set=serviceGroups.enabled=false"]).await?;
+    ensure!(without.contains("--service-groups=false"), "{without}");
+    let without = without.replace("--service-groups=false", "");
+    let granted: Vec<_> = told.iter().filter(|part| without.contains(*part)).collect();
+    ensure!(granted.is_empty(), "{granted:?}: {without}");
+    Ok(())
 }

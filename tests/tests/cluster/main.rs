@@ -25,6 +25,7 @@ mod groups_live;
 mod groups_never_move_replicas;
 mod groups_roll;
 mod groups_stage;
+mod groups_survive_a_kill;
 mod hpas;
 mod hpas_are_shadowed;
 mod hpas_are_taken_over;

@@ -407,9 +407,9 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
 /// The API server checks the expressions against its own schemas, and has nothing to say.
 async fn expressions_fit_their_types(scene: &Scene<'_>) -> Result<()> {
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(scene.client.clone());
-    eventually("six checked policies", PATIENCE, async || {
+    eventually("eight checked policies", PATIENCE, async || {
         let policies = policies.list(&ListParams::default()).await?.items;
-        ensure!(policies.len() == 6, "{}", policies.len());
+        ensure!(policies.len() == 8, "{}", policies.len());
         for policy in policies {
             let checked = policy.status.and_then(|status| status.type_checking).context("not yet checked")?;
             let warnings = checked.expression_warnings.unwrap_or_default();
