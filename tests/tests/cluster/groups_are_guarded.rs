@@ -66,8 +66,13 @@ async fn a_chart_without_groups_grants_nothing_for_them() -> Result<()> {
         let args = ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--set=crds.install=false"];
         anyhow::Ok(cluster.helm([&args[..], more].concat()).await?.stdout)
     };
-    let told =
-        ["servicegroups", "poddisruptionbudgets", "\"create\", \"patch\", \"delete\"", "-groups", "\"nodes\""];
+    let told = [
+        "servicegroups",
+        "poddisruptionbudgets",
+        "\"create\", \"patch\", \"delete\"",
+        "-groups",
+        "\"nodes\"",
+    ];
     let with = render(&[]).await?;
     ensure!(with.contains("--service-groups=true") && told.iter().all(|part| with.contains(part)), "{with}");
     let without = render(&["--set=serviceGroups.enabled=false"]).await?;
