@@ -61,6 +61,35 @@
 - apiGroups: [""]
   resources: ["pods"]
   verbs: ["patch"]
+{{- end }}
+{{- if .Values.serviceGroups.enabled }}
+# Which services are to be kept. Before anything of a group is deleted it is read once more.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["servicegroups"]
+  verbs: ["get", "list", "watch"]
+# What became of them.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["servicegroups/status"]
+  verbs: ["patch"]
+# What runs a service; an apply of what is not there yet is a create too. Binding all of these to what belongs to a
+# ServiceGroup is the ValidatingAdmissionPolicy's affair.
+- apiGroups: ["apps"]
+  resources: ["deployments"]
+  verbs: ["get", "create", "patch", "delete"]
+# Where it is reached.
+- apiGroups: [""]
+  resources: ["services"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# How many of its pods may be away, and whether somebody else has said so already.
+- apiGroups: ["policy"]
+  resources: ["poddisruptionbudgets"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# How it scales.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["podscalers"]
+  verbs: ["get", "create", "patch", "delete"]
+{{- end }}
+{{- if or .Values.podDeletionCost.enabled .Values.serviceGroups.enabled }}
 # Which zone a pod is in.
 - apiGroups: [""]
   resources: ["nodes"]

@@ -13,6 +13,7 @@ use testbed::{
 };
 
 use crate::{
+    groups_stage::{group, ready, with_template},
     requests::Requests,
     sources::sources_that_nobody_asks,
     stage::{self, PATIENCE, Scene, Target, USER, utilization},
@@ -42,6 +43,8 @@ async fn every_rule_is_needed() -> Result<()> {
         let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50), pods, queue]});
         scene.scale("web", &web, spec).await?;
         scene.rescales("web", 1).await?;
+        scene.create(group("store", &[with_template("get", 1)])).await?;
+        ready(scene, "store", "1/1").await?;
         let sources = sources_that_nobody_asks(&scene.namespace);
         scene.cluster.kubectl_with(["create", "-f", "-"], &sources).await?;
         // What is remembered of it is saved a moment later, and sources are asked by themselves.
@@ -129,6 +132,10 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
             | "deployments"
             | "statefulsets"
             | "replicasets"
+            | "servicegroups"
+            | "services"
+            | "poddisruptionbudgets"
+            | "nodes"
                 if object.api_group != "metrics.k8s.io" && object.subresource.is_none() =>
             {
                 (String::new(), String::new())

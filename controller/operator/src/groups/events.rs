@@ -1,0 +1,85 @@
+//! Events on a group: what was made and removed, and what is amiss with a service.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Resource as _,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use plimsoll_api::{ServiceGroup, v1alpha1::ServiceGroupStatus};
+
+use super::{Groups, act::Done, kind::Id, object::Owner, reason::EventReason, status};
+use crate::podscaler::events::truncated;
+
+/// Who says it.
+const CONTROLLER: &str = "plimsoll-operator";
+
+/// One thing to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Telling {
+    pub(super) is_warning: bool,
+    pub(super) reason: String,
+    pub(super) note: String,
+}
+
+impl Telling {
+    pub(super) fn warning(reason: &impl ToString, note: String) -> Self {
+        Self { is_warning: true, reason: reason.to_string(), note }
+    }
+
+    fn normal(reason: EventReason, note: String) -> Self {
+        Self { is_warning: false, reason: reason.to_string(), note }
+    }
+}
+
+/// What of a look is news: what was done, and the problems of services that were not there before, or no longer are.
+pub(super) fn news(before: &ServiceGroupStatus, after: &ServiceGroupStatus, done: &Done) -> Vec<Telling> {
+    let list = |ids: &[Id]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let what = [
+        (EventReason::Created, &done.created),
+        (EventReason::Released, &done.released),
+        (EventReason::Removed, &done.removed),
+    ];
+    let did = what.into_iter().filter(|(_, ids)| !ids.is_empty());
+    let did = did.map(|(reason, ids)| Telling::normal(reason, list(ids)));
+    let problems = after.services.iter().filter_map(|service| {
+        let name = &service.name;
+        let (was, is) = (status::problem(before, name), status::problem(after, name));
+        match is {
+            _ if was == is => None,
+            Some(reason) => {
+                let ready =
+                    service.conditions.iter().find(|condition| condition.reason == reason.to_string());
+                let message = ready.map(|ready| ready.message.as_str()).unwrap_or_default();
+                Some(Telling::warning(&reason, format!("service {name}: {message}")))
+            }
+            None => Some(Telling::normal(EventReason::ServiceRecovered, format!("service {name}"))),
+        }
+    });
+    did.chain(problems).collect()
+}
+
+/// Publishes one event, by a recorder of its own: kube's folds events that differ only in their note.
+pub(super) async fn publish(groups: &Groups, owner: &Owner, telling: &Telling) -> Result<(), kube::Error> {
+    let instance = Some(groups.context.options.pod_name.clone());
+    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance };
+    let recorder = Recorder::new(groups.context.client.clone(), reporter);
+    let event = Event {
+        type_: if telling.is_warning { EventType::Warning } else { EventType::Normal },
+        reason: telling.reason.clone(),
+        note: Some(truncated(&telling.note)),
+        action: "KeepServices".to_owned(),
+        secondary: None,
+    };
+    recorder.publish(&event, &regarding(owner)).await
+}
+
+fn regarding(owner: &Owner) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(ServiceGroup::api_version(&()).into_owned()),
+        kind: Some(ServiceGroup::kind(&()).into_owned()),
+        namespace: Some(owner.namespace.clone()),
+        name: Some(owner.name.clone()),
+        uid: Some(owner.uid.clone()),
+        ..ObjectReference::default()
+    }
+}
