@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod gateway_api;
 mod hpa_controller;
 mod kept;
 mod nodes;

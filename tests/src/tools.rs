@@ -1,11 +1,13 @@
 //! The programs a cluster is made of: built once from pinned Go modules, kept outside the work tree.
 //!
-//! [`Tools`] is what every cluster needs. [`PrometheusTools`] and [`monitoring_crds`] are fetched only
-//! when a test asks for them.
+//! [`Tools`] is what every cluster needs. [`PrometheusTools`], [`TrafficTools`], [`monitoring_crds`] and
+//! [`gateway_api_crds`] are fetched only when a test asks for them.
 
+mod assets;
 mod build;
 mod go;
 mod progress;
+mod traffic;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,6 +17,10 @@ use std::{
 use anyhow::{Context, Result};
 
 use self::build::GoModule;
+pub use self::{
+    assets::{gateway_api_crds, monitoring_crds},
+    traffic::TrafficTools,
+};
 
 /// etcd, the control plane, kwok, metrics-server and the clients, and the manifests that belong to them.
 #[derive(Clone, Debug)]
@@ -283,20 +289,6 @@ impl KarpenterOperator {
     pub fn version(&self) -> &str {
         &self.version
     }
-}
-
-/// The files that define `ServiceMonitor` and `PrometheusRule`.
-pub fn monitoring_crds() -> Result<Vec<PathBuf>> {
-    let module = go::module_dir(&module("assets"), "github.com/prometheus-operator/prometheus-operator")?;
-    let crds = module.join("example/prometheus-operator-crd");
-    ["servicemonitors", "prometheusrules"]
-        .map(|plural| crds.join(format!("monitoring.coreos.com_{plural}.yaml")))
-        .into_iter()
-        .map(|file| {
-            let file = file.canonicalize().with_context(|| format!("{} is missing", file.display()))?;
-            Ok(file)
-        })
-        .collect()
 }
 
 /// Where built tools, port claims and the list of kept clusters are.

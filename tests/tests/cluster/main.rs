@@ -19,6 +19,7 @@ mod drains_surge;
 mod every_file_is_a_module;
 mod every_kind_with_a_scale_is_scaled;
 mod every_rule_is_needed;
+mod gateway_api_is_real;
 mod groups_are_guarded;
 mod groups_bad_input;
 mod groups_live;
