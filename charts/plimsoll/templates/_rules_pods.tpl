@@ -88,6 +88,25 @@
 - apiGroups: ["plimsoll.dev"]
   resources: ["podscalers"]
   verbs: ["get", "create", "patch", "delete"]
+# Where a group is reached from outside.
+- apiGroups: ["networking.k8s.io"]
+  resources: ["ingresses"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+- apiGroups: ["gateway.networking.k8s.io"]
+  resources: ["httproutes"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# Who serves it there, where that is, and what they can do.
+- apiGroups: ["networking.k8s.io"]
+  resources: ["ingressclasses"]
+  verbs: ["list", "watch"]
+- apiGroups: ["gateway.networking.k8s.io"]
+  resources: ["gateways", "gatewayclasses"]
+  verbs: ["list", "watch"]
+# Whether there are HTTPRoutes at all, and whether they keep clients with their pods.
+- apiGroups: ["apiextensions.k8s.io"]
+  resources: ["customresourcedefinitions"]
+  resourceNames: ["httproutes.gateway.networking.k8s.io"]
+  verbs: ["list", "watch"]
 {{- end }}
 {{- if or .Values.podDeletionCost.enabled .Values.serviceGroups.enabled }}
 # Which zone a pod is in.

@@ -42,6 +42,11 @@ async fn the_operator_writes_only_what_belongs_to_a_group_and_no_sizes() -> Resu
         let try_create = PostParams { dry_run: true, ..PostParams::default() };
         refused(services.create(&try_create, &serde_json::from_value(service)?).await, not_ours)?;
 
+        let ingresses = api("networking.k8s.io", "v1", "Ingress");
+        let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "new"},
+            "spec": {"defaultBackend": {"service": {"name": "theirs", "port": {"number": 80}}}}});
+        refused(ingresses.create(&try_create, &serde_json::from_value(ingress)?).await, not_ours)?;
+
         let size = Patch::Merge(json!({"spec": {"replicas": 7}}));
         refused(deployments.patch("store-get", &try_patch(), &size).await, "to its scale subresource only")?;
         deployments

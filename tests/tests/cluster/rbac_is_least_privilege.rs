@@ -12,6 +12,7 @@ use testbed::{
 };
 
 use crate::{
+    front_doors::both_doors_come_and_go,
     groups_stage::{group, ready, replace, with_template},
     sources::sources_that_nobody_asks,
     stage::Scene,
@@ -41,6 +42,9 @@ async fn rbac_is_least_privilege() -> Result<()> {
     ready(&scene, "store", "2/2").await?;
     replace(&scene, "store", &[with_template("stays", 1)]).await?;
     ready(&scene, "store", "1/1").await?;
+    // And so do its front doors, of both kinds.
+    cluster.install_gateway_api().await?;
+    both_doors_come_and_go(&scene, "store").await?;
     // Up by the metrics, then the leader goes in both ways a leader can.
     workload::ready(&cluster, shop, "web", 8).await?;
     operator.leader().await?.kill()?;

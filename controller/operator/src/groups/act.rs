@@ -6,6 +6,8 @@ use super::{
     Groups,
     apply::{Failure, Run, apply},
     decide::{Decision, Problem, ServiceDecision, Wanted, kept},
+    door::{self, Door},
+    front_door,
     kind::{Id, OwnedKind},
     memory::{Applied, Remembered},
     object::{Object, Owner, fingerprint},
@@ -20,6 +22,8 @@ pub(super) struct Done {
     /// Of each service whether all that it should have is there. One that is missing is as it was before: what was to be
     /// done about it may work the next time.
     pub(super) services: BTreeMap<String, Result<(), Problem>>,
+    /// What keeps the front door from being made as it was decided.
+    pub(super) front_door: Option<door::Problem>,
     /// What was made.
     pub(super) created: Vec<Id>,
     /// What was deleted.
@@ -37,7 +41,7 @@ pub(super) async fn act(
     groups: &Groups,
     owner: &Owner,
     generation: Option<i64>,
-    decision: &Decision,
+    (decision, door): (&Decision, Option<&Door>),
     seen: &Seen,
     remembered: &mut Remembered,
 ) -> Done {
@@ -60,9 +64,26 @@ pub(super) async fn act(
             }
         }
     }
+    let objects = door.and_then(|door| door.objects.as_ref()).into_iter().flatten();
+    for object in objects {
+        // Before anything is deleted: nothing leads to what is about to go.
+        match keep(groups, owner, object, seen, remembered, &mut done.created).await {
+            Ok(()) => {}
+            Err(Failure::Refused(why)) => {
+                done.front_door = Some(door::Problem::Refused(object.id.to_string(), why));
+            }
+            Err(failure) => {
+                done.front_door = Some(door::Problem::NotRead(format!("the {} was not written", object.id)));
+                if !done.go_on_after(failure) {
+                    return done;
+                }
+            }
+        }
+    }
     release(groups, owner, decision, &mut done).await;
     if !done.deposed {
-        remove(groups, owner, generation, decision, &mut done).await;
+        let kept = front_door::kept(groups, owner, door, done.front_door.is_none());
+        remove(groups, owner, generation, decision, kept, &mut done).await;
     }
     remembered.applied.retain(|id, _| !done.removed.contains(id));
     done
@@ -95,28 +116,41 @@ async fn apply_all(
     created: &mut Vec<Id>,
 ) -> Result<(), Stop> {
     for object in &wanted.objects {
-        let was = match seen.at(&object.id) {
-            At::Ours(was) => Some(was),
-            _ => None,
-        };
-        let uid = was.and_then(|was| was.metadata.uid.as_deref());
-        let asked = object.fingerprint(owner);
-        let before = remembered.applied.get(&object.id);
-        let is_new = before.is_none_or(|before| before.wanted != asked);
-        let is_there = was.map(|was| fingerprint(object.id.kind, was));
-        if !is_new && before.map(|before| before.became) == is_there {
-            continue;
-        }
-        let stop = |failure| stop(object, failure);
-        if is_new && object.id.kind == OwnedKind::Deployment {
-            apply(groups, owner, object, uid, Run::Dry).await.map_err(stop)?;
-        }
-        let became = apply(groups, owner, object, uid, Run::Real).await.map_err(stop)?;
-        let became = fingerprint(object.id.kind, &became);
-        remembered.applied.insert(object.id.clone(), Applied { wanted: asked, became });
-        if was.is_none() {
-            created.push(object.id.clone());
-        }
+        let kept = keep(groups, owner, object, seen, remembered, created).await;
+        kept.map_err(|failure| stop(object, failure))?;
+    }
+    Ok(())
+}
+
+/// Applies an object, unless it is there as it was left.
+async fn keep(
+    groups: &Groups,
+    owner: &Owner,
+    object: &Object,
+    seen: &Seen,
+    remembered: &mut Remembered,
+    created: &mut Vec<Id>,
+) -> Result<(), Failure> {
+    let was = match seen.at(&object.id) {
+        At::Ours(was) => Some(was),
+        _ => None,
+    };
+    let uid = was.and_then(|was| was.metadata.uid.as_deref());
+    let asked = object.fingerprint(owner);
+    let before = remembered.applied.get(&object.id);
+    let is_new = before.is_none_or(|before| before.wanted != asked);
+    let is_there = was.map(|was| fingerprint(object.id.kind, was));
+    if !is_new && before.map(|before| before.became) == is_there {
+        return Ok(());
+    }
+    if is_new && object.id.kind == OwnedKind::Deployment {
+        apply(groups, owner, object, uid, Run::Dry).await?;
+    }
+    let became = apply(groups, owner, object, uid, Run::Real).await?;
+    let became = fingerprint(object.id.kind, &became);
+    remembered.applied.insert(object.id.clone(), Applied { wanted: asked, became });
+    if was.is_none() {
+        created.push(object.id.clone());
     }
     Ok(())
 }
@@ -149,12 +183,15 @@ async fn remove(
     owner: &Owner,
     generation: Option<i64>,
     decision: &Decision,
+    of_front_door: BTreeSet<Id>,
     done: &mut Done,
 ) {
     let is_done = |service: &&ServiceDecision| matches!(done.services.get(&service.name), Some(Ok(())));
     let complete: BTreeSet<_> =
         decision.services.iter().filter(is_done).map(|service| service.name.as_str()).collect();
-    let superfluous = prune::superfluous(groups, owner, &kept(owner, decision, &complete));
+    let mut kept = kept(owner, decision, &complete);
+    kept.extend(of_front_door);
+    let superfluous = prune::superfluous(groups, owner, &kept);
     if superfluous.is_empty() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::{
     Api, ResourceExt as _,
     runtime::{
@@ -14,10 +14,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Group, Groups,
+    door::watches::Watches,
     memory::Memories,
     owned::Owned,
     reconcile::{after_error, reconcile},
-    triggers,
+    triggers::{self, Touched},
 };
 use crate::{
     context::Context,
@@ -38,6 +39,7 @@ pub async fn run(
         all: store.clone(),
         listed: listed.clone(),
         owned: Owned::default(),
+        doors: Watches::default(),
         memories: Memories::default(),
     });
     let events = watcher(Api::<Group>::all(client.clone()), watcher::Config::default()).default_backoff();
@@ -48,7 +50,16 @@ pub async fn run(
         // Our own writes of the status are no reason to look.
         .predicate_filter(predicates::generation, PredicateConfig::default());
     let (touch, touched) = mpsc::unbounded_channel();
-    let watches = groups.owned.clone().follow(client, touch.clone());
+    let others = touch.clone();
+    // What a front door asks for may be what another has.
+    let changed = changed.inspect_ok(move |group| {
+        let door = group.0.as_ref().ok().and_then(|group| group.spec.front_door.as_ref());
+        _ = door.map(|door| others.send(Touched::FrontDoor(door.hosts.clone())));
+    });
+    let watches = groups.owned.clone().follow(client.clone(), groups.doors.clone(), touch.clone());
+    let all = touch.clone();
+    // Nobody listens any more when the process ends.
+    let doors = Box::pin(groups.doors.clone().follow(client, move || _ = all.send(Touched::Everything)));
     let workloads = triggers::pass_on(groups.context.workloads.changes(), touch);
     let looks = Controller::for_stream(changed, store.clone())
         .with_config(controller::Config::default().concurrency(concurrency))
@@ -60,6 +71,7 @@ pub async fn run(
     tokio::select! {
         () = looks => {}
         () = watches => {}
+        () = doors => {}
         () = workloads => {}
     }
 }

@@ -129,6 +129,8 @@ fn wanted(
         OwnedKind::PodDisruptionBudget => others.is_empty().then(|| part.budget()),
         OwnedKind::Service => Some(part.service()),
         OwnedKind::PodScaler => Some(part.podscaler()),
+        // One of all services.
+        OwnedKind::Ingress | OwnedKind::HttpRoute => None,
     });
     Wanted { objects: objects.collect(), other_budgets: others.into_iter().collect() }
 }

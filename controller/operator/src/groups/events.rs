@@ -1,13 +1,13 @@
 //! Events on a group: what was made and removed, and what is amiss with a service.
 
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Resource as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use plimsoll_api::{ServiceGroup, v1alpha1::ServiceGroupStatus};
 
-use super::{Groups, act::Done, kind::Id, object::Owner, reason::EventReason, status};
+use super::{Groups, act::Done, door, kind::Id, object::Owner, reason::EventReason, status};
 use crate::podscaler::events::truncated;
 
 /// Who says it.
@@ -55,7 +55,24 @@ pub(super) fn news(before: &ServiceGroupStatus, after: &ServiceGroupStatus, done
             None => Some(Telling::normal(EventReason::ServiceRecovered, format!("service {name}"))),
         }
     });
-    did.chain(problems).collect()
+    did.chain(problems).chain(of_front_door(before, after)).collect()
+}
+
+/// What is amiss with the front door and was not before, or is put right. To wait for somebody's answer is no news.
+fn of_front_door(before: &ServiceGroupStatus, after: &ServiceGroupStatus) -> Option<Telling> {
+    fn amiss(status: &ServiceGroupStatus) -> Option<&Condition> {
+        let mut conditions = status.conditions.iter();
+        conditions.find(|condition| condition.type_ == door::TYPE && condition.status == "False")
+    }
+    let is = after.conditions.iter().find(|condition| condition.type_ == door::TYPE)?;
+    match (amiss(before), amiss(after)) {
+        (Some(was), Some(is)) if was.reason == is.reason => None,
+        (_, Some(is)) => Some(Telling::warning(&is.reason, format!("front door: {}", is.message))),
+        (Some(_), None) if is.status == "True" => {
+            Some(Telling::normal(EventReason::FrontDoorRecovered, is.message.clone()))
+        }
+        _ => None,
+    }
 }
 
 /// Publishes one event, by a recorder of its own: kube's folds events that differ only in their note.

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{
     Groups, apply,
     decide::ids,
+    front_door,
     kind::{Id, OwnedKind},
     live,
     object::Owner,
@@ -37,6 +38,10 @@ pub(super) async fn gather(groups: &Groups, owner: &Owner, spec: &ServiceGroupSp
                 seen.at.insert(id, at);
             }
         }
+    }
+    for id in front_door::ids(groups, owner, spec) {
+        let at = at(groups, owner, &id).await;
+        seen.at.insert(id, at);
     }
     seen
 }

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Service, policy::v1::PodDisruptionBudget};
+use k8s_openapi::api::{
+    apps::v1::Deployment, core::v1::Service, networking::v1::Ingress, policy::v1::PodDisruptionBudget,
+};
 use kube::{Resource, core::ApiResource};
 use plimsoll_api::PodScaler;
+
+use super::door::gateway_api::http_routes;
 
 /// A kind of which objects are kept for a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +21,10 @@ pub enum OwnedKind {
     Service,
     /// How many pods a service has.
     PodScaler,
+    /// The way in, for the controller of a class.
+    Ingress,
+    /// The way in, for Gateways.
+    HttpRoute,
 }
 
 impl OwnedKind {
@@ -24,8 +32,18 @@ impl OwnedKind {
     pub const OF_SERVICE: [Self; 4] =
         [Self::Deployment, Self::PodDisruptionBudget, Self::Service, Self::PodScaler];
 
+    /// Those that the front door may be made of.
+    pub const OF_FRONT_DOOR: [Self; 2] = [Self::Ingress, Self::HttpRoute];
+
     /// All of them.
-    pub const ALL: [Self; 4] = Self::OF_SERVICE;
+    pub const ALL: [Self; 6] = [
+        Self::Deployment,
+        Self::PodDisruptionBudget,
+        Self::Service,
+        Self::PodScaler,
+        Self::Ingress,
+        Self::HttpRoute,
+    ];
 
     /// How the API server is asked about it.
     pub fn resource(self) -> ApiResource {
@@ -37,7 +55,14 @@ impl OwnedKind {
             Self::PodDisruptionBudget => of::<PodDisruptionBudget>(),
             Self::Service => of::<Service>(),
             Self::PodScaler => of::<PodScaler>(),
+            Self::Ingress => of::<Ingress>(),
+            Self::HttpRoute => http_routes(),
         }
+    }
+
+    /// Whether the API server may not serve it, now or ever.
+    pub(super) const fn may_be_missing(self) -> bool {
+        matches!(self, Self::HttpRoute)
     }
 
     /// Whether those of everybody matter, and not only those that are labelled as ours: a pod under two budgets cannot be
@@ -49,7 +74,10 @@ impl OwnedKind {
 
 impl fmt::Display for OwnedKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        match self {
+            Self::HttpRoute => f.write_str("HTTPRoute"),
+            _ => fmt::Debug::fmt(self, f),
+        }
     }
 }
 

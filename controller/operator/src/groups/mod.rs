@@ -8,7 +8,9 @@ mod apply;
 pub mod controller;
 pub mod decide;
 mod desired;
+pub mod door;
 mod events;
+mod front_door;
 mod gather;
 pub mod kind;
 mod live;
@@ -30,6 +32,7 @@ use plimsoll_api::ServiceGroup;
 use tokio::sync::watch;
 
 use crate::context::Context;
+use door::watches::Watches;
 use memory::Memories;
 use owned::Owned;
 
@@ -49,6 +52,8 @@ pub struct Groups {
     pub listed: watch::Receiver<bool>,
     /// What is kept for them.
     pub owned: Owned,
+    /// What front doors depend on.
+    pub doors: Watches,
     /// What is remembered of each.
     pub memories: Memories,
 }

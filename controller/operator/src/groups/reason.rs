@@ -104,6 +104,8 @@ pub enum EventReason {
     Released,
     /// What was amiss with a service is put right.
     ServiceRecovered,
+    /// The same with the front door.
+    FrontDoorRecovered,
     /// The object does not decode.
     InvalidSpec,
 }

@@ -12,6 +12,7 @@ use super::{
     Group, Groups,
     act::{Done, act},
     decide::decide,
+    front_door,
     gather::gather,
     object::Owner,
     report::{self, Report},
@@ -74,28 +75,32 @@ async fn look(groups: &Groups, owner: &Owner, group: &ServiceGroup) -> Result<Ac
     let mut remembered = groups.memories.recall(&owner.uid);
     // gather (what watches show; only names that seem free are asked for)
     let seen = gather(groups, owner, &group.spec).await;
+    let door = front_door::gather(groups, owner, &group.spec, &seen).await;
     // decide (pure)
-    let decision = decide(owner, &group.spec, &seen);
+    let mut decision = decide(owner, &group.spec, &seen);
+    let door = front_door::decide(groups, owner, group, &decision, &seen, door.as_ref());
+    front_door::annotate(&mut decision, door.as_ref(), &seen);
     // act (applies, lets go, deletes)
     let generation = group.metadata.generation;
-    let done = act(groups, owner, generation, &decision, &seen, &mut remembered).await;
+    let done = act(groups, owner, generation, (&decision, door.as_ref()), &seen, &mut remembered).await;
     // report (writes status and events)
-    let report = Report { owner, group, decision: &decision, seen: &seen, done: &done };
+    let report = Report { owner, group, decision: &decision, door: door.as_ref(), seen: &seen, done: &done };
     let told = report::report(groups, &report, &mut remembered).await;
     groups.memories.keep(&owner.uid, remembered);
     told?;
-    next(done)
+    let amiss = door.is_some_and(|door| door.outcome(done.front_door.as_ref()).status != Some(true));
+    next(done, amiss)
 }
 
 /// When to look again.
-fn next(done: Done) -> Result<Action, Error> {
+fn next(done: Done, door_is_amiss: bool) -> Result<Action, Error> {
     if done.deposed {
         return Ok(Action::await_change());
     }
     if let Some(why) = done.failed {
         return Err(Error::Act(why));
     }
-    let waits = done.services.values().any(Result::is_err);
+    let waits = door_is_amiss || done.services.values().any(Result::is_err);
     Ok(Action::requeue(if waits { SOON } else { PERIOD }))
 }
 

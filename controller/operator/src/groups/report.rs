@@ -12,7 +12,9 @@ use super::{
     FIELD_MANAGER, Groups,
     act::Done,
     decide::{Decision, ServiceDecision},
+    door::Door,
     events::{self, Telling},
+    front_door,
     memory::Remembered,
     object::Owner,
     reason::{EventReason, GroupReason, ServiceReason},
@@ -30,6 +32,7 @@ pub(super) struct Report<'a> {
     pub(super) owner: &'a Owner,
     pub(super) group: &'a ServiceGroup,
     pub(super) decision: &'a Decision,
+    pub(super) door: Option<&'a Door>,
     pub(super) seen: &'a Seen,
     pub(super) done: &'a Done,
 }
@@ -43,7 +46,7 @@ pub(super) async fn report(
     report: &Report<'_>,
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
-    let Report { owner, group, decision, seen, done } = *report;
+    let Report { owner, group, decision, door, seen, done } = *report;
     let version = group.resource_version().unwrap_or_default();
     let nothing = ServiceGroupStatus::default();
     // A watch may not have shown yet what was written last.
@@ -58,8 +61,8 @@ pub(super) async fn report(
     let told = Told {
         generation: group.metadata.generation,
         services: services.collect(),
-        address: None,
-        more: Vec::new(),
+        address: door.and_then(|door| door.address.clone()),
+        more: door.map(|door| front_door::said(door, done.front_door.as_ref())).into_iter().collect(),
     };
     let after = status::after(before, &told, now());
     remembered.told_invalid = None;

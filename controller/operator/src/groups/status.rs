@@ -100,7 +100,7 @@ fn whole(services: &[GroupServiceStatus], more: &[Said]) -> Said {
     let not_ready: Vec<_> = services.iter().filter(|service| !is_ready(service)).collect();
     let reasons = not_ready.iter().map(|service| (service.name.as_str(), ready_reason(service)));
     let reasons: Vec<_> = reasons.map(|(name, reason)| (name, reason.unwrap_or_default())).collect();
-    let door = more.iter().find(|said| said.kind == FRONT_DOOR && said.holds == Some(false));
+    let door = more.iter().find(|said| said.kind == FRONT_DOOR && said.holds != Some(true));
     if !reasons.is_empty() {
         let only_progressing =
             reasons.iter().all(|(_, reason)| *reason == ServiceReason::Progressing.to_string());

@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::{Stream, StreamExt as _, stream};
 use kube::{
-    Resource as _, ResourceExt as _,
+    Resource as _, ResourceExt,
     core::DynamicObject,
     runtime::reflector::{ObjectRef, Store},
 };
 use plimsoll_api::{marks::SERVICE_GROUP, v1alpha1::WorkloadReference};
 use tokio::sync::{broadcast, mpsc};
 
-use super::{Group, kind::OwnedKind};
+use super::{Group, door, kind::OwnedKind};
 use crate::workloads::Changed;
 
 /// How long changes are gathered, since one of a workload seldom comes alone.
@@ -27,6 +27,8 @@ pub enum Touched {
     Namespace(String),
     /// A Deployment or `StatefulSet` of this namespace.
     Workload(String, WorkloadReference),
+    /// A front door for these hosts; none is any. It may want what others have.
+    FrontDoor(Vec<String>),
     /// Too much to tell.
     Everything,
 }
@@ -45,6 +47,10 @@ impl Touched {
         let is_in = |namespace: &String| group.meta().namespace.as_ref() == Some(namespace);
         match self {
             Self::Everything => true,
+            Self::FrontDoor(hosts) => {
+                let door = group.0.as_ref().ok().and_then(|group| group.spec.front_door.as_ref());
+                door.is_some_and(|door| door::share_hosts(&door.hosts, hosts))
+            }
             Self::Namespace(namespace) => is_in(namespace),
             Self::Group(namespace, name) => is_in(namespace) && group.meta().name.as_ref() == Some(name),
             Self::Workload(namespace, workload) => {
@@ -137,6 +143,26 @@ mod tests {
         assert_eq!(concerned(&Touched::Workload(text("shop"), workload(WorkloadKind::StatefulSet))), none);
         assert_eq!(concerned(&Touched::Namespace(text("elsewhere"))), none);
         assert_eq!(concerned(&Touched::Everything), ["store", "bank"]);
+        assert_eq!(concerned(&Touched::FrontDoor(vec![])), none);
+    }
+
+    #[test]
+    fn a_front_door_may_matter_to_others_of_its_hosts() {
+        let with_door = |name: &str, hosts: &[&str]| {
+            let mut group = group(name, "web");
+            let door = json!({ "hosts": hosts, "ingress": {} });
+            group.0.as_mut().unwrap().spec.front_door = Some(serde_json::from_value(door).unwrap());
+            group
+        };
+        let groups = [with_door("store", &["shop.com"]), with_door("bank", &["bank.com"])];
+        let concerned = |hosts: &[&str]| {
+            let touched = Touched::FrontDoor(hosts.iter().map(|host| (*host).to_owned()).collect());
+            let concerned = groups.iter().filter(|group| touched.concerns(group));
+            concerned.map(ResourceExt::name_any).collect::<Vec<_>>()
+        };
+        assert_eq!(concerned(&["*.com"]), ["store", "bank"]);
+        assert_eq!(concerned(&["bank.com"]), ["bank"]);
+        assert_eq!(concerned(&[]), ["store", "bank"]);
     }
 
     #[test]

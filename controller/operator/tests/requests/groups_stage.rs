@@ -8,7 +8,7 @@ use std::{
 use http::Method;
 use kube::runtime::{reflector, watcher::Event};
 use plimsoll_operator::{
-    groups::{Group, Groups, memory::Memories, owned::Owned, reconcile},
+    groups::{Group, Groups, door::watches::Watches, memory::Memories, owned::Owned, reconcile},
     leadership::Leadership,
 };
 use serde_json::{Value, json};
@@ -109,6 +109,7 @@ impl Scene {
             all: store,
             listed: watch::channel(true).1,
             owned: showing(shown).await,
+            doors: Watches::default(),
             memories: Memories::default(),
         };
         Self { groups: Arc::new(groups), group: Arc::new(group), log }
@@ -125,13 +126,16 @@ pub(crate) async fn showing(objects: &[Value]) -> Owned {
     let objects = objects.to_vec();
     let (client, _) = server(move |asked| {
         let plural = asked.path.rsplit('/').next().unwrap_or_default().to_owned();
-        let is_of =
-            |object: &&Value| format!("{}s", object["kind"].as_str().unwrap().to_lowercase()) == plural;
+        let is_of = |object: &&Value| {
+            let kind = object["kind"].as_str().unwrap().to_lowercase();
+            [format!("{kind}s"), format!("{kind}es")].contains(&plural)
+        };
         let items: Vec<_> = objects.iter().filter(is_of).collect();
         (200, json!({ "kind": "List", "metadata": { "resourceVersion": "9" }, "items": items }))
     });
     let owned = Owned::default();
-    let following = tokio::spawn(owned.clone().follow(client, mpsc::unbounded_channel().0));
+    let following =
+        tokio::spawn(owned.clone().follow(client, Watches::default(), mpsc::unbounded_channel().0));
     owned.until_all_seen().await;
     // What they would show later does not matter here.
     following.abort();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod groups;
+mod groups_front_door;
 mod groups_prune;
 mod groups_stage;
 mod hpa;
