@@ -148,30 +148,6 @@ async fn two_groups_do_not_fight_over_a_name() -> Result<()> {
     .await
 }
 
-/// One pod may not stand under two budgets.
-#[tokio::test]
-async fn pods_under_a_budget_of_somebody_else_get_no_second_one() -> Result<()> {
-    stage::story("budgets", async |scene| {
-        let budget = ("policy/v1", "PodDisruptionBudget");
-        scene.create(group("store", &[with_template("get", 2)])).await?;
-        condition(scene, "store", "get", "DisruptionBudget=True Kept").await?;
-        let theirs = json!({"apiVersion": budget.0, "kind": budget.1, "metadata": {"name": "theirs"},
-            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"plimsoll.dev/service": "get"}}}});
-        scene.create(theirs).await?;
-        let why = condition(scene, "store", "get", "DisruptionBudget=False OtherBudget").await?;
-        ensure!(why.contains("theirs"), "{why}");
-        crate::groups_stage::gone(scene, budget, "store-get").await?;
-        ready(scene, "store", "1/1").await?;
-
-        delete(scene, budget, "theirs").await?;
-        condition(scene, "store", "get", "DisruptionBudget=True Kept").await?;
-        let ours = object(scene, budget, "store-get", |_| true).await?;
-        ensure!(ours["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow", "{ours}");
-        Ok(())
-    })
-    .await
-}
-
 /// Two autoscalers on one workload: the service says what its PodScaler says.
 #[tokio::test]
 async fn a_workload_that_somebody_else_scales_is_told() -> Result<()> {

@@ -1,5 +1,8 @@
+use std::fs;
+
 use anyhow::{Result, ensure};
 use serde_json::json;
+use testbed::tools::repository;
 
 use crate::{
     groups_stage::{
@@ -163,6 +166,18 @@ async fn a_template_is_replaced_only_once_its_replacement_is_there() -> Result<(
         let scaler = object(scene, ("plimsoll.dev/v1alpha1", "PodScaler"), "store-get", |_| true).await?;
         ensure!(scaler["spec"]["scaleTargetRef"]["name"] == "later", "{scaler}");
         Ok(())
+    })
+    .await
+}
+
+/// What people copy.
+#[tokio::test]
+async fn the_sample_runs() -> Result<()> {
+    stage::story("sample", async |scene| {
+        let sample = fs::read_to_string(repository().join("manifests/samples/service-group.yaml"))?;
+        let here = sample.replace("namespace: shop", &format!("namespace: {}", scene.namespace));
+        scene.cluster.kubectl_with(["apply", "-f", "-"], &here).await?;
+        ready(scene, "store", "3/3").await.map(drop)
     })
     .await
 }

@@ -28,6 +28,7 @@ mod groups_front_door_gateway;
 mod groups_live;
 mod groups_never_move_replicas;
 mod groups_roll;
+mod groups_share_nothing;
 mod groups_stage;
 mod groups_survive_a_kill;
 mod hpas;

@@ -13,7 +13,7 @@ use plimsoll_observe::parse_selector;
 use tokio::time::timeout;
 
 use super::{
-    Groups, apply,
+    Group, Groups, apply,
     decide::ids,
     front_door,
     kind::{Id, OwnedKind},
@@ -94,7 +94,7 @@ fn referenced(
         let pods = parse_selector(&runs.selector).ok();
         let pods = pods.map(|selector| groups.context.pods.select(&owner.namespace, &selector));
         let pods = pods.into_iter().flatten().map(|pod| pod.labels.clone()).collect();
-        let of = of_group(groups, owner, &runs);
+        let of = of_group(groups, owner, &runs).or_else(|| referred_before(groups, owner, &reference));
         Some((reference, Referenced { selector: runs.selector, port_names: runs.port_names, of, pods }))
     });
     found.collect()
@@ -108,6 +108,19 @@ fn of_group(groups: &Groups, owner: &Owner, runs: &Runs) -> Option<OfGroup> {
     }
     let group = groups.all.state().into_iter().find(|group| group.uid().as_deref() == Some(uid))?;
     Some(OfGroup::Other(group.name_any()))
+}
+
+/// The group that was the first to refer to a workload, if that is another: with two, neither would know who keeps what.
+fn referred_before(groups: &Groups, owner: &Owner, reference: &WorkloadReference) -> Option<OfGroup> {
+    let refers = |group: &&Arc<Group>| {
+        let services = group.0.as_ref().map(|group| group.spec.services.as_slice()).unwrap_or_default();
+        group.namespace().as_ref() == Some(&owner.namespace)
+            && services.iter().any(|service| service.workload_ref.as_ref() == Some(reference))
+    };
+    let all = groups.all.state();
+    let first =
+        all.iter().filter(refers).min_by_key(|group| (group.creation_timestamp(), group.name_any()))?;
+    (first.uid().as_deref() != Some(owner.uid.as_str())).then(|| OfGroup::Other(first.name_any()))
 }
 
 fn other_budgets(groups: &Groups, owner: &Owner) -> Vec<OtherBudget> {

@@ -116,3 +116,71 @@ fn condition<'o>(object: &'o DynamicObject, kind: &str) -> Option<&'o Value> {
 fn text(condition: &Value, field: &str) -> String {
     condition[field].as_str().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(status: &Value) -> DynamicObject {
+        serde_json::from_value(json!({ "metadata": { "name": "store-get" }, "status": status })).unwrap()
+    }
+
+    /// Of conditions as `Type=Status Reason`.
+    fn told(conditions: &[&str]) -> Option<Scaling> {
+        let conditions = conditions.iter().map(|told| {
+            let (kind, rest) = told.split_once('=').unwrap();
+            let (status, reason) = rest.split_once(' ').unwrap();
+            json!({ "type": kind, "status": status, "reason": reason, "message": "its words" })
+        });
+        scaling(&object(&json!({ "desiredReplicas": 3, "conditions": conditions.collect::<Vec<_>>() })))
+    }
+
+    fn said(able: bool, active: bool, desired: Option<i32>, reason: &str) -> Scaling {
+        Scaling { able, active, desired, reason: reason.into(), message: "its words".into() }
+    }
+
+    #[test]
+    fn a_podscaler_that_has_said_nothing_yet_is_not_taken_for_one_that_scales() {
+        assert_eq!(told(&[]), None);
+    }
+
+    #[test]
+    fn what_a_podscaler_decided_is_wanted() {
+        let able = "AbleToScale=True ReadyForNewScale";
+        assert_eq!(
+            told(&[able, "ScalingActive=True ValidMetricFound"]),
+            Some(said(true, true, Some(3), "ValidMetricFound"))
+        );
+        let failed = told(&[able, "ScalingActive=False FailedGetResourceMetric"]);
+        assert_eq!(failed, Some(said(true, false, Some(3), "FailedGetResourceMetric")));
+        assert_eq!(
+            told(&["AbleToScale=True SucceededRescale"]),
+            Some(said(true, false, Some(3), "SucceededRescale"))
+        );
+    }
+
+    #[test]
+    fn one_that_writes_no_size_wants_none() {
+        assert_eq!(told(&["ScalingActive=False Paused"]), Some(said(true, false, None, "Paused")));
+        let active = "ScalingActive=True ValidMetricFound";
+        let recommends = told(&["AbleToScale=True ReadyForNewScale", active, "Recommending=True Recommend"]);
+        assert_eq!(recommends, Some(said(true, true, None, "ValidMetricFound")));
+        let unable = told(&["AbleToScale=False Conflicting", active]);
+        assert_eq!(unable, Some(said(false, true, None, "Conflicting")));
+    }
+
+    #[test]
+    fn only_a_rolling_update_that_was_given_up_is_stuck() {
+        let of = |status: &str, reason: &str| {
+            let progressing =
+                json!({ "type": "Progressing", "status": status, "reason": reason, "message": "why" });
+            stuck(&object(&json!({ "conditions": [progressing] })))
+        };
+        assert_eq!(of("False", "ProgressDeadlineExceeded").as_deref(), Some("why"));
+        assert_eq!(of("False", "FailedCreate"), None);
+        assert_eq!(of("True", "NewReplicaSetAvailable"), None);
+    }
+}

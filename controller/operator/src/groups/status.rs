@@ -111,7 +111,7 @@ fn whole(services: &[GroupServiceStatus], more: &[Said]) -> Said {
     if let Some(door) = door {
         return Said::new(&kind, false, &GroupReason::FrontDoorNotReady, door.message.clone());
     }
-    Said::new(&kind, true, &GroupReason::Ready, format!("all {} services are ready", services.len()))
+    Said::new(&kind, true, &GroupReason::Ready, format!("{0} of {0} services are ready", services.len()))
 }
 
 /// Whether a service has all the replicas it should have, and nothing is amiss.

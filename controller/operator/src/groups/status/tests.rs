@@ -58,7 +58,7 @@ fn a_group_whose_services_run_is_ready() {
     let service = &status.services[0];
     assert_eq!((service.replicas, service.ready_replicas), (Some(3), Some(3)));
     assert_eq!(service.zones.as_deref(), Some("zone-a 2, zone-b 1"));
-    assert_eq!(conditions(&status.conditions), ["Ready=True Ready: all 1 services are ready"]);
+    assert_eq!(conditions(&status.conditions), ["Ready=True Ready: 1 of 1 services are ready"]);
     assert_eq!(conditions(&service.conditions)[0], "Ready=True Ready: 3 of 3 replicas are ready");
 }
 
