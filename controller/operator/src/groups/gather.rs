@@ -8,7 +8,10 @@ use kube::{
     Api, ResourceExt as _,
     core::{DynamicObject, Selector},
 };
-use plimsoll_api::v1alpha1::{ServiceGroupSpec, WorkloadReference};
+use plimsoll_api::{
+    marks::SERVICE_GROUP,
+    v1alpha1::{ServiceGroupSpec, WorkloadReference},
+};
 use plimsoll_observe::parse_selector;
 use tokio::time::timeout;
 
@@ -110,8 +113,21 @@ fn of_group(groups: &Groups, owner: &Owner, runs: &Runs) -> Option<OfGroup> {
     Some(OfGroup::Other(group.name_any()))
 }
 
-/// The group that was the first to refer to a workload, if that is another: with two, neither would know who keeps what.
+/// The other group that scales a workload already, or where none does, the oldest that refers to it: with two, neither
+/// would know who keeps what.
 fn referred_before(groups: &Groups, owner: &Owner, reference: &WorkloadReference) -> Option<OfGroup> {
+    let scales = |scaler: &&Arc<DynamicObject>| {
+        let target = &scaler.data["spec"]["scaleTargetRef"];
+        target["kind"] == format!("{:?}", reference.kind) && target["name"] == reference.name
+    };
+    let scalers = groups.owned.of_namespace(&owner.namespace, OwnedKind::PodScaler);
+    let scaling: Vec<_> = scalers.iter().filter(scales).collect();
+    if scaling.iter().any(|scaler| is_of(owner, scaler)) {
+        return None;
+    }
+    if let Some(other) = scaling.iter().find_map(|scaler| scaler.labels().get(SERVICE_GROUP)) {
+        return Some(OfGroup::Other(other.clone()));
+    }
     let refers = |group: &&Arc<Group>| {
         let services = group.0.as_ref().map(|group| group.spec.services.as_slice()).unwrap_or_default();
         group.namespace().as_ref() == Some(&owner.namespace)
