@@ -116,12 +116,12 @@ fn of_group(groups: &Groups, owner: &Owner, runs: &Runs) -> Option<OfGroup> {
 /// The other group that scales a workload already, or where none does, the oldest that refers to it: with two, neither
 /// would know who keeps what.
 fn referred_before(groups: &Groups, owner: &Owner, reference: &WorkloadReference) -> Option<OfGroup> {
-    let scales = |scaler: &&Arc<DynamicObject>| {
+    let has_this_target = |scaler: &&Arc<DynamicObject>| {
         let target = &scaler.data["spec"]["scaleTargetRef"];
         target["kind"] == format!("{:?}", reference.kind) && target["name"] == reference.name
     };
     let scalers = groups.owned.of_namespace(&owner.namespace, OwnedKind::PodScaler);
-    let scaling: Vec<_> = scalers.iter().filter(scales).collect();
+    let scaling: Vec<_> = scalers.iter().filter(has_this_target).collect();
     if scaling.iter().any(|scaler| is_of(owner, scaler)) {
         return None;
     }
