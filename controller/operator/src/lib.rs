@@ -7,6 +7,7 @@ pub mod args;
 pub mod checkpoint;
 pub mod context;
 pub mod decisions;
+mod events;
 pub mod groups;
 pub mod hpa;
 pub mod http;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{
-    Api, ResourceExt as _,
+    ResourceExt as _,
     core::{DynamicObject, Selector},
 };
 use plimsoll_api::{
@@ -64,8 +64,7 @@ async fn at(groups: &Groups, owner: &Owner, id: &Id) -> At {
 }
 
 async fn ask(groups: &Groups, owner: &Owner, id: &Id) -> Result<Option<DynamicObject>, String> {
-    let client = groups.context.client.clone();
-    let api = Api::<DynamicObject>::namespaced_with(client, &owner.namespace, &id.kind.resource());
+    let api = id.kind.api(&groups.context.client, &owner.namespace);
     match timeout(TIME_OUT, api.get_opt(&id.name)).await {
         Ok(answer) => answer.map_err(|error| apply::words(&error)),
         Err(_) => Err("the API server did not answer in time".to_owned()),

@@ -22,6 +22,7 @@ pub mod reason;
 pub mod reconcile;
 mod report;
 pub mod seen;
+mod shown;
 mod status;
 pub mod triggers;
 
