@@ -61,6 +61,54 @@
 - apiGroups: [""]
   resources: ["pods"]
   verbs: ["patch"]
+{{- end }}
+{{- if .Values.serviceGroups.enabled }}
+# Which services are to be kept. Before anything of a group is deleted it is read once more.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["servicegroups"]
+  verbs: ["get", "list", "watch"]
+# What became of them.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["servicegroups/status"]
+  verbs: ["patch"]
+# What runs a service; an apply of what is not there yet is a create too. Binding all of these to what belongs to a
+# ServiceGroup is the ValidatingAdmissionPolicy's affair.
+- apiGroups: ["apps"]
+  resources: ["deployments"]
+  verbs: ["get", "create", "patch", "delete"]
+# Where it is reached.
+- apiGroups: [""]
+  resources: ["services"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# How many of its pods may be away, and whether somebody else has said so already.
+- apiGroups: ["policy"]
+  resources: ["poddisruptionbudgets"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# How it scales.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["podscalers"]
+  verbs: ["get", "create", "patch", "delete"]
+# Where a group is reached from outside.
+- apiGroups: ["networking.k8s.io"]
+  resources: ["ingresses"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+- apiGroups: ["gateway.networking.k8s.io"]
+  resources: ["httproutes"]
+  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+# Who serves it there, where that is, and what they can do.
+- apiGroups: ["networking.k8s.io"]
+  resources: ["ingressclasses"]
+  verbs: ["list", "watch"]
+- apiGroups: ["gateway.networking.k8s.io"]
+  resources: ["gateways", "gatewayclasses"]
+  verbs: ["list", "watch"]
+# Whether there are HTTPRoutes at all, and whether they keep clients with their pods.
+- apiGroups: ["apiextensions.k8s.io"]
+  resources: ["customresourcedefinitions"]
+  resourceNames: ["httproutes.gateway.networking.k8s.io"]
+  verbs: ["list", "watch"]
+{{- end }}
+{{- if or .Values.podDeletionCost.enabled .Values.serviceGroups.enabled }}
 # Which zone a pod is in.
 - apiGroups: [""]
   resources: ["nodes"]

@@ -1,5 +1,5 @@
-//! What Plimsoll writes on nodes. Who may write and delete what is bound to these by the chart's admission policies, so
-//! they are the same in both places; a test compares them.
+//! What Plimsoll writes on nodes and on what it keeps for a `ServiceGroup`. Who may write and delete what is bound to the
+//! marks of nodes by the chart's admission policies, so they are the same in both places; a test compares them.
 
 /// Label of a node: the name of the `NodeOrder` that it was ordered by. A node without it is not ours: Plimsoll never
 /// deletes, taints or drains it.
@@ -18,3 +18,9 @@ pub const DRAINING: &str = "plimsoll.dev/draining";
 
 /// The longest name of a `CapacityPool` or a `NodeOrder`: it has to fit into a label.
 pub const LONGEST_NAME: usize = 63;
+
+/// Label of an object that is kept for a `ServiceGroup`, and of the pods of its own Deployments: the name of the group.
+pub const SERVICE_GROUP: &str = "plimsoll.dev/servicegroup";
+
+/// Label beside it: the name of the service within the group. What belongs to all services has none.
+pub const SERVICE: &str = "plimsoll.dev/service";

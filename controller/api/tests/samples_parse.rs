@@ -6,7 +6,10 @@
 use std::path::Path;
 
 use kube::{CustomResourceExt, core::cel::validate_cel};
-use plimsoll_api::{CapacityPool, ClusterSource, PodScaler, Source};
+use plimsoll_api::{
+    CapacityPool, ClusterSource, PodScaler, ServiceGroup, Source,
+    v1alpha1::{ObjectReference, Scaling},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -21,12 +24,26 @@ fn every_sample_decodes_and_keeps_the_rules() {
             match document["kind"].as_str().unwrap() {
                 "PodScaler" => names.extend(sample::<PodScaler>(&path, document).metadata.name),
                 "CapacityPool" => names.extend(sample::<CapacityPool>(&path, document).metadata.name),
+                "ServiceGroup" => names.extend(group(&path, document).metadata.name),
                 _ => {}
             }
         }
     }
     names.sort();
-    assert_eq!(names, ["general", "store-delete", "store-get", "store-post"]);
+    assert_eq!(names, ["general", "store", "store-delete", "store-get", "store-post"]);
+}
+
+/// A group, with what the API server fills in: the defaults of what is handed on as it was written.
+fn group(path: &Path, mut document: Value) -> ServiceGroup {
+    for service in document["spec"]["services"].as_array_mut().unwrap() {
+        let scaling: Scaling = serde_json::from_value(service["scaling"].take()).unwrap();
+        let spec = scaling.of(&ObjectReference::default());
+        let mut spec =
+            serde_json::to_value(spec.unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap();
+        spec.as_object_mut().unwrap().remove("scaleTargetRef");
+        service["scaling"] = spec;
+    }
+    sample(path, document)
 }
 
 fn sample<K: CustomResourceExt + Serialize + DeserializeOwned>(path: &Path, document: Value) -> K {
@@ -92,4 +109,17 @@ fn every_example_of_the_page_about_nodes_decodes_and_keeps_the_rules() {
         examples += 1;
     }
     assert_eq!(examples, 2);
+}
+
+#[test]
+fn every_example_of_the_page_about_service_groups_decodes_and_keeps_the_rules() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/service-groups.md");
+    let text = std::fs::read_to_string(&page).unwrap();
+    let mut examples = 0;
+    for block in text.split("```yaml\n").skip(1) {
+        let document = serde_saphyr::from_str(block.split("```").next().unwrap()).unwrap();
+        group(&page, document);
+        examples += 1;
+    }
+    assert!(examples > 0);
 }

@@ -6,111 +6,25 @@
     reason = "the number of cases comes from outside; the core reads nothing"
 )]
 
+mod broken;
 mod cluster;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, selector, shape};
+use broken::{
+    Break, Then as _, base, new_nodes, on_node, on_plans, on_pod, on_pool, on_shape, refuses, to, with,
+};
+use cluster::{Cluster, NOW, budget, offering, pod, pool, selector, shape};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, HostPort, Node, NodeBudget, Pod, PodShape, PodState, PodTerm, Policy, Pool,
-    Readiness, Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
+    Affinity, Effect, HOSTNAME, HostPort, NodeBudget, PodShape, PodState, PodTerm, Policy, Pool, Readiness,
+    Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::nodes::{NewNodes, Place, Placement};
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
-
-/// n1 in zone a with one small pod of `web`; n2 in b and n3 in c with a pod of `web` and much of `api`.
-fn base() -> (Cluster, Plans) {
-    let offerings = ["a", "b", "c"].map(|zone| offering("m", zone, 4, 200_000));
-    let pool = pool("p", offerings.to_vec());
-    let (web, api) = (Arc::new(shape("web", 300)), Arc::new(shape("api", 2500)));
-    let mut cluster = Cluster::default();
-    for (name, offering) in ["n1", "n2", "n3"].iter().zip(&offerings) {
-        cluster.changes.push(Change::Node(node(name, &pool, offering)));
-        cluster.changes.push(Change::Pod(pod(&format!("web-{name}"), "web", &web, name)));
-    }
-    cluster.changes.push(Change::Pod(pod("api-n2", "api", &api, "n2")));
-    cluster.changes.push(Change::Pod(pod("api-n3", "api", &api, "n3")));
-    cluster.changes.push(Change::Pool(pool));
-    let plans = cluster.plan(NOW);
-    let gone: Vec<_> = plans.removing.remove.iter().map(|removal| &*removal.node).collect();
-    assert_eq!(gone, ["n1"]);
-    assert_eq!(cluster.audit(&plans, NOW), Ok(()));
-    (cluster, plans)
-}
-
-fn on_node(name: &'static str, change: impl Fn(&mut Node) + 'static) -> Break {
-    Box::new(move |cluster, _| {
-        for of in &mut cluster.changes {
-            if let Change::Node(node) = of
-                && &*node.name == name
-            {
-                change(node);
-            }
-        }
-    })
-}
-
-fn on_pod(name: &'static str, change: impl Fn(&mut Pod) + 'static) -> Break {
-    Box::new(move |cluster, _| {
-        for of in &mut cluster.changes {
-            if let Change::Pod(pod) = of
-                && &*pod.name == name
-            {
-                change(pod);
-            }
-        }
-    })
-}
-
-fn on_shape(name: &'static str, change: impl Fn(&mut PodShape) + 'static) -> Break {
-    on_pod(name, move |pod| change(Arc::make_mut(&mut pod.shape)))
-}
-
-fn on_pool(change: impl Fn(&mut Pool) + 'static) -> Break {
-    Box::new(move |cluster, _| {
-        for of in &mut cluster.changes {
-            if let Change::Pool(pool) = of {
-                change(pool);
-            }
-        }
-    })
-}
-
-fn on_plans(change: impl Fn(&mut Plans) + 'static) -> Break {
-    Box::new(move |_, plans| change(plans))
-}
-
-fn with(change: impl Fn(&mut Cluster) + 'static) -> Break {
-    Box::new(move |cluster, _| change(cluster))
-}
-
-type Break = Box<dyn Fn(&mut Cluster, &mut Plans)>;
-
-fn new_nodes(count: u32, price: i64) -> NewNodes {
-    NewNodes { pool: "p".into(), offering: offering("m", "b", 4, price).key, count, price, pods: 0 }
-}
-
-/// To which every pod that moves goes.
-fn to(node: &'static str) -> Break {
-    on_plans(move |plans| {
-        for one in plans.removing.remove.iter_mut().flat_map(|removal| &mut removal.moves) {
-            one.to = Place::Node(node.into());
-        }
-    })
-}
-
-fn refuses(invariant: Invariant, breaks: Vec<Break>) {
-    for (index, broken) in breaks.into_iter().enumerate() {
-        let (mut cluster, mut plans) = base();
-        broken(&mut cluster, &mut plans);
-        let verdict = cluster.audit(&plans, NOW).map_err(|breach| breach.invariant);
-        assert_eq!(verdict, Err(invariant), "case {index}");
-    }
-}
 
 #[test]
 fn nodes_that_are_not_ours_to_remove() {
@@ -403,20 +317,6 @@ fn a_spread_is_judged_when_its_pod_is_bound_and_not_when_others_come() {
     assert_eq!(in_turn(["watcher", "api-1", "api-2"]), Ok(()));
     assert_eq!(in_turn(["api-1", "watcher", "api-2"]), Ok(()));
     assert_eq!(in_turn(["api-1", "api-2", "watcher"]), Err(Invariant::Spread));
-}
-
-/// One break after the other.
-trait Then {
-    fn then(self, next: Break) -> Break;
-}
-
-impl Then for Break {
-    fn then(self, next: Break) -> Break {
-        Box::new(move |cluster, plans| {
-            self(cluster, plans);
-            next(cluster, plans);
-        })
-    }
 }
 
 /// The planner counts on the same: a node that is ready loses the taint that said otherwise a moment later.

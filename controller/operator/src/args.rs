@@ -99,6 +99,11 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_POD_DELETION_COST", default_value_t = false, action = ArgAction::Set)]
     pub pod_deletion_cost: bool,
 
+    /// Whether to keep what ServiceGroups ask for. Needs the right to make, change and delete Deployments, Services,
+    /// PodDisruptionBudgets and PodScalers, and to watch nodes.
+    #[arg(long, env = "PLIMSOLL_SERVICE_GROUPS", default_value_t = true, action = ArgAction::Set)]
+    pub service_groups: bool,
+
     /// Name of the Deployment of what scales nodes, in the operator's namespace: with --role=leave nothing is done while it
     /// is there.
     #[arg(long, env = "PLIMSOLL_LEAVE_AFTER", default_value = "plimsoll-nodes")]

@@ -1,12 +1,14 @@
 //! The running controller: gather → decide → act → report.
 //!
-//! Only this crate sets writes in motion, and within it only `act` (the scale subresource) and
+//! Only this crate sets writes in motion, and within it only `act` (the scale subresource, the objects of a group) and
 //! `report` (status, events). Both take a decision and make no choice; both are gated by the lease.
 
 pub mod args;
 pub mod checkpoint;
 pub mod context;
 pub mod decisions;
+mod events;
+pub mod groups;
 pub mod hpa;
 pub mod http;
 pub mod labels;

@@ -9,8 +9,6 @@ use kube::{
 };
 use tokio::sync::watch;
 
-use crate::context::Context;
-
 /// Tells an object from one of the same name that came after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -31,13 +29,13 @@ impl Key {
 
 /// Calls `note` for each object as it is now, and `forget` for each that is gone, also where an interrupted watch has
 /// missed that. `seen` turns true once all were listed. `what` is their plural, for the log.
-pub(crate) fn keep<K: Resource>(
+pub(crate) fn keep<K: Resource, C>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
     what: &'static str,
-    context: Arc<Context>,
+    context: Arc<C>,
     seen: watch::Sender<bool>,
-    note: fn(&Context, &K),
-    forget: fn(&Context, &Key),
+    note: fn(&C, &K),
+    forget: fn(&C, &Key),
 ) -> impl Stream<Item = Result<Event<K>, watcher::Error>> {
     let mut known = HashSet::new();
     let mut listed = HashSet::new();

@@ -1,12 +1,14 @@
 //! The one place where everything is wired.
 
+mod follow;
+
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config, Resource,
-    core::{DeserializeGuard, PartialObjectMeta},
+    core::DeserializeGuard,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, watcher},
@@ -21,6 +23,7 @@ use tokio::{
     time::{interval, timeout},
 };
 
+use self::follow::{asks_for_zones, follow_groups, follow_zones};
 use crate::{
     args::Args,
     checkpoint::{Checkpoint, CheckpointConfig},
@@ -55,8 +58,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (scalers_seen, scalers_are_seen) = watch::channel(false);
     let [deployments, stateful_sets, replica_sets] = [(); 3].map(|()| watch::channel(false));
     let (hpas_seen, hpas_are_seen) = watch::channel(false);
-    // Only where pods may be picked by zone is there something to wait for.
-    let (zones_seen, zones_are_seen) = watch::channel(!args.pod_deletion_cost);
+    // Only where somebody asks for zones is there something to wait for.
+    let (zones_seen, zones_are_seen) = watch::channel(!asks_for_zones(&args));
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
@@ -67,9 +70,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let workloads = Workloads::default();
     let shadows = Shadows::default();
     let decisions = Decisions::new(args.decision_bounds());
-    let zones = Zones::default();
     let context = Arc::new(Context {
-        zones: zones.clone(),
+        zones: Zones::default(),
         pods: pods.clone(),
         ready: ready.clone(),
         leadership: leadership.clone(),
@@ -100,10 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         pods.follow(pod_events, pods_seen).await;
         Ok(())
     }));
-    if args.pod_deletion_cost {
-        background.spawn(ended("the watch of nodes", follow_nodes(client.clone(), zones, zones_seen)));
-        background.spawn(ended("tidying up deletion costs", tidy_up(Arc::clone(&context))));
-    }
+    follow_zones(&args, &context, zones_seen, &mut background);
     background.spawn(ended("a watch of workloads", async move {
         Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
@@ -128,9 +127,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut keeper = tokio::spawn(keeper);
     let hpas =
         hpa::controller::run(Arc::clone(&context), args.concurrent_syncs, hpas_seen, until(stopped.clone()));
+    let of_groups = follow_groups(&args, &context, &stopped);
     let scalers =
         podscaler::controller::run(context, args.concurrent_syncs, scalers_seen, until(stopped.clone()));
-    let mut controller = tokio::spawn(async move { tokio::join!(hpas, scalers) });
+    let mut controller = tokio::spawn(async move { tokio::join!(hpas, of_groups, scalers) });
 
     let result = tokio::select! {
         // First: at a SIGTERM the controller may end as soon as we hear of it, which is no failure.
@@ -138,7 +138,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         () = until(stopped) => Ok(()),
         Some(task) = background.join_next() => Err(task.unwrap_or_else(Into::into)),
         _ = &mut keeper => Err(anyhow!("the keeper of the lease ended")),
-        _ = &mut controller => Err(anyhow!("the controllers of PodScalers and HPAs ended")),
+        _ = &mut controller => Err(anyhow!("the controllers of PodScalers, HPAs and ServiceGroups ended")),
     };
     if result.is_ok() {
         if timeout(GRACE, controller).await.is_err() {
@@ -162,12 +162,6 @@ pub(crate) async fn clients() -> anyhow::Result<(Client, Client)> {
     let mut at_once = config.clone();
     at_once.default_retry = false;
     Ok((Client::try_from(config)?, Client::try_from(at_once)?))
-}
-
-async fn follow_nodes(client: Client, zones: Zones, seen: watch::Sender<bool>) -> anyhow::Result<()> {
-    let nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client), watcher::Config::default());
-    zones.follow(nodes.default_backoff(), seen).await;
-    Ok(())
 }
 
 /// Runs a task that should never end; answers why it did.

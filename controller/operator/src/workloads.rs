@@ -3,6 +3,9 @@
 //! Of a Deployment and a `StatefulSet` is kept what GET `/scale` would say; of a `ReplicaSet`, of which there
 //! are many more and which are seldom a target, only whose it is.
 
+mod ports;
+
+use futures::{Stream, TryStreamExt as _};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, ReplicaSet, StatefulSet},
@@ -11,25 +14,27 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt as _,
     core::{ApiResource, Object, PartialObjectMeta},
     runtime::{
         WatchStreamExt as _,
-        watcher::{self, watcher},
+        watcher::{self, Event, watcher},
     },
 };
-use plimsoll_api::v1alpha1::ObjectReference;
+use plimsoll_api::v1alpha1::{ObjectReference, WorkloadKind};
 use plimsoll_observe::{Owner, OwnerKind, observe_owner, selector_text};
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::mirror::Mirror;
 
-/// What is read of a spec: not the template, which is most of it.
+/// What is read of a spec: of the template, which is most of it, only the names of ports.
 #[derive(Debug, Clone, Deserialize)]
 struct Spec {
     replicas: Option<i32>,
     selector: LabelSelector,
+    #[serde(default)]
+    template: ports::Template,
 }
 
 /// What is read of a status.
@@ -51,6 +56,7 @@ struct Workload {
     status_replicas: i32,
     selector: Box<str>,
     owner: Option<Owner>,
+    port_names: Box<[Box<str>]>,
 }
 
 /// What is kept of a `ReplicaSet`.
@@ -73,15 +79,73 @@ pub enum Chain {
     Unseen,
 }
 
+/// What selects the pods of a Deployment or `StatefulSet`, whose it is, and how a Service can refer to its ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runs {
+    /// Tells it from another of the same name.
+    pub uid: String,
+    /// As a scale subresource gives it.
+    pub selector: String,
+    /// Its controller.
+    pub owner: Option<Owner>,
+    /// The names of the ports of its containers.
+    pub port_names: Vec<String>,
+}
+
+/// A Deployment or `StatefulSet` that has come, changed or gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// What it is.
+    pub kind: WorkloadKind,
+    /// Where it is.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// The built-in workloads of the cluster. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Workloads {
     deployments: Mirror<Workload>,
     stateful_sets: Mirror<Workload>,
     replica_sets: Mirror<Owned>,
+    changes: broadcast::Sender<Changed>,
+}
+
+impl Default for Workloads {
+    fn default() -> Self {
+        /// Who is further behind looks at everything instead.
+        const REMEMBERED: usize = 1024;
+        Self {
+            deployments: Mirror::default(),
+            stateful_sets: Mirror::default(),
+            replica_sets: Mirror::default(),
+            changes: broadcast::Sender::new(REMEMBERED),
+        }
+    }
 }
 
 impl Workloads {
+    /// The changes of Deployments and `StatefulSet`s from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.changes.subscribe()
+    }
+
+    /// What of a Deployment or `StatefulSet` matters to a Service, if there is one of this name.
+    pub fn runs(&self, namespace: &str, kind: WorkloadKind, name: &str) -> Option<Runs> {
+        let mirror = match kind {
+            WorkloadKind::Deployment => &self.deployments,
+            WorkloadKind::StatefulSet => &self.stateful_sets,
+        };
+        let workload = mirror.get(namespace, name)?;
+        Some(Runs {
+            uid: workload.uid.to_string(),
+            selector: workload.selector.to_string(),
+            owner: workload.owner.clone(),
+            port_names: workload.port_names.iter().map(ToString::to_string).collect(),
+        })
+    }
+
     /// What GET `/scale` would say of a target, if it is of a kind that is kept and was seen.
     pub fn scale(&self, namespace: &str, target: &ObjectReference) -> Option<Scale> {
         if target.api_version.as_deref() != Some("apps/v1") {
@@ -141,16 +205,34 @@ impl Workloads {
     pub async fn follow(self, client: Client, seen: [watch::Sender<bool>; 3]) {
         let [deployments, stateful_sets, replica_sets] = seen;
         let config = watcher::Config::default;
-        let scaled =
-            |kind| watcher(Api::<Scaled>::all_with(client.clone(), &kind), config()).default_backoff();
+        let scaled = |kind, of| {
+            let events = watcher(Api::<Scaled>::all_with(client.clone(), &of), config()).default_backoff();
+            telling(self.changes.clone(), kind, events)
+        };
         let owned = Api::<PartialObjectMeta<ReplicaSet>>::all(client.clone());
         let owned = watcher(owned, config()).default_backoff();
+        let of_deployments = scaled(WorkloadKind::Deployment, kind::<Deployment>());
+        let of_stateful_sets = scaled(WorkloadKind::StatefulSet, kind::<StatefulSet>());
         tokio::select! {
-            () = self.deployments.follow("Deployments", scaled(kind::<Deployment>()), workload, deployments) => {}
-            () = self.stateful_sets.follow("StatefulSets", scaled(kind::<StatefulSet>()), workload, stateful_sets) => {}
+            () = self.deployments.follow("Deployments", of_deployments, workload, deployments) => {}
+            () = self.stateful_sets.follow("StatefulSets", of_stateful_sets, workload, stateful_sets) => {}
             () = self.replica_sets.follow("ReplicaSets", owned, |set| owned_by(&set.metadata), replica_sets) => {}
         }
     }
+}
+
+/// Tells of each change that passes by. Nobody may be listening.
+fn telling(
+    changes: broadcast::Sender<Changed>,
+    kind: WorkloadKind,
+    events: impl Stream<Item = Result<Event<Scaled>, watcher::Error>>,
+) -> impl Stream<Item = Result<Event<Scaled>, watcher::Error>> {
+    events.inspect_ok(move |event| {
+        if let Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) = event {
+            let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+            let _ = changes.send(Changed { kind, namespace, name });
+        }
+    })
 }
 
 fn kind<K: Resource<DynamicType = ()>>() -> ApiResource {
@@ -170,6 +252,7 @@ fn workload(object: &Scaled) -> Workload {
         status_replicas: object.status.as_ref().map_or(0, |status| status.replicas),
         selector: selector_text(&object.spec.selector).into(),
         owner: observe_owner(&object.metadata),
+        port_names: object.spec.template.port_names(),
     }
 }
 

@@ -13,6 +13,8 @@ use testbed::{
 };
 
 use crate::{
+    front_doors::both_doors_come_and_go,
+    groups_stage::{group, ready, with_template},
     requests::Requests,
     sources::sources_that_nobody_asks,
     stage::{self, PATIENCE, Scene, Target, USER, utilization},
@@ -42,6 +44,10 @@ async fn every_rule_is_needed() -> Result<()> {
         let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50), pods, queue]});
         scene.scale("web", &web, spec).await?;
         scene.rescales("web", 1).await?;
+        scene.create(group("store", &[with_template("get", 1)])).await?;
+        ready(scene, "store", "1/1").await?;
+        scene.cluster.install_gateway_api().await?;
+        both_doors_come_and_go(scene, "store").await?;
         let sources = sources_that_nobody_asks(&scene.namespace);
         scene.cluster.kubectl_with(["create", "-f", "-"], &sources).await?;
         // What is remembered of it is saved a moment later, and sources are asked by themselves.
@@ -122,6 +128,7 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
             "configmaps" => (text(&object.namespace), text(&object.name)),
             "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
             "leases" => (text(&object.namespace), String::new()),
+            "customresourcedefinitions" => (String::new(), text(&object.name)),
             // These are watched over all namespaces.
             "podscalers"
             | "horizontalpodautoscalers"
@@ -129,6 +136,15 @@ fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
             | "deployments"
             | "statefulsets"
             | "replicasets"
+            | "servicegroups"
+            | "services"
+            | "poddisruptionbudgets"
+            | "ingresses"
+            | "ingressclasses"
+            | "httproutes"
+            | "gateways"
+            | "gatewayclasses"
+            | "nodes"
                 if object.api_group != "metrics.k8s.io" && object.subresource.is_none() =>
             {
                 (String::new(), String::new())

@@ -66,14 +66,17 @@ async fn kubectl_explain_describes_every_field() -> Result<()> {
             ensure!(!text.contains("<empty>") && text.trim().len() > 10, "{explained}");
         }
 
-        let crd = ["get", "crd", "podscalers.plimsoll.dev", "-o", "json"];
-        let crd: Value = serde_json::from_str(&scene.cluster.kubectl(crd).await?.stdout)?;
-        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-        let mut fields = BTreeMap::new();
-        collect(schema, "podscaler", &mut fields);
-        ensure!(fields.len() > 60, "{}", fields.len());
-        let silent: Vec<_> = fields.iter().filter(|(_, text)| text.len() < 5).map(|(path, _)| path).collect();
-        ensure!(silent.is_empty(), "{silent:?}");
+        for kind in ["podscaler", "servicegroup"] {
+            let crd = ["get", "crd", &format!("{kind}s.plimsoll.dev"), "-o", "json"];
+            let crd: Value = serde_json::from_str(&scene.cluster.kubectl(crd).await?.stdout)?;
+            let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+            let mut fields = BTreeMap::new();
+            collect(schema, kind, &mut fields);
+            ensure!(fields.len() > 60, "{}", fields.len());
+            let silent: Vec<_> =
+                fields.iter().filter(|(_, text)| text.len() < 5).map(|(path, _)| path).collect();
+            ensure!(silent.is_empty(), "{silent:?}");
+        }
         Ok(())
     })
     .await
@@ -84,7 +87,8 @@ fn collect(schema: &Value, path: &str, fields: &mut BTreeMap<String, String>) {
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
         // What Kubernetes itself describes.
-        if !["podscaler.apiVersion", "podscaler.kind", "podscaler.metadata"].contains(&path.as_str()) {
+        let of_every_kind = ["apiVersion", "kind", "metadata"].contains(&name.as_str());
+        if !(of_every_kind && path.matches('.').count() == 1) {
             fields.insert(path.clone(), field["description"].as_str().unwrap_or_default().to_owned());
         }
         collect(field, &path, fields);

@@ -59,7 +59,8 @@ async fn install(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-async fn as_user(cluster: &Cluster, user: &str) -> Result<Client> {
+/// A client that acts as this user.
+pub(crate) async fn as_user(cluster: &Cluster, user: &str) -> Result<Client> {
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig())?;
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     config.auth_info.impersonate = Some(user.to_owned());
@@ -67,17 +68,17 @@ async fn as_user(cluster: &Cluster, user: &str) -> Result<Client> {
 }
 
 /// An answer that is a refusal with these words.
-fn refused<T>(answer: kube::Result<T>, why: &str) -> Result<()> {
+pub(crate) fn refused<T>(answer: kube::Result<T>, why: &str) -> Result<()> {
     let told = answer.err().map(|error| error.to_string()).unwrap_or_default();
     ensure!(told.contains(why), "{told:?} does not say {why:?}");
     Ok(())
 }
 
-fn try_delete() -> DeleteParams {
+pub(crate) fn try_delete() -> DeleteParams {
     DeleteParams { dry_run: true, ..DeleteParams::default() }
 }
 
-fn try_patch() -> PatchParams {
+pub(crate) fn try_patch() -> PatchParams {
     PatchParams { dry_run: true, ..PatchParams::default() }
 }
 
@@ -406,9 +407,9 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
 /// The API server checks the expressions against its own schemas, and has nothing to say.
 async fn expressions_fit_their_types(scene: &Scene<'_>) -> Result<()> {
     let policies: Api<ValidatingAdmissionPolicy> = Api::all(scene.client.clone());
-    eventually("six checked policies", PATIENCE, async || {
+    eventually("eight checked policies", PATIENCE, async || {
         let policies = policies.list(&ListParams::default()).await?.items;
-        ensure!(policies.len() == 6, "{}", policies.len());
+        ensure!(policies.len() == 8, "{}", policies.len());
         for policy in policies {
             let checked = policy.status.and_then(|status| status.type_checking).context("not yet checked")?;
             let warnings = checked.expression_warnings.unwrap_or_default();

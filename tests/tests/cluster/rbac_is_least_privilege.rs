@@ -11,7 +11,13 @@ use testbed::{
     operator::{NAMESPACE, RELEASE},
 };
 
-use crate::{sources::sources_that_nobody_asks, workload};
+use crate::{
+    front_doors::both_doors_come_and_go,
+    groups_stage::{group, ready, replace, with_template},
+    sources::sources_that_nobody_asks,
+    stage::Scene,
+    workload,
+};
 
 /// Over everything the operator does, the audit log must show two things: nothing it asked for was refused,
 /// so no rule is missing; and each right that the chart grants was used, so none is too many. A rule that
@@ -22,16 +28,25 @@ async fn rbac_is_least_privilege() -> Result<()> {
     let mut operator =
         Operator::install(&cluster, &["--set=operator.syncPeriodSeconds=1,memory.saveSeconds=1"]).await?;
     let _adapter = Adapter::start(&cluster).await?;
-    let shop = cluster.namespace("shop").await?;
-    workload::deploy(&cluster, &shop, "web", 2, 100).await?;
-    let _load = Load::start(&cluster, &shop, "app=web", Total { cpu_milli: 480, memory_mib: 256 }).await?;
-    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop, "Deployment", "web")).await?;
+    let scene = Scene::new(&cluster, "shop").await?;
+    let shop = &scene.namespace;
+    workload::deploy(&cluster, shop, "web", 2, 100).await?;
+    let _load = Load::start(&cluster, shop, "app=web", Total { cpu_milli: 480, memory_mib: 256 }).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(shop, "Deployment", "web")).await?;
     // The size of a Deployment is watched, that of a ReplicaSet is asked for.
-    workload::create(&cluster, &shop, "ReplicaSet", "asked", 2, 100).await?;
-    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(&shop, "ReplicaSet", "asked")).await?;
-    cluster.kubectl_with(["apply", "-f", "-"], &sources_that_nobody_asks(&shop)).await?;
+    workload::create(&cluster, shop, "ReplicaSet", "asked", 2, 100).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &pod_scaler(shop, "ReplicaSet", "asked")).await?;
+    cluster.kubectl_with(["apply", "-f", "-"], &sources_that_nobody_asks(shop)).await?;
+    // A service of a group comes and goes.
+    scene.create(group("store", &[with_template("stays", 1), with_template("goes", 1)])).await?;
+    ready(&scene, "store", "2/2").await?;
+    replace(&scene, "store", &[with_template("stays", 1)]).await?;
+    ready(&scene, "store", "1/1").await?;
+    // And so do its front doors, of both kinds.
+    cluster.install_gateway_api().await?;
+    both_doors_come_and_go(&scene, "store").await?;
     // Up by the metrics, then the leader goes in both ways a leader can.
-    workload::ready(&cluster, &shop, "web", 8).await?;
+    workload::ready(&cluster, shop, "web", 8).await?;
     operator.leader().await?.kill()?;
     operator.leader().await?.terminate().await?;
 
@@ -80,10 +95,15 @@ impl Right {
         let name = object.name.as_ref();
         resource_matches
             && (self.group == "*" || self.group == object.api_group)
-            && self.verb == event.verb
+            && (self.verb == event.verb || self.verb == "create" && is_creation(event))
             && (self.names.is_empty() || name.is_some_and(|name| self.names.contains(name)))
             && !event.is_forbidden()
     }
+}
+
+/// Whether something was made by an apply, which takes the right to create as well as that to patch.
+fn is_creation(event: &AuditEvent) -> bool {
+    event.verb == "patch" && event.response_status.as_ref().is_some_and(|status| status.code == 201)
 }
 
 /// The rights that the release's roles give to what scales pods, one by one.

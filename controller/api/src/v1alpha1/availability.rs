@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::pool::resources::share;
 
 /// What may be lost without the load noticing, and how pods leave.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Availability {
-    /// What may be lost while the rest still carries the present load at the target: the `Zone` with most replicas, the
-    /// `Node` with most replicas, or `None`. There are as many replicas more as that takes, within maxReplicas. Default
-    /// `None`.
+    /// What may be lost: the `Zone` with most replicas, the `Node` with most replicas, or `None`. Pods of a ServiceGroup are
+    /// bound to be spread evenly over it; over the other they prefer to be. Replicas are not added for the loss yet: set
+    /// minReplicas so that what is left is enough. Default `None`.
     #[serde(default)]
     pub survive: Survive,
     /// How many pods may be away at the same time by the will of somebody (a drain, an upgrade of nodes): the
@@ -26,6 +26,12 @@ pub struct Availability {
     #[serde(default = "fifteen")]
     #[schemars(range(min = 0, max = 300))]
     pub pre_stop_seconds: i32,
+}
+
+impl Default for Availability {
+    fn default() -> Self {
+        Self { survive: Survive::default(), max_unavailable: tenth(), pre_stop_seconds: fifteen() }
+    }
 }
 
 /// What may be lost.

@@ -3,6 +3,10 @@
 // A test that cannot go on should say where.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod groups;
+mod groups_front_door;
+mod groups_prune;
+mod groups_stage;
 mod hpa;
 mod lease;
 mod look;

@@ -12,13 +12,15 @@ use tower_test::mock;
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
     pub(crate) body: Value,
 }
 
 impl Asked {
-    /// Method and path in one, for comparison.
+    /// Method and path in one, for comparison; and whether it was a dry run.
     pub(crate) fn line(&self) -> String {
-        format!("{} {}", self.method, self.path)
+        let dry = if self.query.contains("dryRun=All") { " (dry)" } else { "" };
+        format!("{} {}{dry}", self.method, self.path)
     }
 }
 
@@ -50,6 +52,7 @@ pub(crate) fn server(mut answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'st
             let asked = Asked {
                 method: head.method,
                 path: head.uri.path().to_owned(),
+                query: head.uri.query().unwrap_or_default().to_owned(),
                 body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
             };
             let (code, body) = answer(&asked);

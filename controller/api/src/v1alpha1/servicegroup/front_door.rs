@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::v1alpha1::{labels::labels, quantity::quantity};
+use crate::v1alpha1::quantity::quantity;
 
 /// One Ingress or one `HTTPRoute` for all services.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(validation = Rule::new("has(self.ingress) != has(self.gateway)")
     .message("set exactly one of ingress and gateway"))]
+#[x_kube(validation = Rule::new("!has(self.hosts) || self.hosts.all(h, !h.matches('^[0-9.]+$'))")
+    .message("a host is a DNS name, not an address")
+    .field_path(".hosts"))]
 #[serde(rename_all = "camelCase")]
 pub struct FrontDoor {
     /// The hosts that it answers to: DNS names, the first part of which may be `*`. At most 16. Left out: any host.
@@ -55,9 +58,10 @@ pub struct IngressDoor {
     /// TLS ends here. Left out: plain HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<IngressTls>,
-    /// Annotations beyond those that the other fields need.
+    /// Annotations beyond those that the other fields need. One that such a field would set too is taken from here. At
+    /// most 64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "labels")]
+    #[schemars(schema_with = "annotations")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -131,6 +135,20 @@ pub struct Timeouts {
     pub backend_seconds: Option<i32>,
 }
 
+impl SessionAffinity {
+    /// The name of a cookie that was given none.
+    pub const COOKIE_NAME: &str = "plimsoll";
+}
+
 fn plimsoll() -> String {
-    "plimsoll".to_owned()
+    SessionAffinity::COOKIE_NAME.to_owned()
+}
+
+/// The schema of annotations: Kubernetes takes any text as the value of one.
+fn annotations(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": { "type": "string", "maxLength": 16384 },
+    })
 }

@@ -33,6 +33,7 @@ use super::Availability;
     shortname = "sg",
     category = "autoscaling",
     doc = "A ServiceGroup is services that scale apart from each other behind one front door. It keeps a Deployment, a Service, a PodScaler and a PodDisruptionBudget for each, and one Ingress or HTTPRoute for all.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("the name of a group begins with a letter and has letters, digits and dashes only: it is a part of names of Services, and a label"),
     validation = Rule::new("self.spec.services.all(s, self.metadata.name.size() + s.name.size() < 63)").message("the name of the group and that of a service have at most 62 characters together: GROUP-SERVICE is the name of the Service"),
     printcolumn(
         name = "Address",
@@ -63,13 +64,6 @@ use super::Availability;
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason",
         priority = 1
-    ),
-    printcolumn(
-        name = "CanLoseZone",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='CanLoseZone')].status",
-        priority = 1,
-        description = "Whether any one zone may go now"
     )
 )]
 #[x_kube(validation = Rule::new("self.services.all(s, self.services.exists_one(o, o.name == s.name))")
