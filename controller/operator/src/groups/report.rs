@@ -17,6 +17,7 @@ use super::{
     object::Owner,
     reason::{EventReason, GroupReason, ServiceReason},
     reconcile::Error,
+    resilience,
     seen::{Running, Seen},
     status::{self, Said, ServiceTold, Told},
 };
@@ -59,7 +60,7 @@ pub(super) async fn report(
         generation: group.metadata.generation,
         services: services.collect(),
         address: None,
-        more: Vec::new(),
+        more: resilience::can_lose_zone(groups, owner, decision).into_iter().collect(),
     };
     let after = status::after(before, &told, now());
     remembered.told_invalid = None;
