@@ -80,10 +80,6 @@
 - apiGroups: [""]
   resources: ["services"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
-# How many of its pods may be away, and whether somebody else has said so already.
-- apiGroups: ["policy"]
-  resources: ["poddisruptionbudgets"]
-  verbs: ["get", "list", "watch", "create", "patch", "delete"]
 # How it scales.
 - apiGroups: ["plimsoll.dev"]
   resources: ["podscalers"]
@@ -108,8 +104,15 @@
   resourceNames: ["httproutes.gateway.networking.k8s.io"]
   verbs: ["list", "watch"]
 {{- end }}
-{{- if or .Values.podDeletionCost.enabled .Values.serviceGroups.enabled }}
-# Which zone a pod is in.
+{{- if or .Values.availability.enabled .Values.serviceGroups.enabled }}
+# How many pods of a target may be away, and whether somebody else has said so already. An apply of what is not there yet
+# is a create too.
+- apiGroups: ["policy"]
+  resources: ["poddisruptionbudgets"]
+  verbs: [{{ if .Values.serviceGroups.enabled }}"get", {{ end }}"list", "watch", "create", "patch", "delete"]
+{{- end }}
+{{- if or .Values.podDeletionCost.enabled .Values.availability.enabled .Values.serviceGroups.enabled }}
+# Which zone a pod is in, and which zones take pods.
 - apiGroups: [""]
   resources: ["nodes"]
   verbs: ["list", "watch"]

@@ -104,6 +104,11 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_SERVICE_GROUPS", default_value_t = true, action = ArgAction::Set)]
     pub service_groups: bool,
 
+    /// Whether PodScalers may have availability: a reserve for the loss of a zone or a node, and a PodDisruptionBudget.
+    /// Needs the right to watch nodes and to write PodDisruptionBudgets.
+    #[arg(long, env = "PLIMSOLL_AVAILABILITY", default_value_t = false, action = ArgAction::Set)]
+    pub availability: bool,
+
     /// Name of the Deployment of what scales nodes, in the operator's namespace: with --role=leave nothing is done while it
     /// is there.
     #[arg(long, env = "PLIMSOLL_LEAVE_AFTER", default_value = "plimsoll-nodes")]

@@ -82,6 +82,9 @@ use super::{
 #[x_kube(validation = Rule::new("!has(self.podDeletionCost) || self.podDeletionCost != 'Managed' || self.scaleTargetRef.kind in ['Deployment', 'ReplicaSet']")
     .message("podDeletionCost Managed needs a Deployment or a ReplicaSet as target: the controllers of other kinds do not read the cost of a pod. Leave it out")
     .field_path(".podDeletionCost"))]
+#[x_kube(validation = Rule::new("!has(self.availability) || self.availability.survive == 'None' || self.algorithm != 'HPA-1.37'")
+    .message("survive needs algorithm Plimsoll-1: HPA-1.37 decides as the HPA does, which takes replicas that are kept for a loss for ones that the load needs. Leave survive out, or change algorithm")
+    .field_path(".availability.survive"))]
 #[serde(rename_all = "camelCase")]
 pub struct PodScalerSpec {
     /// The workload to scale: any object in the same namespace that has a scale subresource

@@ -21,6 +21,7 @@ mod prune;
 pub mod reason;
 pub mod reconcile;
 mod report;
+mod resilience;
 pub mod seen;
 mod status;
 pub mod triggers;

@@ -18,6 +18,7 @@ mod kept;
 mod keys;
 mod kinds;
 pub mod leave;
+mod losses;
 mod metrics;
 mod news;
 mod node_groups;

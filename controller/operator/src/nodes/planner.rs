@@ -35,6 +35,7 @@ use super::{
     explain::Question,
     feed::Change,
     kept::Kept,
+    losses::Losses,
     metrics::NodeMetrics,
     node_groups::Older,
     nominations::Nominations,
@@ -82,13 +83,15 @@ pub(crate) struct Planner {
     /// How long the lease lasts after a renewal, at the worst.
     pub(super) lease: Duration,
     /// Nodes that the whole cluster may have at most.
-    most_nodes: Option<u32>,
+    pub(super) most_nodes: Option<u32>,
     /// What drains wait for, in words, by node.
     pub(super) waits: BTreeMap<Name, String>,
     /// What happened since the last pass, to be told.
     pub(super) news: Vec<super::news::News>,
     /// What each pool was told last, so that nothing is written twice.
     pub(super) told: super::report::Told,
+    /// What the loss of each zone would mean.
+    pub(super) losses: Losses,
     /// Since when we lead.
     pub(super) since: Timestamp,
     pub(super) changes: mpsc::UnboundedSender<Change>,
@@ -161,6 +164,7 @@ impl Planner {
             kept,
             stirred: BTreeSet::new(),
             told: super::report::Told::default(),
+            losses: Losses::default(),
             since: Timestamp::default(),
         }
     }
@@ -180,6 +184,7 @@ impl Planner {
                 self.shown.clear();
                 self.metrics.forget();
                 self.told = super::report::Told::default();
+                self.losses = Losses::default();
                 continue;
             }
             if term != self.leadership.term() {
@@ -213,6 +218,7 @@ impl Planner {
             }
         };
         first(&mut self.world);
+        self.losses.outdate();
         let latest = Instant::now() + LONGEST;
         loop {
             while let Ok(change) = self.incoming.try_recv() {
@@ -255,6 +261,7 @@ impl Planner {
         }
         let until_drain = self.drains(now).await;
         // report
+        self.zone_losses(now);
         self.report(&plan, now).await;
         self.report_buffers(&plan, now).await;
         self.remember().await;

@@ -310,8 +310,10 @@ impl Planner {
             None => (false, "WithinLimits", "nothing waits for a limit of this pool".to_owned()),
         };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let room = self.losses.said().map(|said| ("RoomForZoneLoss", said));
         [("Ready", ready), ("LimitReached", limited), ("Disruptable", disruptable(held))]
             .into_iter()
+            .chain(room)
             .map(|(kind, (holds, reason, message))| {
                 let status = if holds { "True" } else { "False" };
                 let same = old.iter().find(|condition| condition.type_ == kind && condition.status == status);

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{Name, Pod, PodShape, PodState};
+use super::is_lost;
+use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState};
 use crate::nodes::drainability::{Question, Verdict, of_pod};
 use crate::nodes::pdb::Ledger;
 use crate::placement::View;
@@ -66,10 +67,16 @@ pub(crate) fn names(view: &View, others: &Others, demand: &Demand) -> Vec<(Name,
 
 /// All announcements, and pods that will be evicted from nodes that are being drained or taken away: they look for room
 /// before they are evicted.
-pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp) -> Vec<(ClassId, Name, u32)> {
+pub(crate) fn others(
+    view: &View,
+    packing: &mut Packing,
+    now: Timestamp,
+    lost: Option<&str>,
+) -> Vec<(ClassId, Name, u32)> {
     let announced = view.announced().map(|of| (&of.shape, &of.key, of.count));
-    let uprooted = uprooted(view, now);
-    let all = announced.chain(uprooted.into_iter().map(|pod| (&pod.shape, &pod.uid, 1)));
+    let uprooted = uprooted(view, now, lost);
+    let displaced = lost.into_iter().flat_map(|lost| displaced(view, lost));
+    let all = announced.chain(uprooted.into_iter().chain(displaced).map(|pod| (&pod.shape, &pod.uid, 1)));
     let mut last: Option<(*const PodShape, ClassId)> = None;
     all.map(|(shape, key, count)| {
         let class = match last {
@@ -82,8 +89,21 @@ pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp) -> Vec<
     .collect()
 }
 
-fn uprooted(view: &View, now: Timestamp) -> Vec<&Pod> {
-    let going = view.nodes().filter(|node| node.interrupted || node.is_draining());
+/// The pods that come again elsewhere when a zone is lost: neither daemons, which go with their nodes, nor pods that nobody
+/// makes anew. Budgets and other rules of drains do not ask whether a zone may be lost.
+pub(crate) fn displaced<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
+    let comes_again = |pod: &&Pod| {
+        let owner = pod.owner.as_ref().map(|owner| owner.kind);
+        matches!(pod.state, PodState::Bound { .. })
+            && owner.is_some_and(|owner| !matches!(owner, OwnerKind::DaemonSet | OwnerKind::Node))
+    };
+    let lost = Name::from(lost);
+    let nodes = view.nodes().filter(move |node| node.zone() == Some(&lost));
+    nodes.flat_map(|node| view.pods_on(&node.name)).filter(comes_again)
+}
+
+fn uprooted<'v>(view: &'v View, now: Timestamp, lost: Option<&str>) -> Vec<&'v Pod> {
+    let going = view.nodes().filter(|node| (node.interrupted || node.is_draining()) && !is_lost(node, lost));
     let ledger = Ledger::new(view.budgets());
     let moves = |pod: &&Pod| {
         let is_bound = matches!(pod.state, PodState::Bound { .. });

@@ -1,0 +1,124 @@
+//! «Can we lose a zone now?», as far as nodes go: answered when something has changed, at most once a minute.
+
+use plimsoll_core::{
+    nodes::{
+        add,
+        loss::{self, ZoneLoss},
+    },
+    time::{Span, Timestamp},
+};
+
+use super::planner::Planner;
+
+/// How long an answer holds at least. It costs a plan for each zone.
+const EVERY: Span = Span::from_secs(60);
+/// How many causes a person is told.
+const MOST_CAUSES: usize = 3;
+
+/// The last answer.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    answered: Option<Timestamp>,
+    /// Whether something has changed since.
+    is_stale: bool,
+    of_zones: Vec<ZoneLoss>,
+}
+
+/// A condition without its type and times.
+pub(super) type Said = (bool, &'static str, String);
+
+impl Losses {
+    /// Something has changed.
+    pub(super) fn outdate(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// Whether it is time to ask again.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.answered.is_none_or(|at| self.is_stale && now.since(at) >= EVERY)
+    }
+
+    /// What there is to say; None before the first answer, and where there are not several zones.
+    pub(super) fn said(&self) -> Option<Said> {
+        let worst = self.of_zones.iter().max_by_key(|loss| (loss.without_room(), &loss.zone))?;
+        if worst.without_room() > 0 {
+            let of = self.of_zones.iter().filter(|loss| loss.without_room() > 0);
+            let each: Vec<_> = of
+                .map(|loss| format!("{} of {} pods of zone {}", loss.without_room(), loss.pods, loss.zone))
+                .collect();
+            let why: Vec<_> = worst.why.iter().take(MOST_CAUSES).map(ToString::to_string).collect();
+            let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+            let message = format!("no room elsewhere for {}{why}", each.join(", "));
+            return Some((false, "NoRoomElsewhere", message));
+        }
+        let most = self.of_zones.iter().map(|loss| loss.new_nodes).max().unwrap_or_default();
+        let message = if most == 0 {
+            "the pods of any zone have room on nodes of the others".to_owned()
+        } else {
+            format!(
+                "the pods of any zone have room in the others, with up to {most} new nodes that can be had there"
+            )
+        };
+        Some((true, "RoomElsewhere", message))
+    }
+}
+
+impl Planner {
+    /// Asks what the loss of each zone would mean, if it is time.
+    pub(super) fn zone_losses(&mut self, now: Timestamp) {
+        if !self.losses.is_due(now) {
+            return;
+        }
+        let settings = add::Settings { most_nodes: self.most_nodes };
+        let view = &self.world.view;
+        let mut zones = loss::zones(view);
+        if zones.len() == 1 {
+            // That it cannot be lost nobody needs to be told.
+            zones.clear();
+        }
+        let of_zones: Vec<_> = zones.iter().map(|zone| loss::lose(view, &settings, now, zone)).collect();
+        self.metrics.without_room.reset();
+        for loss in &of_zones {
+            let zone = [&*loss.zone];
+            self.metrics.without_room.with_label_values(&zone).set(loss.without_room().into());
+        }
+        self.losses = Losses { answered: Some(now), is_stale: false, of_zones };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(zone: &str, pods: u32, at_once: u32, on_new_nodes: u32) -> ZoneLoss {
+        let new_nodes = on_new_nodes.div_ceil(4);
+        ZoneLoss { zone: zone.into(), pods, at_once, on_new_nodes, new_nodes, why: Vec::new() }
+    }
+
+    fn said(of_zones: Vec<ZoneLoss>) -> Option<Said> {
+        Losses { of_zones, ..Losses::default() }.said()
+    }
+
+    #[test]
+    fn the_worst_zone_decides_and_each_that_cannot_be_lost_is_named() {
+        assert_eq!(said(Vec::new()), None);
+        let (holds, reason, message) = said(vec![loss("a", 4, 4, 0), loss("b", 9, 1, 8)]).unwrap();
+        assert_eq!((holds, reason), (true, "RoomElsewhere"));
+        assert!(message.contains("up to 2 new nodes"), "{message}");
+        let (holds, _, message) =
+            said(vec![loss("a", 4, 1, 0), loss("b", 9, 9, 0), loss("c", 2, 0, 0)]).unwrap();
+        assert!(!holds);
+        assert_eq!(message, "no room elsewhere for 3 of 4 pods of zone a, 2 of 2 pods of zone c");
+    }
+
+    #[test]
+    fn it_is_asked_again_after_a_change_and_no_sooner_than_in_a_minute() {
+        let at = Timestamp::from_secs;
+        let mut losses = Losses::default();
+        assert!(losses.is_due(at(0)), "never answered");
+        losses.answered = Some(at(0));
+        assert!(!losses.is_due(at(1000)), "nothing has changed");
+        losses.outdate();
+        assert!(!losses.is_due(at(59)) && losses.is_due(at(60)));
+    }
+}
