@@ -8,6 +8,7 @@ pub mod budgets;
 pub mod checkpoint;
 pub mod context;
 pub mod decisions;
+mod events;
 pub mod groups;
 pub mod hpa;
 pub mod http;

@@ -1,7 +1,6 @@
 //! Server-side apply of one object, and what a refusal means.
 
 use kube::{
-    Api,
     api::{Patch, PatchParams},
     core::DynamicObject,
 };
@@ -47,8 +46,7 @@ pub(super) async fn apply(
     if !groups.context.leadership.outlives(WRITE_TIME) {
         return Err(Failure::NotLeading);
     }
-    let client = groups.context.client.clone();
-    let api = Api::<DynamicObject>::namespaced_with(client, &owner.namespace, &object.id.kind.resource());
+    let api = object.id.kind.api(&groups.context.client, &owner.namespace);
     let params = PatchParams {
         dry_run: run == Run::Dry,
         force: uid.is_some(),
@@ -56,7 +54,12 @@ pub(super) async fn apply(
         ..PatchParams::default()
     };
     let body = Patch::Apply(object.body(owner, uid));
-    match timeout(TIME_OUT, api.patch(&object.id.name, &params, &body)).await {
+    in_time(api.patch(&object.id.name, &params, &body)).await
+}
+
+/// What came of a request, if the API server answers in time.
+pub(super) async fn in_time<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Failure> {
+    match timeout(TIME_OUT, request).await {
         Ok(answer) => answer.map_err(failure),
         Err(_) => Err(Failure::Failed("the API server did not answer in time".to_owned())),
     }
@@ -71,7 +74,7 @@ pub(super) fn words(error: &kube::Error) -> String {
 }
 
 /// What an error means.
-pub(super) fn failure(error: kube::Error) -> Failure {
+fn failure(error: kube::Error) -> Failure {
     let words = words(&error);
     match error {
         kube::Error::Api(status) => {

@@ -169,7 +169,8 @@ pub(crate) fn kept(owner: &Owner, decision: &Decision, done: &BTreeSet<&str>) ->
     kept
 }
 
-fn reference(kind: WorkloadKind, name: &str) -> ObjectReference {
+/// A workload as the target of a PodScaler.
+pub(super) fn reference(kind: WorkloadKind, name: &str) -> ObjectReference {
     ObjectReference {
         api_version: Some("apps/v1".to_owned()),
         kind: format!("{kind:?}"),

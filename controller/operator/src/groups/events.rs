@@ -3,15 +3,12 @@
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Resource as _,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    runtime::events::{Event, EventType},
 };
 use plimsoll_api::{ServiceGroup, v1alpha1::ServiceGroupStatus};
 
 use super::{Groups, act::Done, door, kind::Id, object::Owner, reason::EventReason, status};
-use crate::podscaler::events::truncated;
-
-/// Who says it.
-const CONTROLLER: &str = "plimsoll-operator";
+use crate::events::{self, OPERATOR};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,19 +72,17 @@ fn of_front_door(before: &ServiceGroupStatus, after: &ServiceGroupStatus) -> Opt
     }
 }
 
-/// Publishes one event, by a recorder of its own: kube's folds events that differ only in their note.
+/// Publishes one event.
 pub(super) async fn publish(groups: &Groups, owner: &Owner, telling: &Telling) -> Result<(), kube::Error> {
-    let instance = Some(groups.context.options.pod_name.clone());
-    let reporter = Reporter { controller: CONTROLLER.to_owned(), instance };
-    let recorder = Recorder::new(groups.context.client.clone(), reporter);
+    let context = &groups.context;
     let event = Event {
         type_: if telling.is_warning { EventType::Warning } else { EventType::Normal },
         reason: telling.reason.clone(),
-        note: Some(truncated(&telling.note)),
+        note: Some(telling.note.clone()),
         action: "KeepServices".to_owned(),
         secondary: None,
     };
-    recorder.publish(&event, &regarding(owner)).await
+    events::publish(&context.client, OPERATOR, &context.options.pod_name, event, &regarding(owner)).await
 }
 
 fn regarding(owner: &Owner) -> ObjectReference {

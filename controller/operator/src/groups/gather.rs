@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{
-    Api, ResourceExt as _,
+    ResourceExt as _,
     core::{DynamicObject, Selector},
 };
 use plimsoll_api::{
@@ -64,8 +64,7 @@ async fn at(groups: &Groups, owner: &Owner, id: &Id) -> At {
 }
 
 async fn ask(groups: &Groups, owner: &Owner, id: &Id) -> Result<Option<DynamicObject>, String> {
-    let client = groups.context.client.clone();
-    let api = Api::<DynamicObject>::namespaced_with(client, &owner.namespace, &id.kind.resource());
+    let api = id.kind.api(&groups.context.client, &owner.namespace);
     match timeout(TIME_OUT, api.get_opt(&id.name)).await {
         Ok(answer) => answer.map_err(|error| apply::words(&error)),
         Err(_) => Err("the API server did not answer in time".to_owned()),
@@ -116,12 +115,12 @@ fn of_group(groups: &Groups, owner: &Owner, runs: &Runs) -> Option<OfGroup> {
 /// The other group that scales a workload already, or where none does, the oldest that refers to it: with two, neither
 /// would know who keeps what.
 fn referred_before(groups: &Groups, owner: &Owner, reference: &WorkloadReference) -> Option<OfGroup> {
-    let scales = |scaler: &&Arc<DynamicObject>| {
+    let has_this_target = |scaler: &&Arc<DynamicObject>| {
         let target = &scaler.data["spec"]["scaleTargetRef"];
         target["kind"] == format!("{:?}", reference.kind) && target["name"] == reference.name
     };
     let scalers = groups.owned.of_namespace(&owner.namespace, OwnedKind::PodScaler);
-    let scaling: Vec<_> = scalers.iter().filter(scales).collect();
+    let scaling: Vec<_> = scalers.iter().filter(has_this_target).collect();
     if scaling.iter().any(|scaler| is_of(owner, scaler)) {
         return None;
     }

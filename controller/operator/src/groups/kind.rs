@@ -5,7 +5,10 @@ use std::fmt;
 use k8s_openapi::api::{
     apps::v1::Deployment, core::v1::Service, networking::v1::Ingress, policy::v1::PodDisruptionBudget,
 };
-use kube::{Resource, core::ApiResource};
+use kube::{
+    Api, Client, Resource,
+    core::{ApiResource, DynamicObject},
+};
 use plimsoll_api::PodScaler;
 
 use super::door::gateway_api::http_routes;
@@ -58,6 +61,11 @@ impl OwnedKind {
             Self::Ingress => of::<Ingress>(),
             Self::HttpRoute => http_routes(),
         }
+    }
+
+    /// Those of a namespace.
+    pub(super) fn api(self, client: &Client, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(client.clone(), namespace, &self.resource())
     }
 
     /// Whether the API server may not serve it, now or ever.

@@ -8,7 +8,9 @@ use plimsoll_observe::parse_selector;
 use serde_json::Value;
 
 use super::{
-    Groups, desired, gather,
+    Groups,
+    decide::reference,
+    desired, gather,
     kind::{Id, OwnedKind},
     object::Owner,
     seen::{Running, Scaling},
@@ -34,11 +36,7 @@ fn of_service(groups: &Groups, owner: &Owner, service: &GroupService) -> Running
     if service.workload_ref.is_none() && !is_own {
         return nothing;
     }
-    let target = ObjectReference {
-        api_version: Some("apps/v1".to_owned()),
-        kind: format!("{kind:?}"),
-        name: name.to_owned(),
-    };
+    let target = reference(kind, name);
     let scale = groups.context.workloads.scale(&owner.namespace, &target);
     let written = scale.and_then(|scale| scale.spec).map(|spec| spec.replicas.unwrap_or(1));
     // The watch of workloads may be behind that of PodScalers.

@@ -23,6 +23,7 @@ pub mod reconcile;
 mod report;
 mod resilience;
 pub mod seen;
+mod shown;
 mod status;
 pub mod triggers;
 

@@ -4,7 +4,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use futures::TryStreamExt as _;
 use kube::{
     Api, Client, ResourceExt as _,
     core::DynamicObject,
@@ -14,30 +13,24 @@ use kube::{
     },
 };
 use plimsoll_api::marks::SERVICE_GROUP;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
     door::watches::Watches,
     kind::{Id, OwnedKind},
+    shown::Shown,
     triggers::Touched,
 };
-use crate::mirror::Mirror;
 
 /// The objects that are kept for groups, and what else matters of their kinds. Clones share them.
 #[derive(Clone)]
 pub struct Owned {
-    kinds: Arc<BTreeMap<OwnedKind, Kind>>,
-}
-
-struct Kind {
-    objects: Mirror<DynamicObject>,
-    seen: watch::Sender<bool>,
+    kinds: Arc<BTreeMap<OwnedKind, Shown<DynamicObject>>>,
 }
 
 impl Default for Owned {
     fn default() -> Self {
-        let kind = |kind| (kind, Kind { objects: Mirror::default(), seen: watch::channel(false).0 });
-        Self { kinds: Arc::new(OwnedKind::ALL.into_iter().map(kind).collect()) }
+        Self { kinds: Arc::new(OwnedKind::ALL.map(|kind| (kind, Shown::default())).into()) }
     }
 }
 
@@ -57,15 +50,15 @@ impl Owned {
 
     /// Whether a kind was listed.
     pub fn seen(&self, kind: OwnedKind) -> bool {
-        self.kinds.get(&kind).is_some_and(|kind| *kind.seen.borrow())
+        self.kinds.get(&kind).is_some_and(|kind| *kind.listed.borrow())
     }
 
     /// Whether every kind was listed that is always there.
     pub fn all_seen(&self) -> bool {
-        self.always_there().all(|kind| *kind.seen.borrow())
+        self.always_there().all(|kind| *kind.listed.borrow())
     }
 
-    fn always_there(&self) -> impl Iterator<Item = &Kind> {
+    fn always_there(&self) -> impl Iterator<Item = &Shown<DynamicObject>> {
         self.kinds.iter().filter(|(kind, _)| !kind.may_be_missing()).map(|(_, kind)| kind)
     }
 
@@ -73,7 +66,7 @@ impl Owned {
     pub async fn until_all_seen(&self) {
         for kind in self.always_there() {
             // The sender is ours.
-            let _ = kind.seen.subscribe().wait_for(|seen| *seen).await;
+            let _ = kind.listed.subscribe().wait_for(|listed| *listed).await;
         }
     }
 
@@ -83,9 +76,9 @@ impl Owned {
             let (client, doors, touched) = (&client, &doors, &touched);
             Box::pin(async move {
                 if kind.may_be_missing() {
-                    doors.while_served(|| of.follow_while_served(*kind, client, touched)).await;
+                    doors.while_served(|| follow(of, *kind, client, touched)).await;
                 } else {
-                    of.follow(*kind, client, touched).await;
+                    follow(of, *kind, client, touched).await;
                 }
             })
         });
@@ -93,41 +86,29 @@ impl Owned {
     }
 }
 
-impl Kind {
-    async fn follow(&self, kind: OwnedKind, client: &Client, touched: &mpsc::UnboundedSender<Touched>) {
-        let config = if kind.is_watched_whole() {
-            watcher::Config::default()
-        } else {
-            watcher::Config::default().labels(SERVICE_GROUP)
-        };
-        let api = Api::<DynamicObject>::all_with(client.clone(), &kind.resource());
-        let events = watcher(api, config).default_backoff().inspect_ok(move |event| {
-            if let Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) = event {
-                // Nobody listens any more when the process ends.
-                let _ = touched.send(Touched::by(object, kind));
-            }
-        });
-        self.objects.clone().follow("what is kept for groups", events, kept, self.seen.clone()).await;
-    }
-
-    /// When it is given up, nothing is listed any more.
-    async fn follow_while_served(
-        &self,
-        kind: OwnedKind,
-        client: &Client,
-        touched: &mpsc::UnboundedSender<Touched>,
-    ) {
-        let _unseen = Unseen(&self.seen);
-        self.follow(kind, client, touched).await;
-    }
-}
-
-/// Says that something is not seen when it goes.
-struct Unseen<'a>(&'a watch::Sender<bool>);
-
-impl Drop for Unseen<'_> {
-    fn drop(&mut self) {
-        self.0.send_replace(false);
+async fn follow(
+    shown: &Shown<DynamicObject>,
+    kind: OwnedKind,
+    client: &Client,
+    touched: &mpsc::UnboundedSender<Touched>,
+) {
+    let config = if kind.is_watched_whole() {
+        watcher::Config::default()
+    } else {
+        watcher::Config::default().labels(SERVICE_GROUP)
+    };
+    let api = Api::<DynamicObject>::all_with(client.clone(), &kind.resource());
+    let touch = |event: &Event<DynamicObject>| {
+        if let Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) = event {
+            // Nobody listens any more when the process ends.
+            let _ = touched.send(Touched::by(object, kind));
+        }
+    };
+    let (what, events) = ("what is kept for groups", watcher(api, config).default_backoff());
+    if kind.may_be_missing() {
+        shown.follow_while_there(what, events, kept, touch).await;
+    } else {
+        shown.follow(what, events, kept, touch).await;
     }
 }
 

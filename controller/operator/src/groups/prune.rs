@@ -12,16 +12,15 @@ use plimsoll_api::{
     marks::{SERVICE, SERVICE_GROUP},
 };
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::{
     FIELD_MANAGER, Groups,
-    apply::{Failure, failure},
+    apply::{Failure, in_time},
     gather::is_of,
     kind::{Id, OwnedKind},
     object::Owner,
 };
-use crate::targets::{TIME_OUT, WRITE_TIME};
+use crate::targets::WRITE_TIME;
 
 /// What is the group's by label and controller, and not to be kept.
 pub(super) fn superfluous(
@@ -106,13 +105,5 @@ fn api(groups: &Groups, owner: &Owner, id: &Id) -> Result<Api<DynamicObject>, Fa
     if !groups.context.leadership.outlives(WRITE_TIME) {
         return Err(Failure::NotLeading);
     }
-    let client = groups.context.client.clone();
-    Ok(Api::namespaced_with(client, &owner.namespace, &id.kind.resource()))
-}
-
-async fn in_time<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Failure> {
-    match timeout(TIME_OUT, request).await {
-        Ok(answer) => answer.map_err(failure),
-        Err(_) => Err(Failure::Failed("the API server did not answer in time".to_owned())),
-    }
+    Ok(id.kind.api(&groups.context.client, &owner.namespace))
 }

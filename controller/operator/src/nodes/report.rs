@@ -12,7 +12,7 @@ use k8s_openapi::{
 use kube::{
     Api, Resource as _, ResourceExt as _,
     api::{Patch, PatchParams},
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    runtime::events::{Event, EventType},
 };
 use plimsoll_api::{
     CapacityPool, NodeOrder,
@@ -44,7 +44,7 @@ use super::{
     provider::Unusable,
     record,
 };
-use crate::targets::WRITE_TIME;
+use crate::{events, targets::WRITE_TIME};
 
 /// Who says it.
 pub(super) const CONTROLLER: &str = "plimsoll-nodes";
@@ -449,12 +449,10 @@ impl Planner {
         if !self.leadership.outlives(WRITE_TIME) {
             return;
         }
-        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(self.pod_name.clone()) };
-        let recorder = Recorder::new(self.client.clone(), reporter);
-        let note = Some(crate::podscaler::events::truncated(&note));
-        let event =
-            Event { type_, reason: reason.to_owned(), note, action: "PlanNodes".to_owned(), secondary: None };
-        if let Ok(Err(error)) = timeout(WRITE_TIME, recorder.publish(&event, &regarding)).await {
+        let (reason, note, action) = (reason.to_owned(), Some(note), "PlanNodes".to_owned());
+        let event = Event { type_, reason, note, action, secondary: None };
+        let published = events::publish(&self.client, CONTROLLER, &self.pod_name, event, &regarding);
+        if let Ok(Err(error)) = timeout(WRITE_TIME, published).await {
             tracing::debug!(%error, "an event was not published");
         }
     }

@@ -5,13 +5,13 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::{
     api::networking::v1::IngressClass,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     core::ApiResource,
     runtime::{
         WatchStreamExt as _,
@@ -26,7 +26,7 @@ use super::{
     gateway_api::{Gateway, GatewayClass, gateway_classes, gateways},
     seen::{GatewaySeen, Served, features},
 };
-use crate::mirror::Mirror;
+use crate::groups::shown::Shown;
 
 /// Whose definition says whether the Gateway API is there.
 const DEFINITION: &str = "httproutes.gateway.networking.k8s.io";
@@ -50,24 +50,6 @@ pub struct Watches {
     gateways: Shown<GatewaySeen>,
     gateway_classes: Shown<Option<BTreeSet<String>>>,
     api: watch::Sender<GatewayApi>,
-}
-
-/// A part of each object of a kind, and whether all of them were listed.
-struct Shown<V> {
-    objects: Mirror<V>,
-    listed: watch::Sender<bool>,
-}
-
-impl<V> Clone for Shown<V> {
-    fn clone(&self) -> Self {
-        Self { objects: self.objects.clone(), listed: self.listed.clone() }
-    }
-}
-
-impl<V> Default for Shown<V> {
-    fn default() -> Self {
-        Self { objects: Mirror::default(), listed: watch::channel(false).0 }
-    }
 }
 
 impl Default for Watches {
@@ -114,14 +96,14 @@ impl Watches {
         let definition = watcher(Api::<CustomResourceDefinition>::all(client.clone()), only);
         let gateways = self.while_served(|| {
             let events = all::<Gateway>(&client, &gateways());
-            self.gateways.follow("Gateways", events, GatewaySeen::of, touched.clone())
+            self.gateways.follow_while_there("Gateways", events, GatewaySeen::of, |_| touched())
         });
         let gateway_classes = self.while_served(|| {
             let events = all::<GatewayClass>(&client, &gateway_classes());
-            self.gateway_classes.follow("GatewayClasses", events, features, touched.clone())
+            self.gateway_classes.follow_while_there("GatewayClasses", events, features, |_| touched())
         });
         tokio::select! {
-            () = self.classes.follow("IngressClasses", classes.default_backoff(), |class| Class::from(class), touched.clone()) => {}
+            () = self.classes.follow_while_there("IngressClasses", classes.default_backoff(), |class| Class::from(class), |_| touched()) => {}
             () = self.follow_definition(definition.default_backoff(), touched.clone()) => {}
             () = gateways => {}
             () = gateway_classes => {}
@@ -171,29 +153,6 @@ impl Watches {
                 touched();
             }
         }
-    }
-}
-
-impl<V> Shown<V> {
-    /// Follows `events`, calling `touched` at each. When it is given up, nothing is listed any more.
-    async fn follow<K: ResourceExt>(
-        &self,
-        what: &'static str,
-        events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
-        part: impl Fn(&K) -> V,
-        touched: impl Fn(),
-    ) {
-        let _forget = Forget(self);
-        let events = events.inspect_ok(|_| touched());
-        self.objects.clone().follow(what, events, part, self.listed.clone()).await;
-    }
-}
-
-struct Forget<'a, V>(&'a Shown<V>);
-
-impl<V> Drop for Forget<'_, V> {
-    fn drop(&mut self) {
-        self.0.listed.send_replace(false);
     }
 }
 
