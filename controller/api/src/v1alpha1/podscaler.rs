@@ -158,8 +158,8 @@ pub struct PodScalerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_deletion_cost: Option<PodDeletionCost>,
 
-    /// What may be lost without the load noticing, and how pods leave. Of a PodScaler that belongs to a ServiceGroup: the
-    /// group acts on it. For others it is accepted, and nothing is done about it yet.
+    /// What may be lost without the load noticing, and how pods leave. Left out: as many replicas as the load needs, and
+    /// nothing is asked of how they are spread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Availability>,
 }
