@@ -28,7 +28,7 @@ pub enum ConditionKind {
     CanLoseNode,
     /// The target's pods are spread, and leave, as `spec.availability` wants it. Ours; said by the operator.
     Spread,
-    /// A PodDisruptionBudget bounds how many of the target's pods may be away. Ours; said by the operator.
+    /// A `PodDisruptionBudget` bounds how many of the target's pods may be away. Ours; said by the operator.
     DisruptionBudget,
 }
 
@@ -126,11 +126,11 @@ pub enum ConditionReason {
     AsAsked,
     /// The target's template lacks something. Ours.
     TemplateLacks,
-    /// There is a PodDisruptionBudget of ours. Ours.
+    /// There is a `PodDisruptionBudget` of ours. Ours.
     Made,
-    /// Another PodDisruptionBudget selects the pods already. Ours.
+    /// Another `PodDisruptionBudget` selects the pods already. Ours.
     OthersSelectThem,
-    /// The name is taken by a PodDisruptionBudget of somebody else. Ours.
+    /// The name is taken by a `PodDisruptionBudget` of somebody else. Ours.
     NameTaken,
     /// It could not be written. Ours.
     NotWritten,

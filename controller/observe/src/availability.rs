@@ -24,6 +24,7 @@ pub struct Manner {
 
 /// A spread constraint over one topology that selects the pod itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent answers to four questions")]
 pub struct SpreadOver {
     /// Whether there is one.
     pub is_there: bool,
@@ -93,3 +94,6 @@ fn pre_stop(spec: &PodSpec) -> Option<i64> {
     });
     sleeps.min_by_key(|sleep| sleep.unwrap_or(-1)).flatten()
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use crate::{decisions::Bounds, targets::WRITE_TIME};
 #[derive(Parser, Debug, Clone)]
 // A flag given twice has its last value, so that the chart's extraArgs can override what the chart sets.
 #[command(name = "plimsoll-operator", version, about, args_override_self = true)]
+#[allow(clippy::struct_excessive_bools, reason = "flags that people set each for itself")]
 pub struct Args {
     /// What this process does.
     #[arg(long, env = "PLIMSOLL_ROLE", default_value = "pods")]

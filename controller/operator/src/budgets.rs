@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn budget(name: &str, owner: Option<&str>, selector: serde_json::Value) -> PodDisruptionBudget {
+    fn budget(name: &str, owner: Option<&str>, selector: &serde_json::Value) -> PodDisruptionBudget {
         let owners = owner.map(
             |uid| json!([{ "apiVersion": "v1", "kind": "K", "name": "k", "uid": uid, "controller": true }]),
         );
@@ -96,11 +96,11 @@ mod tests {
         let (seen, is_seen) = watch::channel(false);
         let web = json!({ "matchLabels": { "app": "web" } });
         let all = [
-            budget("a", None, web.clone()),
-            budget("b", None, json!({ "matchLabels": { "app": "db" } })),
-            budget("c", Some("mine"), web),
-            budget("d", None, json!({})),
-            budget("e", None, json!(null)),
+            budget("a", None, &web),
+            budget("b", None, &json!({ "matchLabels": { "app": "db" } })),
+            budget("c", Some("mine"), &web),
+            budget("d", None, &json!({})),
+            budget("e", None, &json!(null)),
         ];
         let events = all.into_iter().map(Event::InitApply);
         let events = [Event::Init].into_iter().chain(events).chain([Event::InitDone]);

@@ -13,10 +13,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::add::{Settings, demand::displaced, plan_without};
-use super::reason::WhyRefused;
+use super::reason::{Cause, WhyRefused};
 use super::{NodePlan, Place};
 use crate::cluster::Name;
-use crate::placement::View;
+use crate::placement::{Refusal, View};
 use crate::time::Timestamp;
 
 /// What the loss of one zone would mean.
@@ -74,7 +74,8 @@ pub fn lose(view: &View, settings: &Settings, now: Timestamp, zone: &Name) -> Zo
     }
     loss.new_nodes = add.iter().map(|nodes| nodes.count).fold(0, u32::saturating_add);
     for refused in refused.iter().filter(|refused| refused.pods.iter().any(|pod| displaced.contains(pod))) {
-        for why in &refused.why {
+        // That the nodes of the lost zone are not there is the question and no answer.
+        for why in refused.why.iter().filter(|why| why.cause != Cause::Nodes(Refusal::NoSuchNode)) {
             if !loss.why.iter().any(|told| told.cause == why.cause) {
                 loss.why.push(why.clone());
             }
@@ -141,7 +142,8 @@ mod tests {
         let view = view(&[("n1", "a", &[3000]), ("n2", "b", &[3000])], offers(&["a"]));
         let a = lost(&view, "a");
         assert_eq!((a.pods, a.without_room()), (1, 1), "{a:?}");
-        assert!(!a.why.is_empty());
+        let why: Vec<_> = a.why.iter().map(ToString::to_string).collect();
+        assert_eq!(why, ["1 node: lacks cpu"], "the lost node is no cause");
         assert_eq!(lost(&view, "b").without_room(), 0, "the other way round a node comes");
     }
 

@@ -60,7 +60,7 @@ impl Layout {
         let occupants = |pods| Occupants { pods, ready: pods };
         match self {
             Self::Even { open, known } => {
-                let size = u32::try_from(size).unwrap();
+                let size = size.unsigned_abs();
                 let in_each = (0..*open).map(|i| (i.to_string(), size / open + u32::from(i < size % open)));
                 let in_each = in_each.filter(|(_, pods)| *pods > 0);
                 Domains {
@@ -70,7 +70,7 @@ impl Layout {
                 }
             }
             Self::As(pods) => {
-                let count = u32::try_from(pods.len()).unwrap();
+                let count = u32::try_from(pods.len()).unwrap_or(u32::MAX);
                 let pods = pods.iter().filter(|(_, pods)| **pods > 0);
                 let pods = pods.map(|(name, pods)| (name.clone(), occupants(*pods))).collect();
                 Domains { open: count, known: count, pods }

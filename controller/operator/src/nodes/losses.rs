@@ -1,26 +1,32 @@
 //! «Can we lose a zone now?», as far as nodes go: answered when something has changed, at most once a minute.
+//!
+//! The answer costs a plan for each zone, with all pods of the zone to place. It is worked out beside the loop, on a copy of
+//! what the planner looks at, so that plans for pods that wait are not held up by it.
 
 use plimsoll_core::{
     nodes::{
         add,
         loss::{self, ZoneLoss},
     },
+    placement::View,
     time::{Span, Timestamp},
 };
+use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::planner::Planner;
 
-/// How long an answer holds at least. It costs a plan for each zone.
+/// How long an answer holds at least.
 const EVERY: Span = Span::from_secs(60);
 /// How many causes a person is told.
 const MOST_CAUSES: usize = 3;
 
-/// The last answer.
+/// The last answer, and the next one.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    answered: Option<Timestamp>,
+    asked: Option<Timestamp>,
     /// Whether something has changed since.
     is_stale: bool,
+    coming: Option<oneshot::Receiver<Vec<ZoneLoss>>>,
     of_zones: Vec<ZoneLoss>,
 }
 
@@ -35,7 +41,27 @@ impl Losses {
 
     /// Whether it is time to ask again.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.answered.is_none_or(|at| self.is_stale && now.since(at) >= EVERY)
+        self.coming.is_none() && self.asked.is_none_or(|at| self.is_stale && now.since(at) >= EVERY)
+    }
+
+    fn ask(&mut self, view: View, settings: add::Settings, now: Timestamp) {
+        let (answer, coming) = oneshot::channel();
+        spawn_blocking(move || answer.send(of_zones(&view, &settings, now)));
+        (self.asked, self.is_stale, self.coming) = (Some(now), false, Some(coming));
+    }
+
+    /// Waits for an answer to what was asked, for ever if nothing was. May be dropped and called again.
+    pub(super) async fn answer(&mut self) -> Vec<ZoneLoss> {
+        loop {
+            let Some(coming) = &mut self.coming else { return std::future::pending().await };
+            let answer = coming.await;
+            self.coming = None;
+            match answer {
+                Ok(of_zones) => return of_zones,
+                // Nobody works on it any more: it is asked again in a minute.
+                Err(_) => self.is_stale = true,
+            }
+        }
     }
 
     /// What there is to say; None before the first answer, and where there are not several zones.
@@ -65,29 +91,38 @@ impl Losses {
 
 impl Planner {
     /// Asks what the loss of each zone would mean, if it is time.
-    pub(super) fn zone_losses(&mut self, now: Timestamp) {
-        if !self.losses.is_due(now) {
-            return;
+    pub(super) fn ask_for_losses(&mut self, now: Timestamp) {
+        if self.losses.is_due(now) {
+            let settings = add::Settings { most_nodes: self.most_nodes };
+            self.losses.ask(self.world.view.clone(), settings, now);
         }
-        let settings = add::Settings { most_nodes: self.most_nodes };
-        let view = &self.world.view;
-        let mut zones = loss::zones(view);
-        if zones.len() == 1 {
-            // That it cannot be lost nobody needs to be told.
-            zones.clear();
-        }
-        let of_zones: Vec<_> = zones.iter().map(|zone| loss::lose(view, &settings, now, zone)).collect();
+    }
+
+    /// Takes an answer in.
+    pub(super) fn take_losses_in(&mut self, of_zones: Vec<ZoneLoss>) {
         self.metrics.without_room.reset();
         for loss in &of_zones {
             let zone = [&*loss.zone];
             self.metrics.without_room.with_label_values(&zone).set(loss.without_room().into());
         }
-        self.losses = Losses { answered: Some(now), is_stale: false, of_zones };
+        self.losses.of_zones = of_zones;
     }
+}
+
+/// What the loss of each zone would mean; nothing where there is one only, of which nobody needs to be told that it cannot
+/// be lost.
+fn of_zones(view: &View, settings: &add::Settings, now: Timestamp) -> Vec<ZoneLoss> {
+    let zones = loss::zones(view);
+    if zones.len() == 1 {
+        return Vec::new();
+    }
+    zones.iter().map(|zone| loss::lose(view, settings, now, zone)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     fn loss(zone: &str, pods: u32, at_once: u32, on_new_nodes: u32) -> ZoneLoss {
@@ -116,9 +151,23 @@ mod tests {
         let at = Timestamp::from_secs;
         let mut losses = Losses::default();
         assert!(losses.is_due(at(0)), "never answered");
-        losses.answered = Some(at(0));
+        losses.asked = Some(at(0));
         assert!(!losses.is_due(at(1000)), "nothing has changed");
         losses.outdate();
         assert!(!losses.is_due(at(59)) && losses.is_due(at(60)));
+        losses.coming = Some(oneshot::channel().1);
+        assert!(!losses.is_due(at(60)), "one is being worked on");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_comes_is_asked_for_again() {
+        let mut losses = Losses::default();
+        losses.ask(View::default(), add::Settings::default(), Timestamp::from_secs(0));
+        assert_eq!(losses.answer().await, []);
+        let (lost, coming) = oneshot::channel();
+        losses.coming = Some(coming);
+        drop(lost);
+        assert!(losses.answer().now_or_never().is_none());
+        assert!(losses.is_due(Timestamp::from_secs(60)));
     }
 }

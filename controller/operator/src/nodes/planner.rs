@@ -215,6 +215,10 @@ impl Planner {
                 },
                 // To be asked is no reason to plan.
                 Some(question) = self.questions.recv() => self.answer(question, now()),
+                of_zones = self.losses.answer() => {
+                    self.take_losses_in(of_zones);
+                    return true;
+                }
             }
         };
         first(&mut self.world);
@@ -261,7 +265,7 @@ impl Planner {
         }
         let until_drain = self.drains(now).await;
         // report
-        self.zone_losses(now);
+        self.ask_for_losses(now);
         self.report(&plan, now).await;
         self.report_buffers(&plan, now).await;
         self.remember().await;

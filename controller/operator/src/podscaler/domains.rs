@@ -25,8 +25,8 @@ pub(super) fn domains(
     let (zones, nodes) = context.zones.that_take(&needs);
     let own: Vec<_> = pods.iter().zip(views).filter(|(_, view)| !view.foreign).map(|(pod, _)| pod).collect();
     let zones = lie(&context.zones, zones, &own, |node| context.zones.of(node).unwrap_or_default());
-    let nodes = (availability.survive == Survive::Node)
-        .then(|| lie(&context.zones, nodes, &own, |node| node.to_owned()));
+    let nodes =
+        (availability.survive == Survive::Node).then(|| lie(&context.zones, nodes, &own, str::to_owned));
     (Some(zones), nodes)
 }
 

@@ -28,8 +28,8 @@ pub(super) fn judge(availability: &Availability, manner: &Manner, target: &str) 
 
 fn lacking(availability: &Availability, manner: &Manner) -> Vec<String> {
     let Availability { survive, pre_stop_seconds, .. } = availability;
-    let over_zones = over("topology.kubernetes.io/zone", &manner.zones, *survive == Survive::Zone);
-    let over_hosts = over("kubernetes.io/hostname", &manner.hosts, *survive == Survive::Node);
+    let over_zones = over("topology.kubernetes.io/zone", manner.zones, *survive == Survive::Zone);
+    let over_hosts = over("kubernetes.io/hostname", manner.hosts, *survive == Survive::Node);
     let wanted = i64::from(*pre_stop_seconds);
     let stop = match manner.pre_stop {
         _ if wanted == 0 => None,
@@ -42,8 +42,8 @@ fn lacking(availability: &Availability, manner: &Manner) -> Vec<String> {
     over_zones.into_iter().chain(over_hosts).chain(stop).chain(grace).collect()
 }
 
-fn over(key: &str, spread: &SpreadOver, must_bind: bool) -> Option<String> {
-    let SpreadOver { is_there, binds, honors_taints, has_min_domains } = *spread;
+fn over(key: &str, spread: SpreadOver, must_bind: bool) -> Option<String> {
+    let SpreadOver { is_there, binds, honors_taints, has_min_domains } = spread;
     if !is_there {
         let when = if must_bind { "DoNotSchedule" } else { "ScheduleAnyway" };
         return Some(format!(

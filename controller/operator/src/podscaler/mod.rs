@@ -212,9 +212,9 @@ async fn scale(
         if matches!(result, Some(Err(_))) {
             context.metrics.errors.with_label_values(&["act"]).inc();
         }
-        // report (writes status and events)
         // act beside the size (writes the budget of the pods)
         let looked_after = availability::look_after(context, subject, spec, &observation).await;
+        // report (writes status and events)
         let done = Done { written: result, warning: unmarked, conditions: looked_after };
         tell(context, subject, &observation.input, &decision, done, remembered).await?;
         return Ok(decision.next_look);
