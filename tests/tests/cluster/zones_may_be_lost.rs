@@ -42,7 +42,8 @@ fn pod() -> Value {
 fn types(offerings: &Value) -> Value {
     let mut large = json!({ "name": "m-8", "capacity": { "cpu": "8", "memory": "32Gi" }, "price": "0.19" });
     merge(&mut large, offerings.clone());
-    json!({ "provider": { "kwok": { "instanceTypes": [large] } } })
+    // Nodes are not moved about, so that each zone that is not lost takes pods all the time.
+    json!({ "provider": { "kwok": { "instanceTypes": [large] } }, "scaleDown": { "policy": "Never" } })
 }
 
 async fn queue(adapter: &Adapter, length: &str) -> Result<()> {
@@ -65,6 +66,12 @@ async fn a_zone_is_lost_and_the_load_doubles() -> Result<()> {
     let scene = Scene::of(&cluster, "default").await?;
     let story = Story::new(&cluster, "survivor", types(&json!({}))).await?;
     story.deploy(4, pod()).await?;
+    eventually("pods in three zones", PATIENCE, async || {
+        let zones = story.bound(4).await?;
+        ensure!(zones.len() == 3, "{zones:?}");
+        Ok(())
+    })
+    .await?;
     let metric = json!({ "type": "External", "external": {
         "metric": { "name": "jobs" }, "target": { "type": "AverageValue", "averageValue": "10" },
     } });

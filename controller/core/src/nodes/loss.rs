@@ -143,7 +143,7 @@ mod tests {
         let a = lost(&view, "a");
         assert_eq!((a.pods, a.without_room()), (1, 1), "{a:?}");
         let why: Vec<_> = a.why.iter().map(ToString::to_string).collect();
-        assert_eq!(why, ["1 node: lacks cpu"], "the lost node is no cause");
+        assert_eq!(why, ["1 nodes lack cpu"], "the lost node is no cause");
         assert_eq!(lost(&view, "b").without_room(), 0, "the other way round a node comes");
     }
 
