@@ -140,8 +140,8 @@ impl Decision {
     }
 }
 
-/// With a capital letter.
-fn capital(sentence: &str) -> String {
+/// A sentence with a capital letter.
+pub fn capital(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -63,7 +63,7 @@ pub use decision::{
 pub use difference::Difference;
 pub use direct::{PodPort, Scrape, ScrapeValue, SourceName};
 pub use domains::{Domains, Occupants, Survive};
-pub use explain::{Explanation, MetricRow, Step};
+pub use explain::{Explanation, MetricRow, Step, capital};
 pub use fallback::{Fallback, FallbackBehavior};
 pub use input::{Input, Reading, ReadingError};
 pub use invalid::InvalidPolicy;
