@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use plimsoll_core::audit::Audit;
 use plimsoll_core::cluster::{Pod, PodShape, Pool, ZONE};
-use plimsoll_core::nodes::add::Settings;
-use plimsoll_core::nodes::loss::{self, ZoneLoss};
+use plimsoll_core::nodes::add::{self, Settings};
+use plimsoll_core::nodes::remove::RemovalPlan;
 use plimsoll_core::placement::{Change, View};
 use serde::Serialize;
 
 use crate::fleet::{self, ZONES, in_zones, pods, pool, shape, spread};
-use crate::{NOW, TIMES, checked, from_scratch};
+use crate::{NOW, TIMES, check, from_scratch};
 
 /// What a plan over the whole cluster costs.
 #[derive(Serialize)]
@@ -22,13 +22,6 @@ pub(crate) struct Large {
     pods: usize,
     from_scratch_seconds: f64,
     after_one_change_seconds: f64,
-    /// What it takes to say what the loss of one zone would mean: the slowest of three.
-    zone_loss_seconds: f64,
-    /// What it takes to copy what that is asked of, which is all that it keeps the planner's loop from.
-    copy_seconds: f64,
-    /// The pods of that zone, and how many of them need new nodes.
-    zone_loss_pods: u32,
-    zone_loss_on_new_nodes: u32,
     /// What the process had at most before anything was planned: what the planner and the audit know of the cluster.
     view_mebibytes: f64,
     /// The same after all plans, each from scratch with a cluster of its own.
@@ -51,7 +44,7 @@ pub(crate) fn measure() -> Result<Large, String> {
         view.apply(change);
     }
     let view_mebibytes = most_memory().map_err(|error| error.to_string())?;
-    let (_, mut breach) = checked(&view, &audit);
+    let mut breach = checked(&view, &audit);
     let web = [("app", "app-8")];
     let one = Arc::new(PodShape { spread: vec![spread(ZONE, 1, &web)], ..shape(2000, 4096, &web) });
     let after_one_change = (0..TIMES).map(|number| {
@@ -59,26 +52,17 @@ pub(crate) fn measure() -> Result<Large, String> {
         let start = Instant::now();
         audit.apply(&change);
         view.apply(change);
-        let (_, found) = checked(&view, &audit);
+        let found = checked(&view, &audit);
         breach = breach.take().or(found);
         start.elapsed()
     });
     let after_one_change = median(after_one_change.collect());
-    let copies = (0..TIMES).map(|_| {
-        let start = Instant::now();
-        let copy = view.clone();
-        let time = start.elapsed();
-        drop(copy);
-        time
-    });
-    let copy = median(copies.collect());
-    let (zone_loss, loss) = slowest_loss(&view);
     let (nodes, count) = (view.nodes().count(), view.pods().count());
     drop((view, audit));
     let from_scratch = (0..TIMES).map(|_| {
         let run = from_scratch(fleet::large::changes().collect());
         breach = breach.take().or(run.breach);
-        run.taking_in + run.planning
+        run.taking_in + run.planning + run.auditing
     });
     let from_scratch = median(from_scratch.collect());
     Ok(Large {
@@ -86,47 +70,33 @@ pub(crate) fn measure() -> Result<Large, String> {
         pods: count,
         from_scratch_seconds: from_scratch.as_secs_f64(),
         after_one_change_seconds: after_one_change.as_secs_f64(),
-        zone_loss_seconds: zone_loss.as_secs_f64(),
-        copy_seconds: copy.as_secs_f64(),
-        zone_loss_pods: loss.pods,
-        zone_loss_on_new_nodes: loss.on_new_nodes,
         view_mebibytes,
         peak_mebibytes: most_memory().map_err(|error| error.to_string())?,
         breach,
     })
 }
 
-/// The zone whose loss takes longest to judge, by the median of several times.
-fn slowest_loss(view: &View) -> (Duration, ZoneLoss) {
-    let of_zones = ZONES.map(|zone| {
-        let mut times = Vec::new();
-        let mut answer = None;
-        for _ in 0..TIMES {
-            let start = Instant::now();
-            answer = Some(loss::lose(view, &Settings::default(), NOW, &zone.into()));
-            times.push(start.elapsed());
-        }
-        (median(times), answer)
-    });
-    let (time, answer) = of_zones.into_iter().max_by_key(|(time, _)| *time).unwrap_or_default();
-    (time, answer.unwrap_or_else(|| loss::lose(view, &Settings::default(), NOW, &ZONES[0].into())))
+/// Plans, and says what the audit has against it.
+fn checked(view: &View, audit: &Audit) -> Option<String> {
+    let plan = add::plan(view, &Settings::default(), NOW);
+    check(audit, &plan, &RemovalPlan::default(), NOW)
 }
 
 /// As the operator sees it: each pod has a shape of its own, though many are equal.
-fn alone(change: Change) -> Change {
+pub(crate) fn alone(change: Change) -> Change {
     match change {
         Change::Pod(pod) => Change::Pod(Pod { shape: Arc::new((*pod.shape).clone()), ..pod }),
         other => other,
     }
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
 
 /// The most memory that this process has had, in MiB.
-fn most_memory() -> Result<f64, Box<dyn Error>> {
+pub(crate) fn most_memory() -> Result<f64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
     let kibibytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
