@@ -84,6 +84,7 @@ reads them; --role is left out for what scales pods, whose role is the default.
 - --pod-deletion-cost={{ .Values.podDeletionCost.enabled }}
 - --availability={{ .Values.availability.enabled }}
 - --service-groups={{ .Values.serviceGroups.enabled }}
+- --capacity-pools={{ .Values.nodes.enabled }}
 - --hpa={{ .Values.hpa.mode }}
 {{- with .Values.sources.addresses }}
 - --source-addresses={{ join "," . }}

@@ -84,6 +84,12 @@
 - apiGroups: ["plimsoll.dev"]
   resources: ["podscalers"]
   verbs: ["get", "create", "patch", "delete"]
+{{- if .Values.nodes.enabled }}
+# Whether nodes elsewhere have room for the pods of a lost zone.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["capacitypools"]
+  verbs: ["list", "watch"]
+{{- end }}
 # Where a group is reached from outside.
 - apiGroups: ["networking.k8s.io"]
   resources: ["ingresses"]

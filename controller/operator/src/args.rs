@@ -110,6 +110,11 @@ pub struct Args {
     #[arg(long, env = "PLIMSOLL_AVAILABILITY", default_value_t = false, action = ArgAction::Set)]
     pub availability: bool,
 
+    /// Whether ServiceGroups say if nodes elsewhere have room for the pods of a lost zone, as CapacityPools do. Needs the
+    /// right to watch CapacityPools.
+    #[arg(long, env = "PLIMSOLL_CAPACITY_POOLS", default_value_t = false, action = ArgAction::Set)]
+    pub capacity_pools: bool,
+
     /// Name of the Deployment of what scales nodes, in the operator's namespace: with --role=leave nothing is done while it
     /// is there.
     #[arg(long, env = "PLIMSOLL_LEAVE_AFTER", default_value = "plimsoll-nodes")]

@@ -112,6 +112,8 @@ pub struct Options {
     pub pod_deletion_cost: bool,
     /// Whether nodes are watched and budgets may be written for PodScalers with `availability`.
     pub availability: bool,
+    /// Whether CapacityPools are watched for what they say of the loss of zones.
+    pub capacity_pools: bool,
     /// Our identity in events.
     pub pod_name: String,
 }

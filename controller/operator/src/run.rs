@@ -89,14 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         shadows: shadows.clone(),
         memories,
         metrics: metrics.clone(),
-        options: Options {
-            settings: args.settings(),
-            sync_period: args.sync_period(),
-            hpa: args.hpa,
-            pod_deletion_cost: args.pod_deletion_cost,
-            availability: args.availability,
-            pod_name: args.pod_name.clone(),
-        },
+        options: options(&args),
         client: client.clone(),
     });
 
@@ -156,6 +149,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         tracing::info!("stopped");
     }
     result
+}
+
+fn options(args: &Args) -> Options {
+    Options {
+        settings: args.settings(),
+        sync_period: args.sync_period(),
+        hpa: args.hpa,
+        pod_deletion_cost: args.pod_deletion_cost,
+        availability: args.availability,
+        capacity_pools: args.capacity_pools,
+        pod_name: args.pod_name.clone(),
+    }
 }
 
 /// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there

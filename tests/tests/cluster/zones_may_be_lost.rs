@@ -1,13 +1,16 @@
-//! A zone is cut off and the load doubles: the rest carries the load at once, and every pod that comes binds elsewhere.
+//! A zone is cut off and the load doubles: the rest carries the load at once, and every pod that comes binds elsewhere. And
+//! whether one may be lost is said before, of pods and of the nodes that they need.
 
 use anyhow::{Context, Result, ensure};
+use plimsoll_api::marks::CAPACITY_POOL;
 use serde_json::{Value, json};
-use testbed::{Adapter, Cli, Operator, eventually};
+use testbed::{Adapter, Cli, Cluster, Operator, eventually};
 
 use crate::{
+    groups_stage::{group, until},
     nodes_in_a_partition::{cut, leave_cut_nodes_alone},
     nodes_stage::{PATIENCE, Story, merge, small_cluster},
-    stage::{Scene, no_defects},
+    stage::{Scene, conditions, no_defects},
 };
 
 /// What scales pods and what scales nodes, a look a second.
@@ -51,8 +54,26 @@ fn types(offerings: &Value) -> Value {
     })
 }
 
+/// One replica for ten of them.
+fn jobs() -> Value {
+    json!({ "type": "External", "external": {
+        "metric": { "name": "jobs" }, "target": { "type": "AverageValue", "averageValue": "10" },
+    } })
+}
+
 async fn queue(adapter: &Adapter, length: &str) -> Result<()> {
     adapter.set_external("default", "jobs", json!([{ "labels": {}, "value": length }])).await
+}
+
+async fn nodes_in_each_zone(cluster: &Cluster) -> Result<Story<'_>> {
+    let story = Story::new(cluster, "survivor", types(&json!({}))).await?;
+    eventually("a node in each zone", PATIENCE, async || {
+        let status = story.status().await?;
+        ensure!(status["nodes"] == "3/3", "{status}");
+        Ok(())
+    })
+    .await?;
+    Ok(story)
 }
 
 /// What a PodScaler keeps for the loss of a zone, in its own words.
@@ -69,18 +90,9 @@ async fn a_zone_is_lost_and_the_load_doubles() -> Result<()> {
     let adapter = Adapter::start(&cluster).await?;
     queue(&adapter, "40").await?;
     let scene = Scene::of(&cluster, "default").await?;
-    let story = Story::new(&cluster, "survivor", types(&json!({}))).await?;
-    eventually("a node in each zone", PATIENCE, async || {
-        let status = story.status().await?;
-        ensure!(status["nodes"] == "3/3", "{status}");
-        Ok(())
-    })
-    .await?;
+    let story = nodes_in_each_zone(&cluster).await?;
     story.deploy(4, pod()).await?;
-    let metric = json!({ "type": "External", "external": {
-        "metric": { "name": "jobs" }, "target": { "type": "AverageValue", "averageValue": "10" },
-    } });
-    let spec = json!({ "maxReplicas": 20, "metrics": [metric], "availability": { "survive": "Zone" } });
+    let spec = json!({ "maxReplicas": 20, "metrics": [jobs()], "availability": { "survive": "Zone" } });
     scene.scale("survivor", &crate::stage::Target::deployment("survivor"), spec).await?;
 
     // 4 replicas carry the load, so there are 6 in 3 zones.
@@ -118,5 +130,57 @@ async fn a_zone_is_lost_and_the_load_doubles() -> Result<()> {
     ensure!(zones.values().eq(&[8, 8]), "{zones:?}");
     reserve(&scene, "8 of 16 replicas are there for the loss of the largest of 2 zones").await?;
     scene.condition("survivor", "CanLoseZone=True EnoughLeft").await?;
+    no_defects(&operator)
+}
+
+/// Two of these fill a node.
+fn service() -> Value {
+    let container = json!({
+        "name": "app", "image": "app", "ports": [{ "name": "http", "containerPort": 80 }],
+        "resources": { "requests": { "cpu": "3" } },
+    });
+    let pod = json!({
+        "nodeSelector": { CAPACITY_POOL: "survivor" },
+        "tolerations": [{ "key": "kwok.x-k8s.io/node", "operator": "Exists" }],
+        "containers": [container],
+    });
+    let scaling = json!({ "maxReplicas": 20, "metrics": [jobs()] });
+    json!({ "name": "get", "port": 80, "template": { "spec": pod }, "scaling": scaling })
+}
+
+/// What a group says of the loss of a zone.
+async fn can_lose_zone(scene: &Scene<'_>, wanted: &str) -> Result<String> {
+    let told = |group: &Value| conditions(group).into_iter().find(|(told, _)| told == wanted);
+    let group = until(scene, "shop", |group| told(group).is_some()).await;
+    Ok(told(&group.with_context(|| wanted.to_owned())?).context("it was there")?.1)
+}
+
+#[tokio::test]
+async fn a_group_says_whether_its_pods_and_their_nodes_may_lose_a_zone() -> Result<()> {
+    let cluster = small_cluster().await?;
+    let operator = Operator::install(&cluster, &[BOTH]).await?;
+    let adapter = Adapter::start(&cluster).await?;
+    queue(&adapter, "40").await?;
+    let scene = Scene::of(&cluster, "default").await?;
+    let story = nodes_in_each_zone(&cluster).await?;
+    let mut shop = group("shop", &[service()]);
+    shop["spec"]["availability"]["survive"] = json!("Zone");
+    scene.create(shop).await?;
+    let message = can_lose_zone(&scene, "CanLoseZone=True EnoughLeft").await?;
+    ensure!(message.ends_with("find nodes elsewhere"), "{message}");
+    let shown = cluster.kubectl(["get", "servicegroups", "shop", "-o", "wide"]).await?.stdout;
+    let columns: Vec<_> = shown.lines().next().unwrap_or_default().split_whitespace().collect();
+    ensure!(columns.contains(&"CANLOSEZONE"), "{shown}");
+
+    // Its nodes are full, and none may be added.
+    story.edit(json!({ "limits": { "nodes": 3 } })).await?;
+    let message = can_lose_zone(&scene, "CanLoseZone=False NoRoomElsewhere").await?;
+    ensure!(message.contains("condition RoomForZoneLoss"), "{message}");
+    let message = story.condition("RoomForZoneLoss", "False", "NoRoomElsewhere").await?;
+    ensure!(message.contains("of zone zone-"), "{message}");
+
+    // Another node may be had again.
+    story.edit(json!({ "limits": { "nodes": null } })).await?;
+    can_lose_zone(&scene, "CanLoseZone=True EnoughLeft").await?;
     no_defects(&operator)
 }

@@ -33,7 +33,9 @@ pub struct ZoneLoss {
     pub on_new_nodes: u32,
     /// How many new nodes that takes, for those that wait already too.
     pub new_nodes: u32,
-    /// Why the rest has none, each cause once.
+    /// The namespaces of those for which there is none.
+    pub namespaces: BTreeSet<Name>,
+    /// Why there is none, each cause once.
     pub why: Vec<WhyRefused>,
 }
 
@@ -60,6 +62,7 @@ pub fn lose(view: &View, settings: &Settings, now: Timestamp, zone: &Name) -> Zo
         at_once: 0,
         on_new_nodes: 0,
         new_nodes: 0,
+        namespaces: BTreeSet::new(),
         why: Vec::new(),
     };
     if displaced.is_empty() {
@@ -74,6 +77,7 @@ pub fn lose(view: &View, settings: &Settings, now: Timestamp, zone: &Name) -> Zo
     }
     loss.new_nodes = add.iter().map(|nodes| nodes.count).fold(0, u32::saturating_add);
     for refused in refused.iter().filter(|refused| refused.pods.iter().any(|pod| displaced.contains(pod))) {
+        loss.namespaces.insert(refused.namespace.clone());
         // That the nodes of the lost zone are not there is the question and no answer.
         for why in refused.why.iter().filter(|why| why.cause != Cause::Nodes(Refusal::NoSuchNode)) {
             if !loss.why.iter().any(|told| told.cause == why.cause) {
@@ -143,6 +147,7 @@ mod tests {
         let a = lost(&view, "a");
         assert_eq!((a.pods, a.without_room()), (1, 1), "{a:?}");
         let why: Vec<_> = a.why.iter().map(ToString::to_string).collect();
+        assert_eq!(a.namespaces, BTreeSet::from(["shop".into()]));
         assert_eq!(why, ["1 nodes lack cpu"], "the lost node is no cause");
         assert_eq!(lost(&view, "b").without_room(), 0, "the other way round a node comes");
     }

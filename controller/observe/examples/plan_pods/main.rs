@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (pods, pool) = input::read(file, true)?;
             serde_json::to_string(&solve(&pods, &pool))?
         }
-        _ => return Err("wanted: FILE [--distinct], two-classes, large or removal".into()),
+        _ => return Err("wanted: FILE [--distinct], two-classes, large, removal or zone-loss".into()),
     };
     println!("{answer}");
     Ok(())

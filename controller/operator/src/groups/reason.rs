@@ -20,6 +20,8 @@ pub enum LossReason {
     EnoughLeft,
     /// Those of some service do not.
     TooFewLeft,
+    /// Pods that come again would find no node elsewhere.
+    NoRoomElsewhere,
     /// Of some service it is not known yet.
     NotKnown,
 }

@@ -1,5 +1,7 @@
-//! «Can we lose a zone now?», for all services of a group together: what their PodScalers say, each for its own pods.
-//! Whether nodes elsewhere have room for the pods that come again is said on CapacityPools, by what scales nodes.
+//! «Can we lose a zone now?», for all services of a group together: what their PodScalers say, each for its own pods, and
+//! what CapacityPools say of the nodes that pods which come again need.
+
+use std::collections::BTreeSet;
 
 use kube::core::DynamicObject;
 use plimsoll_core::reason::ConditionKind;
@@ -30,7 +32,7 @@ pub(super) fn can_lose_zone(groups: &Groups, owner: &Owner, decision: &Decision)
         let scaler = groups.owned.get(&owner.namespace, &id).filter(|scaler| gather::is_of(owner, scaler));
         answer(&service.name, scaler.as_deref())
     });
-    whole(&answers.collect::<Vec<_>>())
+    whole(&answers.collect::<Vec<_>>(), groups.rooms.lacking(&owner.namespace).as_ref())
 }
 
 fn answer(service: &str, scaler: Option<&DynamicObject>) -> Answer {
@@ -46,7 +48,8 @@ fn answer(service: &str, scaler: Option<&DynamicObject>) -> Answer {
     Answer { service: service.to_owned(), holds, message }
 }
 
-fn whole(answers: &[Answer]) -> Option<Said> {
+/// `lacking` are the zones whose pods would find no room elsewhere, where that is known.
+fn whole(answers: &[Answer], lacking: Option<&BTreeSet<String>>) -> Option<Said> {
     let kind = ConditionKind::CanLoseZone;
     let told = |wanted: Option<bool>| answers.iter().filter(move |answer| answer.holds == wanted);
     let cannot: Vec<_> =
@@ -61,8 +64,22 @@ fn whole(answers: &[Answer]) -> Option<Said> {
         let message = format!("the PodScaler of {} has not said", unknown.join(" and "));
         Said::new(&kind, None, &LossReason::NotKnown, message)
     } else {
-        let message = "after the loss of any zone the ready pods of each service carry its load";
-        Said::new(&kind, true, &LossReason::EnoughLeft, message)
+        const CARRIED: &str = "after the loss of any zone the ready pods of each service carry its load";
+        match lacking {
+            Some(zones) if !zones.is_empty() => {
+                let zones = zones.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+                let message = format!(
+                    "{CARRIED}, but not all pods of this namespace that run in {zones} would find a node elsewhere: the \
+                     condition RoomForZoneLoss of any CapacityPool says why"
+                );
+                Said::new(&kind, false, &LossReason::NoRoomElsewhere, message)
+            }
+            Some(_) => {
+                let message = format!("{CARRIED}, and pods that come again find nodes elsewhere");
+                Said::new(&kind, true, &LossReason::EnoughLeft, message)
+            }
+            None => Said::new(&kind, true, &LossReason::EnoughLeft, CARRIED),
+        }
     })
 }
 
@@ -84,13 +101,32 @@ mod tests {
     #[test]
     fn one_service_that_cannot_lose_a_zone_speaks_for_the_whole() {
         let get = of("get", "True", "fine");
-        let said = whole(&[get.clone(), of("post", "False", "without zone a, 1 of 3 are left")]).unwrap();
+        let cannot = of("post", "False", "without zone a, 1 of 3 are left");
+        let said = whole(&[get.clone(), cannot], None).unwrap();
         assert_eq!((said.holds, said.reason.as_str()), (Some(false), "TooFewLeft"));
         assert_eq!(said.message, "post: without zone a, 1 of 3 are left");
-        let said = whole(&[get.clone(), answer("post", None)]).unwrap();
+        let said = whole(&[get.clone(), answer("post", None)], None).unwrap();
         assert_eq!((said.holds, said.reason.as_str()), (None, "NotKnown"));
         assert_eq!(said.message, "the PodScaler of post has not said");
-        assert_eq!(whole(&[get]).unwrap().holds, Some(true));
-        assert_eq!(whole(&[]), None);
+        assert_eq!(whole(&[get], None).unwrap().holds, Some(true));
+        assert_eq!(whole(&[], None), None);
+    }
+
+    #[test]
+    fn pods_that_would_find_no_node_elsewhere_are_as_bad_as_pods_that_are_missing() {
+        let get = [of("get", "True", "fine")];
+        let lacking = BTreeSet::from(["zone-a".to_owned(), "zone-c".to_owned()]);
+        let said = whole(&get, Some(&lacking)).unwrap();
+        assert_eq!((said.holds, said.reason.as_str()), (Some(false), "NoRoomElsewhere"));
+        assert!(
+            said.message.contains("run in zone-a and zone-c would find a node elsewhere"),
+            "{}",
+            said.message
+        );
+        let said = whole(&get, Some(&BTreeSet::new())).unwrap();
+        assert_eq!((said.holds, said.reason.as_str()), (Some(true), "EnoughLeft"));
+        assert!(said.message.ends_with("find nodes elsewhere"), "{}", said.message);
+        let cannot = [of("post", "False", "too few")];
+        assert_eq!(whole(&cannot, Some(&lacking)).unwrap().reason, "TooFewLeft");
     }
 }

@@ -3,6 +3,7 @@
 //! The answer costs a plan for each zone, with all pods of the zone to place. It is worked out beside the loop, on a copy of
 //! what the planner looks at, so that plans for pods that wait are not held up by it.
 
+use plimsoll_api::v1alpha1::ZoneLossStatus;
 use plimsoll_core::{
     nodes::{
         add,
@@ -19,6 +20,8 @@ use super::planner::Planner;
 const EVERY: Span = Span::from_secs(60);
 /// How many causes a person is told.
 const MOST_CAUSES: usize = 3;
+/// How many namespaces a status names.
+const MOST_NAMESPACES: usize = 100;
 
 /// The last answer, and the next one.
 #[derive(Debug, Default)]
@@ -62,6 +65,18 @@ impl Losses {
                 Err(_) => self.is_stale = true,
             }
         }
+    }
+
+    /// The zones that cannot be lost without pods having no room, as a status has them.
+    pub(super) fn shown(&self) -> Vec<ZoneLossStatus> {
+        let lacking = self.of_zones.iter().filter(|loss| loss.without_room() > 0);
+        let shown = lacking.map(|loss| ZoneLossStatus {
+            zone: loss.zone.to_string(),
+            without_room: i32::try_from(loss.without_room()).unwrap_or(i32::MAX),
+            namespaces: loss.namespaces.iter().take(MOST_NAMESPACES).map(ToString::to_string).collect(),
+            more_namespaces: loss.namespaces.len() > MOST_NAMESPACES,
+        });
+        shown.collect()
     }
 
     /// What there is to say; None before the first answer, and where there are not several zones.
@@ -121,13 +136,23 @@ fn of_zones(view: &View, settings: &add::Settings, now: Timestamp) -> Vec<ZoneLo
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use futures::FutureExt as _;
 
     use super::*;
 
     fn loss(zone: &str, pods: u32, at_once: u32, on_new_nodes: u32) -> ZoneLoss {
         let new_nodes = on_new_nodes.div_ceil(4);
-        ZoneLoss { zone: zone.into(), pods, at_once, on_new_nodes, new_nodes, why: Vec::new() }
+        ZoneLoss {
+            zone: zone.into(),
+            pods,
+            at_once,
+            on_new_nodes,
+            new_nodes,
+            namespaces: BTreeSet::from(["shop".into()]),
+            why: Vec::new(),
+        }
     }
 
     fn said(of_zones: Vec<ZoneLoss>) -> Option<Said> {
@@ -144,6 +169,19 @@ mod tests {
             said(vec![loss("a", 4, 1, 0), loss("b", 9, 9, 0), loss("c", 2, 0, 0)]).unwrap();
         assert!(!holds);
         assert_eq!(message, "no room elsewhere for 3 of 4 pods of zone a, 2 of 2 pods of zone c");
+    }
+
+    #[test]
+    fn a_status_has_the_zones_that_cannot_be_lost_and_whose_pods_these_are() {
+        let mut many = loss("c", 2, 0, 0);
+        many.namespaces = (0..101).map(|number| format!("n{number:03}").into()).collect();
+        let losses =
+            Losses { of_zones: vec![loss("a", 4, 1, 0), loss("b", 9, 9, 0), many], ..Losses::default() };
+        let shown = losses.shown();
+        assert_eq!(shown.iter().map(|of| of.zone.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!((shown[0].without_room, shown[0].more_namespaces), (3, false));
+        assert_eq!(shown[0].namespaces, ["shop"]);
+        assert_eq!((shown[1].namespaces.len(), shown[1].more_namespaces), (100, true));
     }
 
     #[test]

@@ -268,6 +268,7 @@ impl Planner {
                 memory: Quantity(used.memory.to_string()),
             }),
             avoided: self.backoffs.shown(&name, now),
+            zone_losses: self.losses.shown(),
             conditions: self.conditions(pool, told(limited), held.get(&name), now),
         }
     }

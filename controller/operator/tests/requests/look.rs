@@ -175,6 +175,7 @@ async fn context_in(
             hpa,
             pod_deletion_cost: true,
             availability: false,
+            capacity_pools: false,
             pod_name: "plimsoll-1".into(),
         },
         client,
