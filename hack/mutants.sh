@@ -34,7 +34,7 @@ files=$folder
 # What runs against every mutant, and what only against those that survived it.
 case $folder/ in
   controller/core/src/placement/* | controller/core/src/nodes/* | controller/core/src/audit/*)
-    quick=(placement plans preferences removal_stories audit audit_bounds)
+    quick=(placement plans preferences removal_stories audit audit_bounds audit_matches)
     slow=(removals)
     slow_unit_tests=(--skip plans::the_audit_accepts_a_mix_of_all_that_pods_ask_of_each_other)
     ;;

@@ -5,6 +5,7 @@ mod config;
 mod gateway_api;
 mod hpa_controller;
 mod kept;
+mod kinds;
 mod nodes;
 mod pod_network;
 mod revive;

@@ -23,6 +23,11 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// One that is there anyhow, and stays.
+    pub fn existing(name: &str) -> Self {
+        Self { name: name.to_owned(), delete: None }
+    }
+
     pub(crate) async fn create(cluster: &Cluster, prefix: &str) -> Result<Self> {
         let name = format!("{prefix}-{:08x}", RandomState::new().hash_one(prefix) & 0xffff_ffff);
         let client = cluster.client().await?;

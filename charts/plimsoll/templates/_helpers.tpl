@@ -82,7 +82,9 @@ reads them; --role is left out for what scales pods, whose role is the default.
 - --initial-readiness-delay-seconds={{ .Values.operator.initialReadinessDelaySeconds | int }}
 - --concurrent-syncs={{ .Values.operator.concurrentSyncs | int }}
 - --pod-deletion-cost={{ .Values.podDeletionCost.enabled }}
+- --availability={{ .Values.availability.enabled }}
 - --service-groups={{ .Values.serviceGroups.enabled }}
+- --capacity-pools={{ .Values.nodes.enabled }}
 - --hpa={{ .Values.hpa.mode }}
 {{- with .Values.sources.addresses }}
 - --source-addresses={{ join "," . }}

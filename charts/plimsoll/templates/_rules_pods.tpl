@@ -80,14 +80,16 @@
 - apiGroups: [""]
   resources: ["services"]
   verbs: ["get", "list", "watch", "create", "patch", "delete"]
-# How many of its pods may be away, and whether somebody else has said so already.
-- apiGroups: ["policy"]
-  resources: ["poddisruptionbudgets"]
-  verbs: ["get", "list", "watch", "create", "patch", "delete"]
 # How it scales.
 - apiGroups: ["plimsoll.dev"]
   resources: ["podscalers"]
   verbs: ["get", "create", "patch", "delete"]
+{{- if .Values.nodes.enabled }}
+# Whether nodes elsewhere have room for the pods of a lost zone.
+- apiGroups: ["plimsoll.dev"]
+  resources: ["capacitypools"]
+  verbs: ["list", "watch"]
+{{- end }}
 # Where a group is reached from outside.
 - apiGroups: ["networking.k8s.io"]
   resources: ["ingresses"]
@@ -108,8 +110,15 @@
   resourceNames: ["httproutes.gateway.networking.k8s.io"]
   verbs: ["list", "watch"]
 {{- end }}
-{{- if or .Values.podDeletionCost.enabled .Values.serviceGroups.enabled }}
-# Which zone a pod is in.
+{{- if or .Values.availability.enabled .Values.serviceGroups.enabled }}
+# How many pods of a target may be away, and whether somebody else has said so already. An apply of what is not there yet
+# is a create too.
+- apiGroups: ["policy"]
+  resources: ["poddisruptionbudgets"]
+  verbs: [{{ if .Values.serviceGroups.enabled }}"get", {{ end }}"list", "watch", "create", "patch", "delete"]
+{{- end }}
+{{- if or .Values.podDeletionCost.enabled .Values.availability.enabled .Values.serviceGroups.enabled }}
+# Which zone a pod is in, and which zones take pods.
 - apiGroups: [""]
   resources: ["nodes"]
   verbs: ["list", "watch"]

@@ -73,6 +73,8 @@ fn input(secs: i64, pods: i32, milli: i64) -> Input {
         readings: vec![Reading::Pods(samples), Reading::Series(vec![20_000])],
         scaled_to_zero: false,
         obstacle: None,
+        zones: None,
+        nodes: None,
     }
 }
 

@@ -53,6 +53,8 @@ fn input(algorithm: Algorithm, pods: usize, milli: i64) -> Input {
         readings: vec![Reading::Pods(samples)],
         scaled_to_zero: false,
         obstacle: None,
+        zones: None,
+        nodes: None,
     }
 }
 

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::replicas::Survive;
+
 /// The type of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConditionKind {
@@ -19,6 +21,15 @@ pub enum ConditionKind {
     ScaledToZero,
     /// Sizes are recommended and not written. Ours; there only while it holds.
     Recommending,
+    /// After the loss of any zone the pods that are ready elsewhere carry the present load. Ours; there only with
+    /// `spec.availability`.
+    CanLoseZone,
+    /// The same for any node. Ours; there only where the loss of a node is to be survived.
+    CanLoseNode,
+    /// The target's pods are spread, and leave, as `spec.availability` wants it. Ours; said by the operator.
+    Spread,
+    /// A `PodDisruptionBudget` bounds how many of the target's pods may be away. Ours; said by the operator.
+    DisruptionBudget,
 }
 
 /// The status of a condition.
@@ -105,6 +116,24 @@ pub enum ConditionReason {
     ScaledToZero,
     /// The last rescale did not go to zero.
     NotScaledToZero,
+    /// The ready pods elsewhere carry the load. Ours.
+    EnoughLeft,
+    /// The ready pods elsewhere do not carry the load. Ours.
+    TooFewLeft,
+    /// There is only one zone, or one node. Ours.
+    OneOnly,
+    /// It is as it should be. Ours.
+    AsAsked,
+    /// The target's template lacks something. Ours.
+    TemplateLacks,
+    /// There is a `PodDisruptionBudget` of ours. Ours.
+    Made,
+    /// Another `PodDisruptionBudget` selects the pods already. Ours.
+    OthersSelectThem,
+    /// The name is taken by a `PodDisruptionBudget` of somebody else. Ours.
+    NameTaken,
+    /// It could not be written. Ours.
+    NotWritten,
 }
 
 /// The reason of an event.
@@ -193,6 +222,8 @@ pub enum RescaleReason {
     BelowScheduledMin(String),
     /// This metric asks for more.
     MetricAboveTarget(String),
+    /// Without what may be lost, this metric would be above its target. Ours.
+    ReserveTooSmall(String, Survive),
     /// No metric asks for the present size.
     AllMetricsBelowTarget,
     /// The metrics ask for the present size, but a window leads elsewhere. `Plimsoll-1` only; HPA says nothing.
@@ -218,6 +249,9 @@ impl fmt::Display for RescaleReason {
             Self::Formula => f.write_str("The formula asks for another size"),
             Self::Fallback => f.write_str("The metrics cannot be trusted, so the fallback applies"),
             Self::MetricAboveTarget(metric) => write!(f, "{metric} above target"),
+            Self::ReserveTooSmall(metric, loss) => {
+                write!(f, "{metric} would be above target after the loss of a {loss}")
+            }
             Self::AllMetricsBelowTarget => f.write_str("All metrics below target"),
             Self::RecentRecommendations => {
                 f.write_str("Recommendations within the stabilization window differ")

@@ -1,7 +1,7 @@
 //! What a PodScaler's spec says that an HPA's cannot: options of metrics, schedules and the fallback.
 
 use plimsoll_api::v1alpha1 as api;
-use plimsoll_core::replicas::{Fallback, FallbackBehavior, MetricOptions, Policy, Schedule};
+use plimsoll_core::replicas::{Fallback, FallbackBehavior, MetricOptions, Policy, Schedule, Survive};
 
 use crate::policy::{InvalidField, parse};
 
@@ -16,6 +16,11 @@ pub(crate) fn extend(policy: &mut Policy, spec: &api::PodScalerSpec) -> Result<(
     policy.schedules = spec.schedules.iter().map(schedule).collect();
     policy.fallback = spec.fallback.as_ref().map(fallback).transpose()?;
     policy.formula.clone_from(&spec.formula);
+    policy.survive = spec.availability.as_ref().and_then(|availability| match availability.survive {
+        api::Survive::Zone => Some(Survive::Zone),
+        api::Survive::Node => Some(Survive::Node),
+        api::Survive::None => None,
+    });
     let invalid = policy.check().err();
     invalid.map_or(Ok(()), |invalid| Err(InvalidField { field: invalid.field, problem: invalid.problem }))
 }

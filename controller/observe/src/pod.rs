@@ -7,11 +7,18 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity as ApiQuantity,
 };
 use plimsoll_core::{
+    placement::NodeNeeds,
     quantity::Quantity,
     replicas::{Amounts, ContainerView, InitContainerView, PodPhase, PodView, ReadyCondition, ReadyStatus},
 };
 
-use crate::{DeletionCost, Owner, deletion_cost::observe_deletion_cost, observe_owner, observe_time};
+use crate::{
+    DeletionCost, Manner, Owner,
+    availability::{observe_manner, observe_node_needs},
+    cluster::observe_labels,
+    deletion_cost::observe_deletion_cost,
+    observe_owner, observe_time,
+};
 
 /// A pod: what selects it, and what the core judges it by. Much smaller than the pod.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +39,10 @@ pub struct ObservedPod {
     pub node: Option<String>,
     /// What it costs to lose it, where somebody has said so.
     pub deletion_cost: Option<DeletionCost>,
+    /// What it asks of nodes; None where it takes any that has no taint.
+    pub needs: Option<Box<NodeNeeds>>,
+    /// How it is spread, and how it leaves.
+    pub manner: Manner,
 }
 
 /// Reads what we need of a pod. A quantity that does not parse counts as not requested: the API
@@ -96,6 +107,10 @@ pub fn observe_pod(pod: &Pod) -> ObservedPod {
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         node: spec.and_then(|spec| spec.node_name.clone()),
         deletion_cost: observe_deletion_cost(&pod.metadata),
+        needs: spec.and_then(observe_node_needs),
+        manner: spec
+            .map(|spec| observe_manner(spec, &observe_labels(pod.metadata.labels.as_ref())))
+            .unwrap_or_default(),
     }
 }
 
@@ -161,6 +176,8 @@ status:
                 uid: String::new(),
                 node: None,
                 deletion_cost: None,
+                needs: None,
+                manner: Manner { grace: 30, ..Manner::default() },
                 labels: BTreeMap::from([("app".into(), "web".into())]),
                 owner: None,
                 ip: Some(IpAddr::from([10, 0, 0, 7])),

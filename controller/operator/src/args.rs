@@ -11,6 +11,7 @@ use crate::{decisions::Bounds, targets::WRITE_TIME};
 #[derive(Parser, Debug, Clone)]
 // A flag given twice has its last value, so that the chart's extraArgs can override what the chart sets.
 #[command(name = "plimsoll-operator", version, about, args_override_self = true)]
+#[allow(clippy::struct_excessive_bools, reason = "flags that people set each for itself")]
 pub struct Args {
     /// What this process does.
     #[arg(long, env = "PLIMSOLL_ROLE", default_value = "pods")]
@@ -103,6 +104,16 @@ pub struct Args {
     /// PodDisruptionBudgets and PodScalers, and to watch nodes.
     #[arg(long, env = "PLIMSOLL_SERVICE_GROUPS", default_value_t = true, action = ArgAction::Set)]
     pub service_groups: bool,
+
+    /// Whether PodScalers may have availability: a reserve for the loss of a zone or a node, and a PodDisruptionBudget.
+    /// Needs the right to watch nodes and to write PodDisruptionBudgets.
+    #[arg(long, env = "PLIMSOLL_AVAILABILITY", default_value_t = false, action = ArgAction::Set)]
+    pub availability: bool,
+
+    /// Whether ServiceGroups say if nodes elsewhere have room for the pods of a lost zone, as CapacityPools do. Needs the
+    /// right to watch CapacityPools.
+    #[arg(long, env = "PLIMSOLL_CAPACITY_POOLS", default_value_t = false, action = ArgAction::Set)]
+    pub capacity_pools: bool,
 
     /// Name of the Deployment of what scales nodes, in the operator's namespace: with --role=leave nothing is done while it
     /// is there.

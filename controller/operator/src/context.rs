@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     args::HpaMode,
+    budgets::Budgets,
     decisions::Decisions,
     hpa::shadow::Shadows,
     leadership::Leadership,
@@ -29,8 +30,10 @@ pub struct Context {
     pub client: Client,
     /// All pods.
     pub pods: PodIndex,
-    /// The zones of nodes; none unless pods may be picked by them.
+    /// The zones of nodes; none unless somebody asks for them.
     pub zones: Zones,
+    /// The PodDisruptionBudgets; none unless PodScalers may have some.
+    pub budgets: Budgets,
     /// True once all PodScalers, HPAs, pods and built-in workloads of the cluster were seen.
     pub ready: watch::Receiver<bool>,
     /// Whether we may write.
@@ -107,6 +110,10 @@ pub struct Options {
     pub hpa: HpaMode,
     /// Whether deletion costs of pods may be written.
     pub pod_deletion_cost: bool,
+    /// Whether nodes are watched and budgets may be written for PodScalers with `availability`.
+    pub availability: bool,
+    /// Whether CapacityPools are watched for what they say of the loss of zones.
+    pub capacity_pools: bool,
     /// Our identity in events.
     pub pod_name: String,
 }

@@ -359,6 +359,8 @@ mod tests {
                 readings: Vec::new(),
                 scaled_to_zero: false,
                 obstacle: None,
+                zones: None,
+                nodes: None,
             };
             let memory = Memory::default();
             let (decision, _) = decide(&input, &memory);

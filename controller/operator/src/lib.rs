@@ -4,6 +4,7 @@
 //! `report` (status, events). Both take a decision and make no choice; both are gated by the lease.
 
 pub mod args;
+pub mod budgets;
 pub mod checkpoint;
 pub mod context;
 pub mod decisions;

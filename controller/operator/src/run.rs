@@ -23,9 +23,10 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use self::follow::{asks_for_zones, follow_groups, follow_zones};
+use self::follow::{asks_for_zones, follow_budgets, follow_groups, follow_zones};
 use crate::{
     args::Args,
+    budgets::Budgets,
     checkpoint::{Checkpoint, CheckpointConfig},
     context::{Context, Options},
     decisions::Decisions,
@@ -60,6 +61,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (hpas_seen, hpas_are_seen) = watch::channel(false);
     // Only where somebody asks for zones is there something to wait for.
     let (zones_seen, zones_are_seen) = watch::channel(!asks_for_zones(&args));
+    let (budgets_seen, budgets_are_seen) = watch::channel(!args.availability);
     let (all_seen, ready) = watch::channel(false);
     let (let_go, may_let_go) = oneshot::channel();
     let (leadership, keeper) = lead(&args, client.clone(), may_let_go);
@@ -72,6 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let decisions = Decisions::new(args.decision_bounds());
     let context = Arc::new(Context {
         zones: Zones::default(),
+        budgets: Budgets::default(),
         pods: pods.clone(),
         ready: ready.clone(),
         leadership: leadership.clone(),
@@ -86,13 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         shadows: shadows.clone(),
         memories,
         metrics: metrics.clone(),
-        options: Options {
-            settings: args.settings(),
-            sync_period: args.sync_period(),
-            hpa: args.hpa,
-            pod_deletion_cost: args.pod_deletion_cost,
-            pod_name: args.pod_name.clone(),
-        },
+        options: options(&args),
         client: client.clone(),
     });
 
@@ -103,11 +100,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Ok(())
     }));
     follow_zones(&args, &context, zones_seen, &mut background);
+    follow_budgets(&args, &context, budgets_seen, &mut background);
     background.spawn(ended("a watch of workloads", async move {
         Box::pin(workloads.follow(client, [deployments.0, stateful_sets.0, replica_sets.0])).await;
         Ok(())
     }));
-    let mut stores = vec![pods_are_seen, scalers_are_seen, hpas_are_seen, zones_are_seen];
+    let mut stores = vec![pods_are_seen, scalers_are_seen, hpas_are_seen, zones_are_seen, budgets_are_seen];
     stores.extend([deployments.1, stateful_sets.1, replica_sets.1]);
     stores.extend(follow_sources(&context, &mut background));
     background.spawn(ended("waiting for the stores", say_ready(stores, all_seen)));
@@ -151,6 +149,18 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         tracing::info!("stopped");
     }
     result
+}
+
+fn options(args: &Args) -> Options {
+    Options {
+        settings: args.settings(),
+        sync_period: args.sync_period(),
+        hpa: args.hpa,
+        pod_deletion_cost: args.pod_deletion_cost,
+        availability: args.availability,
+        capacity_pools: args.capacity_pools,
+        pod_name: args.pod_name.clone(),
+    }
 }
 
 /// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there

@@ -13,11 +13,6 @@ impl Cluster {
         let folder = spawn_blocking(gateway_api_crds).await??.display().to_string();
         // The definitions are larger than what a plain apply can annotate.
         self.kubectl(["apply", "--server-side", "--filename", &folder]).await?;
-        let established = "--for=condition=Established";
-        let kinds = ["gatewayclasses", "gateways", "httproutes"];
-        let crds = kinds.map(|plural| format!("crd/{plural}.gateway.networking.k8s.io"));
-        let wait = ["wait", established, "--timeout=30s"].map(str::to_owned);
-        self.kubectl(wait.into_iter().chain(crds)).await?;
-        Ok(())
+        self.serves_what_is_defined().await
     }
 }

@@ -23,9 +23,7 @@ async fn bed() -> Result<(&'static Cluster, MutexGuard<'static, Operator<'static
             let operator = Operator::install(cluster, &[NODES]).await?;
             let crd = repository().join("charts/plimsoll/files/upstream-crds").display().to_string();
             cluster.kubectl(["apply", "-f", &crd]).await?;
-            let established =
-                ["wait", "--for=condition=Established", "crd/capacitybuffers.autoscaling.x-k8s.io"];
-            cluster.kubectl(established).await?;
+            cluster.serves_what_is_defined().await?;
             anyhow::Ok(Mutex::new(operator))
         })
         .await?;

@@ -31,7 +31,7 @@ async fn chart_is_accepted_without_warnings() -> Result<()> {
         // Too big for what a plain apply notes down about it.
         cluster.kubectl(["create", "-f", crd.to_str().context("not UTF-8")?]).await?;
     }
-    cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"]).await?;
+    cluster.serves_what_is_defined().await?;
     cluster.kubectl(["create", "namespace", NAMESPACE]).await?;
     let levels = ["warn", "enforce"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
     cluster.kubectl(["label", "namespace", NAMESPACE, &levels[0], &levels[1]]).await?;

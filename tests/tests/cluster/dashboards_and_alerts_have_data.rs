@@ -120,8 +120,16 @@ async fn scale_up(scene: &Scene<'_>) -> Result<()> {
     workload::deploy(scene.cluster, &scene.namespace, "web", 2, 100).await?;
     let total = Total { cpu_milli: 170, memory_mib: 64 };
     let _load = Load::start(scene.cluster, &scene.namespace, "app=web", total).await?;
-    scene.scale("web", &web, json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]})).await?;
-    scene.reaches(&web, 4).await
+    // 4 carry the load, and 2 are there for the loss of a zone.
+    let survive = json!({"survive": "Zone"});
+    scene
+        .scale(
+            "web",
+            &web,
+            json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)], "availability": survive}),
+        )
+        .await?;
+    scene.reaches(&web, 6).await
 }
 
 /// Of panels, their targets and variables, in rows too.

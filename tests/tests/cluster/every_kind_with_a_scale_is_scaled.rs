@@ -1,9 +1,9 @@
 use anyhow::Result;
 use serde_json::{Value, json};
-use testbed::{Load, Total, eventually};
+use testbed::{Load, Total};
 
 use crate::{
-    stage::{self, PATIENCE, Scene, Target, utilization},
+    stage::{self, Scene, Target, utilization},
     workload,
 };
 
@@ -90,9 +90,7 @@ async fn define_fleets(scene: &Scene<'_>) -> Result<()> {
         },
     });
     scene.cluster.kubectl_with(["apply", "-f", "-"], &crd.to_string()).await?;
-    let name = format!("crd/fleets.{GROUP}");
-    scene.cluster.kubectl(["wait", "--for=condition=Established", &name, "--timeout=30s"]).await?;
-    Ok(())
+    scene.cluster.serves_what_is_defined().await
 }
 
 async fn fleet(scene: &Scene<'_>, target: &Target) -> Result<()> {
@@ -102,9 +100,7 @@ async fn fleet(scene: &Scene<'_>, target: &Target) -> Result<()> {
         "metadata": {"name": target.name},
         "spec": {"size": 2},
     });
-    // The API server serves a kind a moment after it is established.
-    eventually("the API server to take a Fleet", PATIENCE, async || scene.create(fleet.clone()).await)
-        .await?;
+    scene.create(fleet).await?;
     let status = json!({"status": {"size": 2, "pods": format!("app={}", target.name)}}).to_string();
     let patch = ["patch", "fleet", &target.name, "--namespace", &scene.namespace];
     let patch = [&patch[..], &["--subresource=status", "--type=merge", "--patch", &status]].concat();

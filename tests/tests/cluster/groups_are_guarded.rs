@@ -80,7 +80,7 @@ async fn a_chart_without_groups_grants_nothing_for_them() -> Result<()> {
     ];
     let with = render(&[]).await?;
     ensure!(with.contains("--service-groups=true") && told.iter().all(|part| with.contains(part)), "{with}");
-    let without = render(&["--set=serviceGroups.enabled=false"]).await?;
+    let without = render(&["--set=serviceGroups.enabled=false,availability.enabled=false"]).await?;
     ensure!(without.contains("--service-groups=false"), "{without}");
     let without = without.replace("--service-groups=false", "");
     let granted: Vec<_> = told.iter().filter(|part| without.contains(*part)).collect();

@@ -1,5 +1,6 @@
 //! Behaviour of Plimsoll, and of the bed itself, on a real cluster. One file for each behaviour.
 
+mod availability_of_podscalers;
 mod bad_targets_are_told;
 mod bed_ends_when_killed;
 mod bed_starts_in_seconds_with_three_zones;
@@ -82,3 +83,4 @@ mod stage;
 mod status_tells_what_was_decided;
 mod two_clusters_side_by_side;
 mod workload;
+mod zones_may_be_lost;

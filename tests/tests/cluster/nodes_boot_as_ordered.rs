@@ -13,7 +13,7 @@ use plimsoll_providers::{
 use serde_json::json;
 use testbed::eventually;
 
-use crate::providers::OverKwok;
+use crate::{nodes_stage::is_ready, providers::OverKwok};
 
 const BOOT: Duration = Duration::from_secs(30);
 
@@ -43,11 +43,6 @@ impl OverKwok {
         })
         .await
     }
-}
-
-fn is_ready(node: &Node) -> bool {
-    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Nodes with this label say what a test lets them say; kwok leaves them alone.
-const CUT: &str = "example.com/cut";
+pub(crate) const CUT: &str = "example.com/cut";
 
 /// A cluster of their own, one after the other: what these stories do to nodes is seen by all pools.
 async fn bed() -> Result<(&'static Cluster, MutexGuard<'static, Operator<'static>>)> {
@@ -24,12 +24,7 @@ async fn bed() -> Result<(&'static Cluster, MutexGuard<'static, Operator<'static
     let cluster = CLUSTER
         .get_or_try_init(async || {
             let cluster = small_cluster().await?;
-            let condition =
-                json!({ "key": format!(".metadata.labels[\"{CUT}\"]"), "operator": "DoesNotExist" });
-            let patch =
-                json!([{ "op": "add", "path": "/spec/selector/matchExpressions/-", "value": condition }]);
-            let stage = ["patch", "stage", "node-initialize", "--type=json", "-p", &patch.to_string()];
-            cluster.kubectl(stage).await?;
+            leave_cut_nodes_alone(&cluster).await?;
             anyhow::Ok(cluster)
         })
         .await?;
@@ -38,8 +33,16 @@ async fn bed() -> Result<(&'static Cluster, MutexGuard<'static, Operator<'static
     Ok((cluster, operator.lock().await))
 }
 
+/// From now on kwok leaves nodes with the label alone.
+pub(crate) async fn leave_cut_nodes_alone(cluster: &Cluster) -> Result<()> {
+    let condition = json!({ "key": format!(".metadata.labels[\"{CUT}\"]"), "operator": "DoesNotExist" });
+    let patch = json!([{ "op": "add", "path": "/spec/selector/matchExpressions/-", "value": condition }]);
+    let stage = ["patch", "stage", "node-initialize", "--type=json", "-p", &patch.to_string()];
+    cluster.kubectl(stage).await.map(drop)
+}
+
 /// Makes nodes say that they are not ready.
-async fn cut(story: &Story<'_>, nodes: &[String]) -> Result<()> {
+pub(crate) async fn cut(story: &Story<'_>, nodes: &[String]) -> Result<()> {
     for node in nodes {
         let label = Patch::Merge(json!({ "metadata": { "labels": { CUT: "" } } }));
         story.nodes.patch(node, &PatchParams::default(), &label).await?;

@@ -300,3 +300,8 @@ pub(crate) fn spread_over_zones(app: &str) -> Value {
         "labelSelector": { "matchLabels": { "app": app } },
     }] })
 }
+
+pub(crate) fn is_ready(node: &Node) -> bool {
+    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testbed::{Cluster, eventually};
 
 use crate::{
-    nodes_stage::{PATIENCE, Story, bed_alone, phase},
+    nodes_stage::{PATIENCE, Story, bed_alone, is_ready, phase},
     stage::no_defects,
 };
 
@@ -56,9 +56,7 @@ async fn an_operator_that_is_killed_at_any_step_comes_to_the_right_end() -> Resu
     }
     let policies = "validatingadmissionpolicies,validatingadmissionpolicybindings";
     cluster.kubectl(["delete", policies, "-l", "example.com/holds=steps"]).await?;
-    // kwok has given up on the nodes that it could not make ready, until they change.
-    let all = ["label", "nodes", "-l", "plimsoll.dev/capacity-pool=k-registered", "example.com/again="];
-    cluster.kubectl(all).await?;
+    is_let_go(cluster, &orders[4]).await?;
     operator.follow_pods().await?;
 
     for story in &orders {
@@ -195,6 +193,22 @@ async fn is_held(story: &Story<'_>) -> Result<()> {
             _ => found.metadata.deletion_timestamp.is_some(),
         };
         ensure!(holds, "{} pods, {drain}", pods.len());
+        Ok(())
+    })
+    .await
+}
+
+/// kwok has given up on the nodes that it could not make ready until they change, and the API server forgets a policy
+/// only a while after it was deleted.
+async fn is_let_go(cluster: &Cluster, registered: &Story<'_>) -> Result<()> {
+    let mut times = 0;
+    eventually("the held node to be ready", PATIENCE, async || {
+        times += 1;
+        let again = format!("example.com/again={times}");
+        let of_pool = format!("plimsoll.dev/capacity-pool={}", registered.pool);
+        cluster.kubectl(["label", "--overwrite", "nodes", "-l", &of_pool, &again]).await?;
+        let nodes = registered.nodes.list(&ListParams::default().labels(&of_pool)).await?.items;
+        ensure!(nodes.iter().any(is_ready), "{nodes:?}");
         Ok(())
     })
     .await

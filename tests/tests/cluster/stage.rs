@@ -90,6 +90,12 @@ impl<'c> Scene<'c> {
         Ok(Self { cluster, namespace: cluster.namespace(prefix).await?, client: cluster.client().await? })
     }
 
+    /// In a namespace that is there anyhow.
+    pub(crate) async fn of(cluster: &'c Cluster, namespace: &str) -> Result<Self> {
+        let namespace = Namespace::existing(namespace);
+        Ok(Self { cluster, namespace, client: cluster.client().await? })
+    }
+
     /// The objects of a kind in this namespace, for example of `apps/v1`, `Deployment`.
     pub(crate) fn api(&self, api_version: &str, kind: &str) -> Api<DynamicObject> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));

@@ -145,6 +145,8 @@ impl Step {
             readings,
             scaled_to_zero,
             obstacle: self.obstacle(),
+            zones: None,
+            nodes: None,
         }
     }
 

@@ -11,9 +11,10 @@ use super::pool::resources::share;
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Availability {
-    /// What may be lost: the `Zone` with most replicas, the `Node` with most replicas, or `None`. Pods of a ServiceGroup are
-    /// bound to be spread evenly over it; over the other they prefer to be. Replicas are not added for the loss yet: set
-    /// minReplicas so that what is left is enough. Default `None`.
+    /// What may be lost while the rest still carries the present load at the target: the `Zone` with most replicas, the
+    /// `Node` with most replicas, or `None`. There are as many replicas more as that takes, within maxReplicas. Pods of a
+    /// ServiceGroup are bound to be spread evenly over it; over the other they prefer to be. Needs algorithm `Plimsoll-1`.
+    /// Default `None`.
     #[serde(default)]
     pub survive: Survive,
     /// How many pods may be away at the same time by the will of somebody (a drain, an upgrade of nodes): the

@@ -33,7 +33,7 @@ pub use pool::{
     DisruptionReason, Drain, Expander, ExternalGrpcProvider, GrpcTls, Headroom, HeadroomPods, Kubelet,
     KwokInstanceType, KwokOffering, KwokProvider, NodeCounts, NodeGroup, NodeProvider, NodeTaint,
     NodeTemplate, PoolLimits, PoolUse, Requirement, RequirementOperator, ScaleDown, ScaleDownPolicy,
-    TaintEffect, Window, ZoneLimits, ZoneStatus,
+    TaintEffect, Window, ZoneLimits, ZoneLossStatus, ZoneStatus,
 };
 pub use schedule::Schedule;
 pub use servicegroup::{

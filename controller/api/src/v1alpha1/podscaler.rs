@@ -82,6 +82,9 @@ use super::{
 #[x_kube(validation = Rule::new("!has(self.podDeletionCost) || self.podDeletionCost != 'Managed' || self.scaleTargetRef.kind in ['Deployment', 'ReplicaSet']")
     .message("podDeletionCost Managed needs a Deployment or a ReplicaSet as target: the controllers of other kinds do not read the cost of a pod. Leave it out")
     .field_path(".podDeletionCost"))]
+#[x_kube(validation = Rule::new("!has(self.availability) || self.availability.survive == 'None' || self.algorithm != 'HPA-1.37'")
+    .message("survive needs algorithm Plimsoll-1: HPA-1.37 decides as the HPA does, which takes replicas that are kept for a loss for ones that the load needs. Leave survive out, or change algorithm")
+    .field_path(".availability.survive"))]
 #[serde(rename_all = "camelCase")]
 pub struct PodScalerSpec {
     /// The workload to scale: any object in the same namespace that has a scale subresource
@@ -155,8 +158,8 @@ pub struct PodScalerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_deletion_cost: Option<PodDeletionCost>,
 
-    /// What may be lost without the load noticing, and how pods leave. Of a PodScaler that belongs to a ServiceGroup: the
-    /// group acts on it. For others it is accepted, and nothing is done about it yet.
+    /// What may be lost without the load noticing, and how pods leave. Left out: as many replicas as the load needs, and
+    /// nothing is asked of how they are spread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Availability>,
 }

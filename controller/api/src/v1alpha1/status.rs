@@ -30,7 +30,8 @@ pub struct PodScalerStatus {
     /// be read has an entry with an empty type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_metrics: Option<Vec<CurrentMetric>>,
-    /// AbleToScale, ScalingActive, ScalingLimited and, where it applies, ScaledToZero.
+    /// AbleToScale, ScalingActive, ScalingLimited and, where it applies, ScaledToZero; with availability CanLoseZone,
+    /// Spread, DisruptionBudget and, where the loss of a node is to be survived, CanLoseNode.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
@@ -60,6 +61,10 @@ pub struct LastDecision {
     /// What each metric proposed, in the order of `spec.metrics`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposals: Vec<MetricProposal>,
+    /// How many of the replicas are there for the loss of a zone or a node, where availability asks for that, and what
+    /// cut it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<String>,
     /// What changed the recommendation on the way to the decision, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,

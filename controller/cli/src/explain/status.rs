@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use plimsoll_api::{PodScaler, v1alpha1::PodScalerStatus};
-use plimsoll_core::replicas::{Explanation, MetricRow};
+use plimsoll_core::replicas::{Explanation, MetricRow, capital};
 use plimsoll_observe::{observe_policy, observe_time};
 
 use super::Told;
@@ -58,7 +58,7 @@ fn sentences(status: &PodScalerStatus) -> Vec<String> {
     if let Some(recommendation) = last.recommendation {
         sentences.push(format!("The metrics alone ask for {recommendation}."));
     }
-    sentences.extend(last.limits.iter().map(|limit| format!("{limit}.")));
+    sentences.extend(last.limits.iter().chain(&last.reserve).map(|words| format!("{}.", capital(words))));
     sentences
 }
 

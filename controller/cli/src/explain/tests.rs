@@ -76,7 +76,8 @@ fn the_status_tells_what_it_can() {
                 "reason": "cpu resource utilization (percentage of request) above target",
                 "recommendation": 13,
                 "proposals": [{ "metric": "cpu resource utilization (percentage of request)", "replicas": 13 }],
-                "limits": ["13 -> 7: at most 4 pods per 15s (scaleUp.policies)"],
+                "reserve": "0 of 7 replicas are there for the loss of the largest of 3 zones, of the 7 that it takes: at most 4 pods per 15s (scaleUp.policies)",
+                "limits": ["20 -> 7: at most 4 pods per 15s (scaleUp.policies)"],
             },
         },
     }))

@@ -11,6 +11,7 @@ pub mod drift;
 pub mod explain;
 #[cfg(test)]
 mod fixtures;
+pub mod loss;
 pub mod pdb;
 mod plan;
 pub mod promise;

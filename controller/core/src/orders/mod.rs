@@ -5,12 +5,14 @@
 //! may have been asked, and finds out before asking again.
 
 mod claim;
+mod outcome;
 mod state;
 mod step;
 mod words;
 
 pub use claim::{Claimant, Unclaimed, claims};
+pub use outcome::{Action, OrderStep, Phase, Why};
 pub use state::{
     Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, Registered, Seen, Settings,
 };
-pub use step::{Action, OrderStep, Phase, Why, step};
+pub use step::step;

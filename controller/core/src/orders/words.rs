@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::outcome::{Phase, Why};
 use super::state::{InstanceFault, NodePhase};
-use super::step::{Phase, Why};
 
 impl Why {
     /// The reason as a word, for conditions and events.

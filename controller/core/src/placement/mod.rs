@@ -18,6 +18,7 @@ mod host_ports;
 pub(crate) mod intern;
 pub(crate) mod ladder;
 mod node_affinity;
+mod node_needs;
 pub(crate) mod packing;
 pub(crate) mod place;
 mod pod_affinity;
@@ -32,6 +33,7 @@ mod view;
 mod volumes;
 
 pub use class::ClassId;
+pub use node_needs::NodeNeeds;
 pub use packing::{Mark, NodeIx, Packing};
 pub use place::Placed;
 pub use refusal::Refusal;

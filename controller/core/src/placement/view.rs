@@ -50,7 +50,7 @@ pub enum Change {
 
 /// The whole cluster. What counts pods per class, node and domain is made when it is first asked for, and then follows each
 /// change; while nothing changes it costs nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct View {
     pub(crate) nodes: BTreeMap<Name, Node>,
     pub(crate) pods: BTreeMap<Name, Arc<Pod>>,

@@ -38,7 +38,7 @@ pub fn acted(decision: &Decision, result: Result<(), String>) -> (Vec<ConditionU
             let event = Event {
                 kind: EventKind::Normal,
                 reason: EventReason::SuccessfulRescale,
-                message: format!("New size: {desired}; reason: {reason}"),
+                message: format!("New size: {desired}; reason: {reason}{}", kept(decision)),
             };
             (vec![scaled, zero], vec![event])
         }
@@ -57,6 +57,11 @@ pub fn acted(decision: &Decision, result: Result<(), String>) -> (Vec<ConditionU
             (vec![failed], vec![event])
         }
     }
+}
+
+/// How many of the replicas are there for a loss, if some are.
+fn kept(decision: &Decision) -> String {
+    decision.reserve.as_ref().map_or_else(String::new, |reserve| format!("; {reserve}"))
 }
 
 /// The condition of an object whose sizes are recommended and not written.

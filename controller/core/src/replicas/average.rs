@@ -41,7 +41,8 @@ pub(super) fn propose(ctx: &Context<'_>, samples: &Samples, target: Target<'_>) 
     }
     let measure = Measure::new(ctx, target)?;
     let usage = measure.usage(&load)?;
-    let (spec, ratio) = (ctx.input.target.spec_replicas, usage.ratio);
+    let (hold, ratio) = (ctx.reserve.hold(), usage.ratio);
+    let judged = ctx.reserve.judged(ratio);
     let status = usage.status(&measure);
     let answer = |replicas, basis, ratio| Proposal {
         replicas,
@@ -52,24 +53,25 @@ pub(super) fn propose(ctx: &Context<'_>, samples: &Samples, target: Target<'_>) 
         total: None,
     };
 
-    let grows_with_unready = !groups.unready.is_empty() && ratio > 1.0;
+    let grows_with_unready = !groups.unready.is_empty() && judged > 1.0;
     if !grows_with_unready && groups.missing.is_empty() {
-        if ctx.tolerance.contains(ratio) {
-            return Ok(answer(spec, Basis::WithinTolerance, ratio));
+        if ctx.tolerance.contains(judged) {
+            return Ok(answer(hold, Basis::WithinTolerance, ratio));
         }
         let replicas = ceil_to_i32(ratio * f64_from_count(groups.ready));
         let (replicas, basis) = believable(ctx, ratio, replicas, groups.counts());
         return Ok(answer(replicas, basis, ratio));
     }
 
-    assume(&mut load, &groups, &measure, ratio);
+    assume(&mut load, &groups, &measure, judged);
     let assumed = measure.usage(&load)?.ratio;
-    if ctx.tolerance.contains(assumed) {
-        return Ok(answer(spec, Basis::WithinTolerance, assumed));
+    let judged_anew = ctx.reserve.judged(assumed);
+    if ctx.tolerance.contains(judged_anew) {
+        return Ok(answer(hold, Basis::WithinTolerance, assumed));
     }
     let replicas = ceil_to_i32(assumed * f64_from_count(load.len()));
-    if on_opposite_sides(ratio, assumed) || would_turn(assumed, replicas, spec) {
-        return Ok(answer(spec, Basis::WouldTurn, assumed));
+    if on_opposite_sides(judged, judged_anew) || would_turn(judged_anew, replicas, hold) {
+        return Ok(answer(hold, Basis::WouldTurn, assumed));
     }
     Ok(answer(replicas, Basis::Rebalanced, assumed))
 }
@@ -102,17 +104,17 @@ fn on_opposite_sides(ratio: f64, other: f64) -> bool {
 }
 
 /// Whether a ratio below 1 would grow the workload, or one above 1 shrink it.
-fn would_turn(ratio: f64, replicas: i32, spec: i32) -> bool {
-    (ratio < 1.0 && replicas > spec) || (ratio > 1.0 && replicas < spec)
+fn would_turn(ratio: f64, replicas: i32, hold: i32) -> bool {
+    (ratio < 1.0 && replicas > hold) || (ratio > 1.0 && replicas < hold)
 }
 
 /// The proposal of a ratio times the counted pods, or the present size if the algorithm does not believe it.
 pub(super) fn believable(ctx: &Context<'_>, ratio: f64, replicas: i32, pods: PodCounts) -> (i32, Basis) {
-    let spec = ctx.input.target.spec_replicas;
+    let (hold, judged) = (ctx.reserve.hold(), ctx.reserve.judged(ratio));
     if ctx.rules.load_without_ready_pods_holds() && pods.ready == 0 && ratio > 0.0 {
-        (spec, Basis::NoReadyPods)
-    } else if ctx.rules.direction_is_guarded_everywhere() && would_turn(ratio, replicas, spec) {
-        (spec, Basis::WouldTurn)
+        (hold, Basis::NoReadyPods)
+    } else if ctx.rules.direction_is_guarded_everywhere() && would_turn(judged, replicas, hold) {
+        (hold, Basis::WouldTurn)
     } else {
         (replicas, Basis::Ratio)
     }

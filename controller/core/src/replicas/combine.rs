@@ -77,7 +77,7 @@ fn highest(ctx: &Context<'_>, decision: &mut Decision) -> Option<Winner> {
         let message =
             format!("invalid metrics ({failed} invalid out of {all}), first error is: {}", first.in_context);
         let all_failed = failed >= all;
-        if all_failed || replicas < spec {
+        if all_failed || ctx.size_for(decision, replicas) < spec {
             if !all_failed {
                 decision.limits.push(Limit { kind: LimitKind::PartialFailure, from: replicas, to: spec });
             }

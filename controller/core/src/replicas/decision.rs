@@ -6,6 +6,7 @@ use super::bounds::Bounds;
 use super::options::Adjustment;
 use super::policy::RatePolicy;
 use super::proposal::{Basis, MetricError};
+use super::reserve::Kept;
 use crate::reason::{ConditionKind, ConditionReason, ConditionStatus, EventKind, EventReason, RescaleReason};
 use crate::time::Span;
 
@@ -44,6 +45,9 @@ pub struct Decision {
     /// The looks in a row without metrics that may be trusted, once the fallback applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<i32>,
+    /// How many of `desired` are there for a loss, where one is to be survived and the load is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<Kept>,
 }
 
 impl Decision {
@@ -63,6 +67,7 @@ impl Decision {
             next_look: None,
             bounds: None,
             fallback: None,
+            reserve: None,
         }
     }
 

@@ -43,11 +43,13 @@ pub enum Difference {
     WindowIsAReason,
     /// `memory_is_compact`.
     MemoryIsCompact,
+    /// `reserve_is_possible`.
+    ReserveIsPossible,
 }
 
 impl Difference {
     /// All of them, those that matter most first.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::PerPodTargetsHoldAtSpec,
         Self::PercentPoliciesLeaveZero,
         Self::LoadWithoutReadyPodsHolds,
@@ -65,6 +67,7 @@ impl Difference {
         Self::NoMetricsHold,
         Self::WindowIsAReason,
         Self::MemoryIsCompact,
+        Self::ReserveIsPossible,
     ];
 
     /// Whether a workload with this policy can ever notice.
@@ -87,6 +90,7 @@ impl Difference {
             Self::WindowIsAReason => has_window(policy),
             Self::MemorySurvives => has_window(policy) || policy.behavior.is_some(),
             Self::MemoryIsCompact => periods_differ(policy),
+            Self::ReserveIsPossible => policy.survive.is_some(),
         }
     }
 }
@@ -149,6 +153,10 @@ impl fmt::Display for Difference {
             Self::MemoryIsCompact => {
                 "remembers changes for the longest period of both directions. The HPA forgets shrinkings by the periods of \
                  scaleDown, although scaleUp counts them too"
+            }
+            Self::ReserveIsPossible => {
+                "keeps replicas for the loss of a zone or a node. The HPA's rules would take them for ones that the load \
+                 needs, and are refused with availability.survive"
             }
         })
     }

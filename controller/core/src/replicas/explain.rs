@@ -92,6 +92,7 @@ impl Decision {
             sentences.push(format!("Error: {}.", error.message.trim_end_matches('.')));
         }
         sentences.extend(self.limits.iter().map(|limit| format!("{}: {}.", cut(limit), limit.kind)));
+        sentences.extend(self.reserve.iter().map(|reserve| format!("{}.", capital(&reserve.to_string()))));
         if let Some(next_look) = self.next_look {
             sentences.push(format!("What holds it back may give way in {next_look}."));
         }
@@ -123,15 +124,26 @@ impl Decision {
                 names => format!("asked for by {}", names.join(", and by ")),
             },
         });
+        let reserve = self.reserve.iter().filter(|reserve| reserve.wanted != reserve.needed);
+        let reserve = reserve.map(|reserve| Step {
+            replicas: reserve.wanted,
+            because: format!("so that the rest carries the load after the loss of a {}", reserve.against),
+        });
         let cuts =
             self.limits.iter().map(|limit| Step { replicas: limit.to, because: limit.kind.to_string() });
-        asked.into_iter().chain(cuts).collect()
+        asked.into_iter().chain(reserve).chain(cuts).collect()
     }
 
     fn winners(&self) -> Vec<&str> {
         let wins = |metric: &&MetricOutcome| metric.proposal.as_ref().ok() == self.recommendation.as_ref();
         self.metrics.iter().filter(wins).map(|metric| metric.name.as_str()).collect()
     }
+}
+
+/// A sentence with a capital letter.
+pub fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn cut(limit: &Limit) -> String {

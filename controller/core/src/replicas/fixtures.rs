@@ -26,6 +26,8 @@ pub(super) fn input(algorithm: Algorithm, spec: i32) -> Input {
         readings: Vec::new(),
         scaled_to_zero: false,
         obstacle: None,
+        zones: None,
+        nodes: None,
     }
 }
 

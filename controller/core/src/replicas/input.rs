@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::domains::Domains;
 use super::obstacle::Obstacle;
 use super::policy::{Policy, Settings};
 use super::rules::Rules;
@@ -34,6 +35,12 @@ pub struct Input {
     /// What stands in the way of reading pods and metrics, such as a missing selector. Like HPA, bounds are still
     /// enforced with an obstacle of the selector; any other obstacle ends the decision at once.
     pub obstacle: Option<Obstacle>,
+    /// How the pods lie over zones, where somebody asks what of them may be lost, and nodes are watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Domains>,
+    /// How the pods lie over nodes, where the loss of a node is to be survived, and nodes are watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<Domains>,
 }
 
 impl Input {

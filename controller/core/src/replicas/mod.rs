@@ -12,6 +12,7 @@ mod combine;
 mod decision;
 mod difference;
 mod direct;
+mod domains;
 mod explain;
 mod failure;
 mod fallback;
@@ -22,6 +23,7 @@ mod grouping;
 mod input;
 mod invalid;
 mod limits;
+mod loss;
 mod measure;
 mod memory;
 mod obstacle;
@@ -33,6 +35,7 @@ mod rate;
 mod record;
 mod render;
 mod requests;
+mod reserve;
 mod rules;
 mod schedule;
 mod selector;
@@ -48,6 +51,7 @@ use combine::{Source, combine};
 use formula::Formula;
 use opening::{Opening, opening};
 use policy::Understood;
+use reserve::Reserve;
 use rules::Rules;
 use tolerance::Tolerance;
 
@@ -58,7 +62,8 @@ pub use decision::{
 };
 pub use difference::Difference;
 pub use direct::{PodPort, Scrape, ScrapeValue, SourceName};
-pub use explain::{Explanation, MetricRow, Step};
+pub use domains::{Domains, Occupants, Survive};
+pub use explain::{Explanation, MetricRow, Step, capital};
 pub use fallback::{Fallback, FallbackBehavior};
 pub use input::{Input, Reading, ReadingError};
 pub use invalid::InvalidPolicy;
@@ -71,6 +76,7 @@ pub use policy::{
 };
 pub use proposal::{Basis, MetricError};
 pub use record::{Asked, Outcome, Record};
+pub use reserve::{Kept, ReserveState};
 pub use schedule::Schedule;
 pub use selector::{LabelRequirement, LabelSelector};
 pub use survival::News;
@@ -92,6 +98,7 @@ struct Context<'a> {
     /// When a schedule changes the bounds next.
     bounds_until: Option<Timestamp>,
     formula: Option<Formula>,
+    reserve: Reserve,
 }
 
 impl<'a> Context<'a> {
@@ -103,7 +110,8 @@ impl<'a> Context<'a> {
         let counts = |pod: &&PodView| !(rules.foreign_pods_are_dropped() && pod.foreign);
         let pods = input.pods.iter().filter(counts).collect();
         let tolerance = Tolerance::of(behavior.as_ref(), &input.settings);
-        Ok(Self { input, pods, rules, tolerance, bounds, bounds_until, formula })
+        let reserve = Reserve::of(input, &bounds);
+        Ok(Self { input, pods, rules, tolerance, bounds, bounds_until, formula, reserve })
     }
 }
 
@@ -114,7 +122,8 @@ impl<'a> Context<'a> {
 /// 2. A first call remembers the present size as a recommendation.
 /// 3. A size of zero that is not ours, and a size out of bounds, need no metrics.
 /// 4. The metrics are measured and combined. If that may not be trusted, the size stays, or the fallback says another.
-/// 5. Windows, rate policies and bounds lead from the recommendation to the size.
+/// 5. Replicas for the loss of a zone or a node are added, where one is to be survived.
+/// 6. Windows, rate policies and bounds lead from there to the size.
 ///
 /// Keep the returned memory in any case. After the new size was written, call [`Memory::rescaled`] and [`acted`].
 pub fn decide(input: &Input, memory: &Memory) -> (Decision, Memory) {
@@ -150,6 +159,7 @@ pub fn decide(input: &Input, memory: &Memory) -> (Decision, Memory) {
         Opening::Metrics => by_metrics(&ctx, &mut memory, &mut decision),
     }
     let can_wake = input.policy.has_value_without_pods() || ctx.bounds.max_from.is_some();
+    loss::judge(&ctx, &mut decision);
     decision.to_zero = current > 0 && decision.desired == 0 && ctx.bounds.min_replicas == 0 && can_wake;
     let bounds_change = ctx.bounds_until.map(|until| until.since(input.now));
     decision.next_look = decision.next_look.into_iter().chain(bounds_change).min();
@@ -170,14 +180,26 @@ fn by_metrics(ctx: &Context<'_>, memory: &mut Memory, decision: &mut Decision) {
 
     let recommended = winner.replicas.max(0);
     decision.recommendation = Some(recommended);
-    decision.reason = match (recommended.cmp(&current), winner.source) {
+    let wanted = match winner.source {
+        // A size that the user names for when nothing is known of the load.
+        Source::Fallback => recommended,
+        Source::Metric(_) | Source::Formula => {
+            let wanted = ctx.size_for(decision, recommended);
+            decision.reserve = Kept::of(ctx, recommended, wanted);
+            wanted
+        }
+    };
+    decision.reason = match (wanted.cmp(&current), winner.source) {
         (Ordering::Equal, _) => RescaleReason::None,
         (_, Source::Fallback) => RescaleReason::Fallback,
         (_, Source::Formula) => RescaleReason::Formula,
-        (Ordering::Greater, Source::Metric(name)) => RescaleReason::MetricAboveTarget(name),
+        (Ordering::Greater, Source::Metric(name)) => match ctx.input.policy.survive {
+            Some(loss) if recommended <= current => RescaleReason::ReserveTooSmall(name, loss),
+            _ => RescaleReason::MetricAboveTarget(name),
+        },
         (Ordering::Less, Source::Metric(_)) => RescaleReason::AllMetricsBelowTarget,
     };
-    decision.desired = limits::apply(ctx, memory, decision, recommended);
+    decision.desired = limits::apply(ctx, memory, decision, wanted);
     if current == 0 && min_replicas != 0 && decision.desired < min_replicas {
         // The minimum was raised while the workload slept.
         decision.limits.push(Limit { kind: LimitKind::Min, from: decision.desired, to: min_replicas });
@@ -185,6 +207,9 @@ fn by_metrics(ctx: &Context<'_>, memory: &mut Memory, decision: &mut Decision) {
         if decision.reason == RescaleReason::None {
             decision.reason = RescaleReason::BelowMinReplicas;
         }
+    }
+    if let Some(reserve) = &mut decision.reserve {
+        reserve.settle(decision.desired, decision.limits.last().map(|limit| &limit.kind));
     }
     if ctx.rules.window_is_a_reason() && decision.is_rescale() && decision.reason == RescaleReason::None {
         decision.reason = RescaleReason::RecentRecommendations;

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::Bounds;
 use super::direct::{Scrape, SourceName};
+use super::domains::Survive;
 use super::fallback::Fallback;
 use super::formula::Formula;
 use super::invalid::InvalidPolicy;
 use super::options::MetricOptions;
+use super::rules::Rules;
 use super::schedule::{Schedule, Window};
 use super::selector::LabelSelector;
 use crate::quantity::Format;
@@ -68,7 +70,14 @@ pub struct Policy {
     /// A CEL expression over the named metrics, instead of the highest proposal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formula: Option<String>,
+    /// What may be lost while the rest still carries the present load. `Plimsoll-1` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survive: Option<Survive>,
 }
+
+/// Why there is no reserve under HPA's rules.
+const RESERVE_OF_HPA: &str = "needs algorithm: Plimsoll-1. HPA-1.37 decides as the HPA does, which takes the replicas that \
+                              are kept for a loss for ones that the load needs; leave survive out, or set it to None";
 
 /// The parts of a policy that are written as text, understood.
 #[derive(Debug, Default)]
@@ -94,6 +103,9 @@ impl Policy {
         let names = self.metric_options.iter().filter_map(|options| options.name.as_deref()).collect();
         let formula = self.formula.as_ref().map(|text| Formula::parse(text, &names)).transpose();
         let formula = formula.map_err(|problem| InvalidPolicy::new("spec.formula", problem))?;
+        if self.survive.is_some() && !Rules::of(self.algorithm).reserve_is_possible() {
+            return Err(InvalidPolicy::new("spec.availability.survive", RESERVE_OF_HPA));
+        }
         Ok(Understood { windows, formula })
     }
 

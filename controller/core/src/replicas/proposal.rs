@@ -38,6 +38,13 @@ pub enum Basis {
     Value,
 }
 
+impl Basis {
+    /// Whether it leaves the size as it is.
+    pub(super) const fn holds_the_size(self) -> bool {
+        matches!(self, Self::WithinTolerance | Self::WouldTurn | Self::NoReadyPods)
+    }
+}
+
 /// Why a metric has no proposal. Its `Display` is what the event says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetricError {

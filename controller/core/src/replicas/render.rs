@@ -23,6 +23,7 @@ impl fmt::Display for Decision {
             error,
             bounds,
             fallback,
+            reserve,
             ..
         } = self;
         let reason = reason.to_string();
@@ -45,6 +46,9 @@ impl fmt::Display for Decision {
         }
         if let Some(recommendation) = recommendation {
             writeln!(f, "  asked   {recommendation}")?;
+        }
+        if let Some(reserve) = reserve {
+            writeln!(f, "  reserve {reserve}")?;
         }
         for limit in limits {
             writeln!(f, "  limit   {limit}")?;

@@ -132,6 +132,14 @@ impl Rules {
         self.corrected()
     }
 
+    /// Whether replicas may be kept for a loss. A PodScaler that asks for both is refused.
+    ///
+    /// Where HPA holds the size it says the present number, the kept ones among them. Added to that again, the reserve would
+    /// grow at each such look: 6, 9, 14, up to the maximum.
+    pub(super) fn reserve_is_possible(self) -> bool {
+        self.corrected()
+    }
+
     /// Whether memory keeps only what can still matter.
     ///
     /// HPA overwrites at most one outdated entry per call, and forgets shrinkings by the longest period of the policies

@@ -20,8 +20,8 @@ pub(super) fn propose_for_value(ctx: &Context<'_>, value: i64, target: i64) -> R
     if spec == 0 {
         return Ok(answer(ceil_to_i32(ratio), Basis::Value, None));
     }
-    if ctx.tolerance.contains(ratio) {
-        return Ok(answer(spec, Basis::WithinTolerance, None));
+    if ctx.tolerance.contains(ctx.reserve.judged(ratio)) {
+        return Ok(answer(ctx.reserve.hold(), Basis::WithinTolerance, None));
     }
     if ctx.pods.is_empty() {
         return Err(Failure::NoPods);
@@ -38,8 +38,10 @@ pub(super) fn propose_for_value_per_pod(ctx: &Context<'_>, value: i64, target: i
     let compared_at =
         if ctx.rules.per_pod_targets_hold_at_spec() { ctx.input.target.spec_replicas } else { existing };
     let ratio = f64_from_i64(value) / (f64_from_i64(target) * f64::from(compared_at));
-    let (replicas, basis) = if ctx.tolerance.contains(ratio) {
-        (compared_at, Basis::WithinTolerance)
+    let (replicas, basis) = if ctx.tolerance.contains(ctx.reserve.judged(ratio)) {
+        let hold =
+            if compared_at == ctx.input.target.spec_replicas { ctx.reserve.hold() } else { compared_at };
+        (hold, Basis::WithinTolerance)
     } else {
         (ceil_to_i32(f64_from_i64(value) / f64_from_i64(target)), Basis::Value)
     };

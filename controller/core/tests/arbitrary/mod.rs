@@ -34,6 +34,8 @@ pub(super) fn inputs() -> impl Strategy<Value = Input> {
                 readings,
                 scaled_to_zero,
                 obstacle,
+                zones: None,
+                nodes: None,
             }
         },
     )
@@ -225,6 +227,8 @@ pub(super) fn empty_input(algorithm: Algorithm, policy: Policy) -> Input {
         readings: Vec::new(),
         scaled_to_zero: false,
         obstacle: None,
+        zones: None,
+        nodes: None,
     }
 }
 

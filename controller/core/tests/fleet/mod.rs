@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
 pub mod large;
+pub mod used;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

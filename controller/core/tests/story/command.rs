@@ -12,6 +12,9 @@
 //! schedule day 0 8 * * 1-5 until 0 18 * * 1-5 in Europe/Berlin min 4 max 9          min or max may be left out
 //! formula min(jobs.replicas, 5) | formula none
 //! fallback after 3 Static 4 | … StaticIfHigher 4 | … Hold | … ScheduledMinimum
+//! survive zone | survive node           what may be lost
+//! zones even 3 [of 4]                   the pods are ready, spread evenly over so many zones, of so many (also: nodes …)
+//! zones a 3 b 3 c 0                     so many ready pods are in each (also: nodes …)
 //! behavior                              the defaults of autoscaling/v2
 //! up window 60s | up select Min | up policy 4 pods per 15s | up tolerance 0.2     (also: down …)
 //! replicas 3                            the size that is asked for, set by hand
@@ -34,11 +37,11 @@
 use plimsoll_core::quantity::Quantity;
 use plimsoll_core::replicas::{
     Fallback, FallbackBehavior, MetricOptions, MetricSpec, Obstacle, PodTarget, RatePolicy, ScalingRules,
-    Schedule, SelectPolicy, ValueTarget,
+    Schedule, SelectPolicy, Survive, ValueTarget,
 };
 use plimsoll_core::time::Span;
 
-use super::world::{Group, Kind, World};
+use super::world::{Group, Kind, Layout, World};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -65,6 +68,10 @@ pub(super) fn obey(world: &mut World, line: &str) -> Result<String> {
             }
         }
         ["schedule", name, rest @ ..] => world.policy.schedules.push(schedule(name, rest)?),
+        ["survive", "zone"] => world.policy.survive = Some(Survive::Zone),
+        ["survive", "node"] => world.policy.survive = Some(Survive::Node),
+        ["zones", how @ ..] => world.zones = Some(layout(how)?),
+        ["nodes", how @ ..] => world.nodes = Some(layout(how)?),
         ["formula", "none"] => world.policy.formula = None,
         ["formula", ..] => world.policy.formula = Some(rest(1)),
         ["fallback", "after", count, behavior @ ..] => {
@@ -109,6 +116,20 @@ pub(super) fn obey(world: &mut World, line: &str) -> Result<String> {
         _ => return Err(format!("not understood: {line}")),
     }
     Ok(String::new())
+}
+
+fn layout(words: &[&str]) -> Result<Layout> {
+    Ok(match words {
+        ["even", open] => Layout::Even { open: number(open)?, known: number(open)? },
+        ["even", open, "of", known] => Layout::Even { open: number(open)?, known: number(known)? },
+        pods => {
+            let pods = pods.chunks(2).map(|one| match one {
+                [name, count] => Ok(((*name).to_owned(), number(count)?)),
+                _ => Err("a layout is a name and a number, again and again".to_owned()),
+            });
+            Layout::As(pods.collect::<Result<_>>()?)
+        }
+    })
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> Result<T> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::reason::{ConditionKind, ConditionStatus};
 use plimsoll_core::replicas::{
-    Algorithm, Behavior, ContainerView, Input, Memory, MetricSpec, Obstacle, PodPhase, PodView, Policy,
-    Reading, ReadingError, ReadyCondition, ReadyStatus, Sample, Samples, Settings, TargetView, acted, decide,
+    Algorithm, Behavior, ContainerView, Domains, Input, Memory, MetricSpec, Obstacle, Occupants, PodPhase,
+    PodView, Policy, Reading, ReadingError, ReadyCondition, ReadyStatus, Sample, Samples, Settings,
+    TargetView, acted, decide,
 };
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -22,6 +23,8 @@ pub(super) struct World {
     pub(super) sample_age: Span,
     pub(super) obstacle: Option<Obstacle>,
     pub(super) write_error: Option<String>,
+    pub(super) zones: Option<Layout>,
+    pub(super) nodes: Option<Layout>,
     spec_replicas: i32,
     groups: BTreeMap<String, Group>,
     memory: Memory,
@@ -40,6 +43,39 @@ pub(super) struct Group {
 impl Default for Group {
     fn default() -> Self {
         Self { count: 0, kind: Kind::Ready, request: 100, load: None }
+    }
+}
+
+/// How ready pods lie over zones or nodes.
+#[derive(Clone, Debug)]
+pub(super) enum Layout {
+    /// As many as the size says, spread evenly over those that are open.
+    Even { open: u32, known: u32 },
+    /// So many in each, all of which are open.
+    As(BTreeMap<String, u32>),
+}
+
+impl Layout {
+    fn domains(&self, size: i32) -> Domains {
+        let occupants = |pods| Occupants { pods, ready: pods };
+        match self {
+            Self::Even { open, known } => {
+                let size = size.unsigned_abs();
+                let in_each = (0..*open).map(|i| (i.to_string(), size / open + u32::from(i < size % open)));
+                let in_each = in_each.filter(|(_, pods)| *pods > 0);
+                Domains {
+                    open: *open,
+                    known: *known,
+                    pods: in_each.map(|(name, pods)| (name, occupants(pods))).collect(),
+                }
+            }
+            Self::As(pods) => {
+                let count = u32::try_from(pods.len()).unwrap_or(u32::MAX);
+                let pods = pods.iter().filter(|(_, pods)| **pods > 0);
+                let pods = pods.map(|(name, pods)| (name.clone(), occupants(*pods))).collect();
+                Domains { open: count, known: count, pods }
+            }
+        }
     }
 }
 
@@ -72,6 +108,8 @@ impl World {
             sample_age: Span::from_secs(10),
             obstacle: None,
             write_error: None,
+            zones: None,
+            nodes: None,
             spec_replicas: 1,
             groups: BTreeMap::new(),
             memory: Memory::default(),
@@ -155,6 +193,8 @@ impl World {
             readings: self.policy.metrics.iter().enumerate().map(|(i, m)| self.reading(i + 1, m)).collect(),
             scaled_to_zero: self.scaled_to_zero,
             obstacle: self.obstacle.clone(),
+            zones: self.zones.as_ref().map(|layout| layout.domains(self.spec_replicas)),
+            nodes: self.nodes.as_ref().map(|layout| layout.domains(self.spec_replicas)),
         }
     }
 

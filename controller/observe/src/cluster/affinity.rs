@@ -104,7 +104,7 @@ fn spread_of(constraint: &TopologySpreadConstraint, labels: &Labels) -> Spread {
 
 /// What a pod tolerates. A toleration of an operator or effect that nobody knows tolerates nothing and is left out;
 /// comparisons of numbers are an alpha feature of 1.37, off, and tolerate nothing either.
-pub(super) fn observe_tolerations(spec: &PodSpec) -> Vec<Toleration> {
+pub(crate) fn observe_tolerations(spec: &PodSpec) -> Vec<Toleration> {
     let tolerations = spec.tolerations.iter().flatten().filter_map(|toleration| {
         let operator = match toleration.operator.as_deref() {
             None | Some("" | "Equal") => TolerationOperator::Equal,

@@ -12,8 +12,9 @@ mod requirement;
 mod storage;
 
 pub use affinity::observe_effect;
+pub(crate) use affinity::observe_tolerations;
 pub use budget::observe_budget;
-pub use node::{INTERRUPTED, attach_limits, observe_node};
+pub use node::{INTERRUPTED, attach_limits, observe_node, observe_taints};
 pub use pod::{observe_cluster_pod, observe_template};
 pub use pool::observe_pool;
 pub use quota::observe_quota;

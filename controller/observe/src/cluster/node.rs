@@ -26,8 +26,7 @@ pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
     let (metadata, spec, status) = (&node.metadata, node.spec.as_ref(), node.status.as_ref());
     let labels = observe_labels(metadata.labels.as_ref());
     let annotations = metadata.annotations.as_ref();
-    let taints: Vec<Taint> =
-        spec.and_then(|spec| spec.taints.as_ref()).into_iter().flatten().filter_map(taint).collect();
+    let taints = observe_taints(node);
     Node {
         name: name(metadata.name.as_ref()),
         uid: name(metadata.uid.as_ref()),
@@ -45,6 +44,11 @@ pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
         taints,
         labels,
     }
+}
+
+/// The taints of a node.
+pub fn observe_taints(node: &ApiNode) -> Vec<Taint> {
+    node.spec.as_ref().and_then(|spec| spec.taints.as_ref()).into_iter().flatten().filter_map(taint).collect()
 }
 
 /// A taint; None for an effect that nobody knows.

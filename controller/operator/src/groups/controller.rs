@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::{
-    Api, ResourceExt as _,
+    Api, Client, ResourceExt as _,
     runtime::{
         Controller, PredicateConfig, WatchStreamExt as _, controller, predicates, reflector,
         watcher::{self, watcher},
@@ -18,6 +18,7 @@ use super::{
     memory::Memories,
     owned::Owned,
     reconcile::{after_error, reconcile},
+    rooms::Rooms,
     triggers::{self, Touched},
 };
 use crate::{
@@ -40,6 +41,7 @@ pub async fn run(
         listed: listed.clone(),
         owned: Owned::default(),
         doors: Watches::default(),
+        rooms: Rooms::default(),
         memories: Memories::default(),
     });
     let events = watcher(Api::<Group>::all(client.clone()), watcher::Config::default()).default_backoff();
@@ -57,6 +59,9 @@ pub async fn run(
         _ = door.map(|door| others.send(Touched::FrontDoor(door.hosts.clone())));
     });
     let watches = groups.owned.clone().follow(client.clone(), groups.doors.clone(), touch.clone());
+    let for_rooms = Arc::clone(&groups);
+    let (of_pools, news) = (client.clone(), touch.clone());
+    let rooms = async move { follow_rooms(&for_rooms, of_pools, news).await };
     let all = touch.clone();
     // Nobody listens any more when the process ends.
     let doors = Box::pin(groups.doors.clone().follow(client, move || _ = all.send(Touched::Everything)));
@@ -72,8 +77,17 @@ pub async fn run(
         () = looks => {}
         () = watches => {}
         () = doors => {}
+        () = rooms => {}
         () = workloads => {}
     }
+}
+
+/// Follows what pools say, where there are some.
+async fn follow_rooms(groups: &Groups, client: Client, touched: mpsc::UnboundedSender<Touched>) {
+    if !groups.context.options.capacity_pools {
+        return std::future::pending().await;
+    }
+    groups.rooms.clone().follow(client, || _ = touched.send(Touched::Everything)).await;
 }
 
 /// Those that were waved through before everything was seen are looked at then.

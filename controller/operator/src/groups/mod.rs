@@ -21,6 +21,8 @@ mod prune;
 pub mod reason;
 pub mod reconcile;
 mod report;
+mod resilience;
+pub mod rooms;
 pub mod seen;
 mod shown;
 mod status;
@@ -36,6 +38,7 @@ use crate::context::Context;
 use door::watches::Watches;
 use memory::Memories;
 use owned::Owned;
+use rooms::Rooms;
 
 /// A ServiceGroup, whether it decodes or not.
 pub type Group = DeserializeGuard<ServiceGroup>;
@@ -55,6 +58,8 @@ pub struct Groups {
     pub owned: Owned,
     /// What front doors depend on.
     pub doors: Watches,
+    /// What pools say of room for the pods of a lost zone. Nothing where nodes are not scaled.
+    pub rooms: Rooms,
     /// What is remembered of each.
     pub memories: Memories,
 }

@@ -13,6 +13,19 @@ pub enum ServiceCondition {
     DisruptionBudget,
 }
 
+/// Why a zone can be lost, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LossReason {
+    /// The ready pods elsewhere carry the load of each service.
+    EnoughLeft,
+    /// Those of some service do not.
+    TooFewLeft,
+    /// Pods that come again would find no node elsewhere.
+    NoRoomElsewhere,
+    /// Of some service it is not known yet.
+    NotKnown,
+}
+
 /// Why a service is ready, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServiceReason {
@@ -119,7 +132,7 @@ macro_rules! display_as_written {
         }
     )*};
 }
-display_as_written!(ServiceCondition, ServiceReason, BudgetReason, GroupReason, EventReason);
+display_as_written!(ServiceCondition, ServiceReason, LossReason, BudgetReason, GroupReason, EventReason);
 
 #[cfg(test)]
 mod tests {

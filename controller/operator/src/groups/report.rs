@@ -19,6 +19,7 @@ use super::{
     object::Owner,
     reason::{EventReason, GroupReason, ServiceReason},
     reconcile::Error,
+    resilience,
     seen::{Running, Seen},
     status::{self, Said, ServiceTold, Told},
 };
@@ -62,7 +63,11 @@ pub(super) async fn report(
         generation: group.metadata.generation,
         services: services.collect(),
         address: door.and_then(|door| door.address.clone()),
-        more: door.map(|door| front_door::said(door, done.front_door.as_ref())).into_iter().collect(),
+        more: door
+            .map(|door| front_door::said(door, done.front_door.as_ref()))
+            .into_iter()
+            .chain(resilience::can_lose_zone(groups, owner, decision))
+            .collect(),
     };
     let after = status::after(before, &told, now());
     remembered.told_invalid = None;

@@ -24,6 +24,8 @@ pub struct Metrics {
     registry: Registry,
     /// 1 while this replica holds the lease.
     pub leader: Gauge,
+    /// Replicas that are there for a loss.
+    pub reserve: ObjectSeries,
     /// Replicas last decided.
     pub desired: ObjectSeries,
     /// Replicas that the target asks for.
@@ -108,6 +110,11 @@ impl Metrics {
         registry.register(Box::new(leader.clone()))?;
         let metrics = Self {
             leader,
+            reserve: of_object(
+                "plimsoll_podscaler_reserve_replicas",
+                "Replicas that are there for the loss of a zone or a node.",
+                &["namespace", "name", "loss"],
+            ),
             desired: of_object("plimsoll_podscaler_desired_replicas", "Replicas last decided.", scaler),
             current: of_object(
                 "plimsoll_podscaler_current_replicas",
@@ -215,9 +222,9 @@ impl Metrics {
         self.hpa.forget_all();
     }
 
-    fn of_objects(&self) -> [&ObjectSeries; 8] {
-        let Self { desired, current, ready, min, max, value, target, condition, .. } = self;
-        [desired, current, ready, min, max, value, target, condition]
+    fn of_objects(&self) -> [&ObjectSeries; 9] {
+        let Self { reserve, desired, current, ready, min, max, value, target, condition, .. } = self;
+        [reserve, desired, current, ready, min, max, value, target, condition]
     }
 
     /// Notes how long a source took.

@@ -45,6 +45,8 @@ pub(crate) struct NodeMetrics {
     pub(crate) given_up: IntCounterVec,
     /// Offerings that are avoided, by pool.
     pub(crate) avoided: GaugeVec,
+    /// Pods that would find no room if a zone were lost, by zone.
+    pub(crate) without_room: GaugeVec,
     /// 1 for a pool of which nothing is removed, since too much of it, or whole zones, say nothing.
     pub(crate) breaker: GaugeVec,
 }
@@ -60,6 +62,7 @@ impl NodeMetrics {
             &self.oldest_drain,
             &self.avoided,
             &self.breaker,
+            &self.without_room,
         ];
         for gauge in of_pools {
             gauge.reset();
@@ -129,6 +132,11 @@ impl NodeMetrics {
                 &["pool"],
             )?,
             avoided: of_pool("plimsoll_offerings_avoided", "Offerings that are avoided after an error.")?,
+            without_room: gauges(
+                "plimsoll_zone_loss_pods_without_room",
+                "Pods of a zone that would find no room in the others if it were lost now.",
+                &["zone"],
+            )?,
             breaker: of_pool(
                 "plimsoll_pool_breaker_open",
                 "1 while nothing of a pool is removed, since too many nodes say nothing.",

@@ -6,59 +6,38 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp as Clock;
 use kube::Client;
-use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
     audit::Audited,
-    cluster::{Capacity, Name, OfferingKey},
+    cluster::{Name, OfferingKey},
     nodes::{
         NewNodes, NodePlan, add,
         remove::{self, Memory, RemovalPlan},
     },
-    placement::Change as ViewChange,
-    time::{Span, Timestamp},
+    time::Timestamp,
 };
-use plimsoll_observe::cluster::observe_pool;
-use plimsoll_providers::{OfferingId, Provider};
+use plimsoll_providers::OfferingId;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout_at},
 };
 
 use super::{
-    backoffs::Backoffs,
-    explain::Question,
-    feed::Change,
-    kept::Kept,
-    metrics::NodeMetrics,
-    node_groups::Older,
-    nominations::Nominations,
-    polls::{self, Polls},
-    provider::Unusable,
-    record,
-    scalables::Scalables,
-    secrets::MAX_AGE,
-    shown::Shown,
-    world::World,
+    backoffs::Backoffs, explain::Question, feed::Change, kept::Kept, losses::Losses, metrics::NodeMetrics,
+    nominations::Nominations, polls::Polls, scalables::Scalables, shown::Shown, world::World,
 };
-use crate::{leadership::Leadership, targets::WRITE_TIME};
+use crate::leadership::Leadership;
 
 /// How long after a change the next one is waited for.
 const SETTLES: Duration = Duration::from_millis(100);
 /// How long changes are gathered at most.
 const LONGEST: Duration = Duration::from_secs(1);
 /// How long nothing may happen before we look all the same: budgets, schedules and time-outs pass by themselves.
-const IDLE: Duration = Duration::from_secs(30);
-
-/// For how many times what a call may take an order without an answer is counted on.
-const PATIENCE: i64 = 3;
-/// For how long a provider is asked often for what it seemed not to have taken.
-const LATE: Span = Span::from_secs(120);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
 
 /// What the loop needs.
 pub(crate) struct Planner {
@@ -82,13 +61,15 @@ pub(crate) struct Planner {
     /// How long the lease lasts after a renewal, at the worst.
     pub(super) lease: Duration,
     /// Nodes that the whole cluster may have at most.
-    most_nodes: Option<u32>,
+    pub(super) most_nodes: Option<u32>,
     /// What drains wait for, in words, by node.
     pub(super) waits: BTreeMap<Name, String>,
     /// What happened since the last pass, to be told.
     pub(super) news: Vec<super::news::News>,
     /// What each pool was told last, so that nothing is written twice.
     pub(super) told: super::report::Told,
+    /// What the loss of each zone would mean.
+    pub(super) losses: Losses,
     /// Since when we lead.
     pub(super) since: Timestamp,
     pub(super) changes: mpsc::UnboundedSender<Change>,
@@ -161,6 +142,7 @@ impl Planner {
             kept,
             stirred: BTreeSet::new(),
             told: super::report::Told::default(),
+            losses: Losses::default(),
             since: Timestamp::default(),
         }
     }
@@ -180,6 +162,7 @@ impl Planner {
                 self.shown.clear();
                 self.metrics.forget();
                 self.told = super::report::Told::default();
+                self.losses = Losses::default();
                 continue;
             }
             if term != self.leadership.term() {
@@ -210,9 +193,14 @@ impl Planner {
                 },
                 // To be asked is no reason to plan.
                 Some(question) = self.questions.recv() => self.answer(question, now()),
+                of_zones = self.losses.answer() => {
+                    self.take_losses_in(of_zones);
+                    return true;
+                }
             }
         };
         first(&mut self.world);
+        self.losses.outdate();
         let latest = Instant::now() + LONGEST;
         loop {
             while let Ok(change) = self.incoming.try_recv() {
@@ -255,6 +243,7 @@ impl Planner {
         }
         let until_drain = self.drains(now).await;
         // report
+        self.ask_for_losses(now);
         self.report(&plan, now).await;
         self.report_buffers(&plan, now).await;
         self.remember().await;
@@ -298,156 +287,6 @@ impl Planner {
         tracing::error!(%breach, "a plan breaks an invariant and is not carried out: please report it, with what /plan shows");
         Some(breach.to_string())
     }
-
-    /// Brings pools up to date: their policy, and what their provider offers.
-    fn pools(&mut self, now: Timestamp) -> Duration {
-        let pools: Vec<_> =
-            self.world.pools.iter().map(|(name, pool)| (name.clone(), Arc::clone(pool))).collect();
-        let cut_off = pools
-            .iter()
-            .filter_map(|(_, pool)| pool.as_ref().as_ref().ok())
-            .map(|pool| pool.spec.priority_cutoff);
-        self.world.set_cut_off(cut_off.min().unwrap_or(-10));
-        self.polls.keep_only(|name| self.world.pools.contains_key(name));
-        let known = self.world.view.pools().map(|pool| pool.name.clone());
-        let gone: Vec<_> = known.filter(|name| !self.world.pools.contains_key(&**name)).collect();
-        for name in gone {
-            self.ids.remove(&*name);
-            self.world.change(ViewChange::PoolGone(name));
-        }
-        let mut pause = IDLE;
-        for (name, pool) in &pools {
-            if let Ok(pool) = pool.as_ref() {
-                pause = pause.min(self.pool(name, pool, now));
-            }
-        }
-        pause
-    }
-
-    /// Brings one pool up to date; answers when to look again though nothing changes.
-    fn pool(&mut self, name: &str, pool: &CapacityPool, now: Timestamp) -> Duration {
-        let provider = self.polls.provider(name, &pool.spec);
-        let has_secret = pool.spec.provider.external_grpc.as_ref().is_some_and(|grpc| grpc.tls.is_some());
-        let mut pause = if has_secret { MAX_AGE } else { IDLE };
-        let problem = match &provider {
-            Ok(provider) => self.too_slow(provider),
-            Err(problem) => Some(problem.clone()),
-        };
-        let is_usable = problem.is_none();
-        self.told.provider(name, problem);
-        if !is_usable {
-            self.avoid(name, |_| true, now);
-            return pause;
-        }
-        let waits = self.waits(name, now);
-        let at_once = self.stirred.remove(name) || !self.world.said.contains_key(name);
-        pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name)));
-        let said = self.world.said.get(name).cloned().unwrap_or_default();
-        let (Some(offerings), Some(inventory)) = (&said.offerings, &said.inventory) else { return pause };
-        let (Ok(offered), Ok(inventory)) = (offerings, inventory) else {
-            self.avoid(name, |_| true, now);
-            return pause;
-        };
-        let oddities = offered.oddities.iter().chain(&inventory.oddities);
-        self.told.oddities(name, oddities.cloned().collect());
-        let older = Older::than(pool, &self.world.pools);
-        self.told.note(name, older.told(offered.offerings.iter().map(|offering| &offering.id)));
-        let offerings =
-            polls::offerings(offered, |id| older.owner(id).is_none(), |id: &OfferingId| inventory.target(id));
-        let ids: BTreeMap<OfferingKey, OfferingId> =
-            offerings.iter().map(|(id, offering)| (offering.key.clone(), id.clone())).collect();
-        let offerings = offerings.into_iter().map(|(_, mut offering)| {
-            if let Some(until) = self.backoffs.until(name, &offering.key, now) {
-                offering.capacity = Capacity::AvoidedUntil(until);
-            }
-            offering
-        });
-        let mut seen = observe_pool(name, &pool.spec, offerings.collect());
-        let orders = self.world.orders.values().filter(|order| order.spec.pool == *name);
-        seen.offerings.extend(polls::undescribed(orders, offered, inventory));
-        seen.offerings.sort_by(|one, other| one.key.cmp(&other.key));
-        seen.offerings.dedup_by(|next, first| next.key == first.key);
-        if self.world.view.pool(name) != Some(&seen) {
-            self.world.change(ViewChange::Pool(seen));
-        }
-        let is_unreadable = |key: &OfferingKey| {
-            ids.get(key).is_some_and(|id| matches!(inventory.groups.get(id), Some(Err(_))))
-        };
-        self.avoid(name, is_unreadable, now);
-        self.ids.insert(name.to_owned(), ids);
-        pause
-    }
-
-    /// Why calls to a provider cannot be made under our lease, if so.
-    fn too_slow(&self, provider: &Arc<dyn Provider>) -> Option<Unusable> {
-        let takes = provider.time_out() + WRITE_TIME;
-        (takes >= self.lease).then(|| {
-            Unusable::invalid(format!(
-                "a call to the provider and its record may take {} s, which a lease of {} s does not outlive: raise \
-                 --lease-duration-seconds, or lower the provider's time-out",
-                takes.as_secs(),
-                self.lease.as_secs()
-            ))
-        })
-    }
-
-    /// Leaves offerings of a pool alone as long as its provider does not answer for them; others are planned with.
-    fn avoid(&mut self, name: &str, which: impl Fn(&OfferingKey) -> bool, now: Timestamp) {
-        let Some(mut pool) = self.world.view.pool(name).cloned() else { return };
-        // The end of the next minute, so that a pass does not differ from the one before.
-        let minute = Span::from_secs(60).as_millis();
-        let until = Timestamp::from_millis((now.as_millis() / minute + 2) * minute);
-        for offering in pool.offerings.iter_mut().filter(|offering| which(&offering.key)) {
-            if !matches!(offering.capacity, Capacity::AvoidedUntil(longer) if longer > until) {
-                offering.capacity = Capacity::AvoidedUntil(until);
-            }
-        }
-        if self.world.view.pool(name) != Some(&pool) {
-            self.world.change(ViewChange::Pool(pool));
-        }
-    }
-
-    /// Whether an order waits for the provider of a pool.
-    fn waits(&self, pool: &str, now: Timestamp) -> bool {
-        use plimsoll_api::v1alpha1::OrderPhase::{Asked, Creating, Deleting, Draining, Recorded, Registered};
-        self.world.orders.values().filter(|order| order.spec.pool == pool).any(|order| {
-            let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or(Recorded);
-            matches!(phase, Recorded | Asked | Creating | Registered | Draining | Deleting)
-                || may_come_late(order, now)
-        })
-    }
-
-    /// Tells the planner which nodes are still to come.
-    ///
-    /// One whose provider has given no answer for long is not counted on: others are asked. What comes of it all the same is
-    /// found out, and goes when nobody needs it.
-    fn orders_that_come(&mut self, now: Timestamp) {
-        let mut there: BTreeMap<&str, u32> = BTreeMap::new();
-        for order in self.world.view.nodes().filter_map(|node| node.order.as_deref()) {
-            *there.entry(order).or_default() += 1;
-        }
-        let view = &self.world.view;
-        let is_unmarked = |name: &str| view.node(name).is_some_and(|node| node.order.is_none());
-        let is_counted_on = |order: &NodeOrder| {
-            let state = record::state(order);
-            let (Some(asked), None) = (state.asked, &state.answer) else { return true };
-            let takes = self.polls.time_out(&order.spec.pool).unwrap_or_default();
-            let patience = i64::try_from(takes.as_millis()).unwrap_or(i64::MAX).saturating_mul(PATIENCE);
-            now.since(asked) < Span::from_millis(patience)
-        };
-        let coming = self.world.orders.iter().filter(|(_, order)| is_counted_on(order));
-        let coming = coming.filter_map(|(name, order)| {
-            record::missing(order, there.get(name.as_str()).copied().unwrap_or(0), is_unmarked)
-        });
-        let coming: BTreeMap<_, _> = coming.map(|order| (order.name.clone(), order)).collect();
-        let known: Vec<_> = self.world.view.orders().map(|order| order.name.clone()).collect();
-        for name in known.into_iter().filter(|name| !coming.contains_key(name)) {
-            self.world.change(ViewChange::OrderGone(name));
-        }
-        for order in coming.into_values() {
-            self.world.change(ViewChange::Order(order));
-        }
-    }
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
@@ -464,11 +303,4 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn summary(add: &[NewNodes]) -> String {
     let parts = add.iter().map(|new| format!("{} × {} for {} pods", new.count, new.offering, new.pods));
     parts.collect::<Vec<_>>().join(", ")
-}
-
-/// Whether instances of an order may come although the provider seemed not to have taken it whole.
-fn may_come_late(order: &NodeOrder, now: Timestamp) -> bool {
-    let state = record::state(order);
-    let asked = state.asked.unwrap_or_default();
-    state.answer.is_some() && state.may_claim() > 0 && now.since(asked) < LATE
 }

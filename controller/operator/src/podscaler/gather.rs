@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     podscaler::{
         Kind, Subject,
+        domains::domains,
         readings::{Asked, read_metrics},
     },
     workloads::foreign,
@@ -68,6 +69,7 @@ pub(crate) async fn gather(
         Some(_) => Vec::new(),
     };
     let views = views(context, namespace, &spec.scale_target_ref, &scale, &pods);
+    let (zones, nodes) = domains(context, spec, &pods, &views);
     let input = Input {
         now,
         settings: context.options.settings,
@@ -78,6 +80,8 @@ pub(crate) async fn gather(
         readings,
         scaled_to_zero: is_scaled_to_zero(subject.status),
         obstacle,
+        zones,
+        nodes,
     };
     Gathered::Observed(Box::new(Observation { input, scale }))
 }

@@ -1,10 +1,14 @@
 //! Looks at one PodScaler: gather → decide → act → report.
 
 mod act;
+mod availability;
+mod budget;
 pub mod claims;
 pub mod controller;
+mod domains;
 pub(crate) mod events;
 pub(crate) mod gather;
+mod manner;
 pub mod memory;
 mod readings;
 pub(crate) mod report;
@@ -208,8 +212,10 @@ async fn scale(
         if matches!(result, Some(Err(_))) {
             context.metrics.errors.with_label_values(&["act"]).inc();
         }
+        // act beside the size (writes the budget of the pods)
+        let looked_after = availability::look_after(context, subject, spec, &observation).await;
         // report (writes status and events)
-        let done = (result, unmarked);
+        let done = Done { written: result, warning: unmarked, conditions: looked_after };
         tell(context, subject, &observation.input, &decision, done, remembered).await?;
         return Ok(decision.next_look);
     }
@@ -217,18 +223,29 @@ async fn scale(
     Ok(None)
 }
 
+/// What came of acting.
+struct Done {
+    /// Of writing a size, where one was to be written.
+    written: Option<Result<(), String>>,
+    warning: Option<Event>,
+    /// What there is to say beside the size.
+    conditions: Vec<ConditionUpdate>,
+}
+
 async fn tell(
     context: &Context,
     subject: &Subject<'_>,
     input: &Input,
     decision: &Decision,
-    (result, warning): (Option<Result<(), String>>, Option<Event>),
+    done: Done,
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
-    let rescaled = matches!(result, Some(Ok(())));
+    let Done { written, warning, conditions: further } = done;
+    let rescaled = matches!(written, Some(Ok(())));
     let mut conditions = conditions(subject, decision);
+    conditions.extend(further);
     let mut events = decision.events.clone();
-    if let Some(result) = result {
+    if let Some(result) = written {
         let (further_conditions, further_events) = acted(decision, result);
         for further in further_conditions {
             further.set_in(&mut conditions);

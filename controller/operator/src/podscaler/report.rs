@@ -255,6 +255,10 @@ fn set_gauges(context: &Context, subject: &Subject<'_>, report: &Report<'_>) {
     if decision.is_decided() {
         metrics.desired.set(namespace, name, decision.desired.into());
     }
+    if let Some(reserve) = &decision.reserve {
+        let loss = reserve.against.to_string();
+        metrics.reserve.replace(namespace, name, [([loss.as_str()], f64::from(reserve.replicas()))]);
+    }
     if status::knows_size(decision) {
         metrics.current.set(namespace, name, decision.current.into());
     }
@@ -294,6 +298,7 @@ fn outcome(decision: &Decision, conditions: &[ConditionUpdate]) -> (&'static str
         RescaleReason::AboveMaxReplicas => "AboveMaxReplicas",
         RescaleReason::BelowMinReplicas => "BelowMinReplicas",
         RescaleReason::MetricAboveTarget(_) => "MetricAboveTarget",
+        RescaleReason::ReserveTooSmall(..) => "ReserveTooSmall",
         RescaleReason::AllMetricsBelowTarget => "AllMetricsBelowTarget",
         RescaleReason::RecentRecommendations => "RecentRecommendations",
         RescaleReason::AboveScheduledMax(_) => "AboveScheduledMax",

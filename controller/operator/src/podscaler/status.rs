@@ -16,7 +16,7 @@ use plimsoll_core::{
 };
 use plimsoll_observe::from_core_time;
 
-use crate::podscaler::Subject;
+use crate::podscaler::{Subject, availability::is_asked};
 
 /// How a new status differs from the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(crate) fn after(
         } else {
             before.current_metrics.clone()
         },
-        conditions: merge(&before.conditions, conditions, generation, now),
+        conditions: merge(&still_asked(&before.conditions, subject), conditions, generation, now),
         reference: subject
             .spec
             .map(|spec| format!("{}/{}", spec.scale_target_ref.kind, spec.scale_target_ref.name)),
@@ -81,8 +81,8 @@ pub(super) fn change(before: &PodScalerStatus, after: &PodScalerStatus) -> Chang
 /// The sentences of a status.
 fn told(status: &PodScalerStatus) -> impl PartialEq + use<'_> {
     let last_decision = status.last_decision.as_ref().map(|decision| {
-        let LastDecision { time: _, reason, recommendation, proposals, limits } = decision;
-        (reason, recommendation, proposals, limits)
+        let LastDecision { time: _, reason, recommendation, proposals, reserve, limits } = decision;
+        (reason, recommendation, proposals, reserve, limits)
     });
     (&status.conditions, last_decision)
 }
@@ -148,8 +148,8 @@ fn shown(status: &PodScalerStatus) -> impl PartialEq + use<'_> {
         last_decision,
     } = status;
     let last_decision = last_decision.as_ref().map(|decision| {
-        let LastDecision { time: _, reason, recommendation, proposals, limits } = decision;
-        (reason, recommendation, proposals, limits)
+        let LastDecision { time: _, reason, recommendation, proposals, reserve, limits } = decision;
+        (reason, recommendation, proposals, reserve, limits)
     });
     let sizes = (observed_generation, last_scale_time, current_replicas, desired_replicas);
     (sizes, current_metrics, conditions, reference, targets, last_decision)
@@ -158,6 +158,11 @@ fn shown(status: &PodScalerStatus) -> impl PartialEq + use<'_> {
 /// A size of 0 in an undecided decision may only mean that it could not be read.
 pub(super) fn knows_size(decision: &Decision) -> bool {
     decision.is_decided() || decision.current > 0
+}
+
+/// Those that have a meaning for the spec as it is now.
+fn still_asked(before: &[Condition], subject: &Subject<'_>) -> Vec<Condition> {
+    before.iter().filter(|condition| is_asked(&condition.type_, subject.spec)).cloned().collect()
 }
 
 /// Updates in place and appends, so that the order is that of the first setting. The transition
@@ -201,10 +206,13 @@ fn merge(
 }
 
 fn is_ours(kind: &str) -> bool {
-    use ConditionKind::{AbleToScale, Recommending, ScaledToZero, ScalingActive, ScalingLimited};
-    [AbleToScale, ScalingActive, ScalingLimited, ScaledToZero, Recommending]
-        .iter()
-        .any(|ours| ours.to_string() == kind)
+    use ConditionKind::{
+        AbleToScale, CanLoseNode, CanLoseZone, DisruptionBudget, Recommending, ScaledToZero, ScalingActive,
+        ScalingLimited, Spread,
+    };
+    let of_hpas = [AbleToScale, ScalingActive, ScalingLimited, ScaledToZero];
+    let further = [Recommending, CanLoseZone, CanLoseNode, Spread, DisruptionBudget];
+    of_hpas.iter().chain(&further).any(|ours| ours.to_string() == kind)
 }
 
 fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
@@ -221,6 +229,7 @@ fn last_decision(decision: &Decision, now: Timestamp) -> LastDecision {
                 error: metric.proposal.as_ref().err().map(ToString::to_string),
             })
             .collect(),
+        reserve: decision.reserve.as_ref().map(ToString::to_string),
         limits: decision.limits.iter().map(ToString::to_string).collect(),
     }
 }

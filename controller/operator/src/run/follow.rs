@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::{core::v1::Node, policy::v1::PodDisruptionBudget};
 use kube::{
     Api, Client,
-    core::PartialObjectMeta,
     runtime::{
         WatchStreamExt as _,
         watcher::{self, watcher},
@@ -14,7 +13,7 @@ use kube::{
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{ended, tidy_up, until};
-use crate::{args::Args, context::Context, groups, zones::Zones};
+use crate::{args::Args, budgets::Budgets, context::Context, groups, zones::Zones};
 
 /// Looks at ServiceGroups where that is asked for.
 pub(super) fn follow_groups(
@@ -35,7 +34,7 @@ pub(super) fn follow_groups(
 
 /// Whether somebody asks which zone a pod is in.
 pub(super) fn asks_for_zones(args: &Args) -> bool {
-    args.pod_deletion_cost || args.service_groups
+    args.pod_deletion_cost || args.service_groups || args.availability
 }
 
 /// Follows the zones of nodes where somebody asks for them, and tidies up what was decided by them.
@@ -54,8 +53,31 @@ pub(super) fn follow_zones(
     }
 }
 
+/// Follows PodDisruptionBudgets where PodScalers may have some.
+pub(super) fn follow_budgets(
+    args: &Args,
+    context: &Arc<Context>,
+    seen: watch::Sender<bool>,
+    background: &mut JoinSet<anyhow::Error>,
+) {
+    if args.availability {
+        let follow = follow_all_budgets(context.client.clone(), context.budgets.clone(), seen);
+        background.spawn(ended("the watch of PodDisruptionBudgets", follow));
+    }
+}
+
+async fn follow_all_budgets(
+    client: Client,
+    budgets: Budgets,
+    seen: watch::Sender<bool>,
+) -> anyhow::Result<()> {
+    let all = watcher(Api::<PodDisruptionBudget>::all(client), watcher::Config::default());
+    budgets.follow(all.default_backoff(), seen).await;
+    Ok(())
+}
+
 async fn follow_nodes(client: Client, zones: Zones, seen: watch::Sender<bool>) -> anyhow::Result<()> {
-    let nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client), watcher::Config::default());
+    let nodes = watcher(Api::<Node>::all(client), watcher::Config::default());
     zones.follow(nodes.default_backoff(), seen).await;
     Ok(())
 }

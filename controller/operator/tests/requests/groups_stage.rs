@@ -8,7 +8,9 @@ use std::{
 use http::Method;
 use kube::runtime::{reflector, watcher::Event};
 use plimsoll_operator::{
-    groups::{Group, Groups, door::watches::Watches, memory::Memories, owned::Owned, reconcile},
+    groups::{
+        Group, Groups, door::watches::Watches, memory::Memories, owned::Owned, reconcile, rooms::Rooms,
+    },
     leadership::Leadership,
 };
 use serde_json::{Value, json};
@@ -110,6 +112,7 @@ impl Scene {
             listed: watch::channel(true).1,
             owned: showing(shown).await,
             doors: Watches::default(),
+            rooms: Rooms::default(),
             memories: Memories::default(),
         };
         Self { groups: Arc::new(groups), group: Arc::new(group), log }

@@ -154,6 +154,7 @@ async fn context_in(
     Arc::new(Context {
         pods,
         zones: Zones::default(),
+        budgets: plimsoll_operator::budgets::Budgets::default(),
         claims,
         hpa_claims: Claims::default(),
         shadows: Shadows::default(),
@@ -173,6 +174,8 @@ async fn context_in(
             sync_period: Duration::ZERO,
             hpa,
             pod_deletion_cost: true,
+            availability: false,
+            capacity_pools: false,
             pod_name: "plimsoll-1".into(),
         },
         client,

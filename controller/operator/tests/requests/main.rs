@@ -3,6 +3,7 @@
 // A test that cannot go on should say where.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod budgets;
 mod groups;
 mod groups_front_door;
 mod groups_prune;

@@ -178,6 +178,8 @@ fn queue(algorithm: Algorithm, at: i64, size: i32, wanted: i64) -> Input {
         readings: vec![Reading::Value(wanted * 1000)],
         scaled_to_zero: false,
         obstacle: None,
+        zones: None,
+        nodes: None,
     }
 }
 

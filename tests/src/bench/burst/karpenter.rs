@@ -28,7 +28,7 @@ impl Karpenter {
         for crd in tools.crds() {
             cluster.kubectl(["create", "-f", &crd.display().to_string()]).await?;
         }
-        cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).await?;
+        cluster.serves_what_is_defined().await?;
         let folder = cluster.state().join("karpenter");
         fs::create_dir_all(&folder)?;
         let types = folder.join("instance-types.json");

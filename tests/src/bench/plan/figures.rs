@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::solve::{Large, Ours, Solution};
+use super::solve::{Large, Ours, Removal, Solution};
 use crate::say;
 
 /// Everything that is known of a run.
@@ -33,6 +33,8 @@ pub(super) struct Alone {
     pub(super) two_classes: Ours,
     /// 5,000 nodes and 150,000 pods.
     pub(super) large: Large,
+    /// 2,000 nodes with 80,000 pods, a third in use.
+    pub(super) removal: Removal,
 }
 
 /// One problem, solved by both.
@@ -42,6 +44,8 @@ pub(super) struct Row {
     pub(super) mix: String,
     pub(super) pods: u32,
     pub(super) ours: Solution,
+    /// What of our seconds is the audit's.
+    pub(super) auditing_seconds: f64,
     /// What was spent before on taking the pods in, as watches show them.
     pub(super) taking_in_seconds: f64,
     pub(super) theirs: Solution,
@@ -56,13 +60,15 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn new(mix: &str, ours: Ours, theirs: Solution) -> Self {
-        let Ours { solution, taking_in_seconds, nodes_at_least, price_at_least, breach } = ours;
+        let Ours { solution, auditing_seconds, taking_in_seconds, nodes_at_least, price_at_least, breach } =
+            ours;
         let times_as_fast = (theirs.seconds / solution.seconds * 10.0).round() / 10.0;
         let (mix, pods) = (mix.to_owned(), theirs.pods);
         Self {
             mix,
             pods,
             ours: solution,
+            auditing_seconds,
             taking_in_seconds,
             theirs,
             times_as_fast,
@@ -102,11 +108,11 @@ impl Figures {
             "planning beside Karpenter {karpenter} ({flags}; seed {seed}; {commit}; {cores} cores, load {first} to {last})"
         ));
         self.rows.iter().for_each(|row| say(&row.line()));
-        let Alone { two_classes, large } = &self.alone;
+        let Alone { two_classes, large, removal } = &self.alone;
         let of = &two_classes.solution;
         say(&format!(
-            "{} pods of two classes: {:.4} s (and {:.4} s to take them in), {} nodes",
-            of.pods, of.seconds, two_classes.taking_in_seconds, of.nodes
+            "{} pods of two classes: {:.4} s, {:.4} s of them for the audit (and {:.4} s to take the pods in), {} nodes",
+            of.pods, of.seconds, two_classes.auditing_seconds, two_classes.taking_in_seconds, of.nodes
         ));
         say(&format!(
             "{} nodes, {} pods: {:.4} s from scratch, {:.4} s after one change, {} MiB for the view, {} MiB at most{}",
@@ -117,6 +123,16 @@ impl Figures {
             large.view_mebibytes,
             large.peak_mebibytes,
             large.breach.as_ref().map(|breach| format!("; the audit: {breach}")).unwrap_or_default(),
+        ));
+        say(&format!(
+            "{} nodes with {} pods, a third in use: {:.4} s to find that {} can go for {} others, {:.4} s to audit it{}",
+            removal.nodes,
+            removal.pods,
+            removal.seconds,
+            removal.removed,
+            removal.bought,
+            removal.auditing_seconds,
+            removal.breach.as_ref().map(|breach| format!("; the audit: {breach}")).unwrap_or_default(),
         ));
     }
 }

@@ -7,8 +7,8 @@
 //!        nodes, price  ◄── the same run ──►  nodes, price, and what no plan can do without
 //! ```
 //!
-//! Both have the machine to themselves, one after the other. The same pods with no two equal, 51,000 pods of two classes
-//! and a cluster of 5,000 nodes are planned for by us alone.
+//! Both have the machine to themselves, one after the other. The same pods with no two equal, 51,000 pods of two classes,
+//! a cluster of 5,000 nodes and the removal of 2,000 nodes are planned for by us alone.
 
 mod figures;
 mod page;
@@ -78,6 +78,7 @@ pub fn run(options: &Options) -> Result<()> {
         alone: Alone {
             two_classes: solve::two_classes(&options.solver)?,
             large: solve::large(&options.solver)?,
+            removal: solve::removal(&options.solver)?,
         },
     };
     save::figures(&options.folder.join("plan.json"), &figures)?;

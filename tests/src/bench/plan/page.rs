@@ -4,8 +4,8 @@ use std::{fmt::Write, fs, path::Path};
 
 use anyhow::{Context, Result};
 
-use super::figures::{Figures, Row};
-use super::solve::{Ours, Solution};
+use super::figures::{Alone, Figures, Row};
+use super::solve::{Ours, Removal, Solution};
 
 const BEGIN: &str = "<!-- plan: written by make bench -->\n";
 const END: &str = "<!-- /plan -->\n";
@@ -40,6 +40,7 @@ fn tables(figures: &Figures) -> Result<String, std::fmt::Error> {
             mix,
             pods,
             ours,
+            auditing_seconds: _,
             taking_in_seconds,
             theirs,
             times_as_fast,
@@ -60,22 +61,25 @@ fn tables(figures: &Figures) -> Result<String, std::fmt::Error> {
             theirs.price,
         )?;
     }
-    let (two, large) = (&figures.alone.two_classes, &figures.alone.large);
-    let Ours { solution: two, taking_in_seconds, .. } = two;
+    let Alone { two_classes, large, removal } = &figures.alone;
+    let Ours { solution: two, auditing_seconds, taking_in_seconds, .. } = two_classes;
     let ms = |seconds: f64| format!("{:.1} ms", seconds * 1000.0);
     writeln!(text, "\n| by Plimsoll alone | |\n| --- | ---: |")?;
-    writeln!(
-        text,
-        "| {} pods of two classes onto {} nodes | {} |",
-        thousands(two.pods),
-        thousands(two.nodes),
-        ms(two.seconds)
-    )?;
+    let pods = format!("{} pods of two classes", thousands(two.pods));
+    let estimate = ms(two.seconds - auditing_seconds);
+    writeln!(text, "| {pods} onto {} nodes: the plan | {estimate} |", thousands(two.nodes))?;
+    writeln!(text, "| its audit | {} |", ms(*auditing_seconds))?;
     writeln!(text, "| taking these pods in before | {} |", ms(*taking_in_seconds))?;
     let cluster = format!("{} nodes with {} pods", thousands(large.nodes), thousands(large.pods));
     writeln!(text, "| {cluster}, from scratch | {} |", ms(large.from_scratch_seconds))?;
     writeln!(text, "| {cluster}, after one change | {} |", ms(large.after_one_change_seconds))?;
     writeln!(text, "| peak memory of the process once it knows {cluster} | {} MiB |", large.view_mebibytes)?;
+    let Removal { nodes, pods, removed, bought, seconds, auditing_seconds, breach } = removal;
+    let fleet = format!("{} nodes with {} pods, a third in use", thousands(*nodes), thousands(*pods));
+    let refused = if breach.is_some() { ", **refused by the audit**" } else { "" };
+    let found = format!("{} go, {} are bought{refused}", thousands(*removed), thousands(*bought));
+    writeln!(text, "| {fleet}: what can go ({found}) | {} |", ms(*seconds))?;
+    writeln!(text, "| its audit | {} |", ms(*auditing_seconds))?;
     Ok(text)
 }
 

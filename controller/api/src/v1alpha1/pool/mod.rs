@@ -28,7 +28,7 @@ pub use self::{
     },
     requirement::{CapacityType, Expander, Requirement, RequirementOperator},
     scale_down::{Budget, DisruptionReason, ScaleDown, ScaleDownPolicy},
-    status::{AvoidedOffering, CapacityPoolStatus, NodeCounts, PoolUse, ZoneStatus},
+    status::{AvoidedOffering, CapacityPoolStatus, NodeCounts, PoolUse, ZoneLossStatus, ZoneStatus},
     template::{Kubelet, NodeTaint, NodeTemplate, TaintEffect},
     window::Window,
 };

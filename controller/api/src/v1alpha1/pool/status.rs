@@ -42,8 +42,14 @@ pub struct CapacityPoolStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub avoided: Vec<AvoidedOffering>,
+    /// The zones of which pods would find no room in the others if the zone were lost now. Of the whole cluster, and so the
+    /// same on each pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["zone".to_owned()]))]
+    pub zone_losses: Vec<ZoneLossStatus>,
     /// Ready: whether nodes can be ordered (if not: InvalidProvider, ProviderUnavailable or NoOfferings). LimitReached:
     /// whether pods wait because of a limit. Disruptable: whether nodes may be removed and replaced; not in what may be a partition.
+    /// RoomForZoneLoss: whether the pods of any zone would find room in the others; not said where there are not several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
@@ -80,6 +86,23 @@ pub struct ZoneStatus {
     /// What the pool's limits leave no room for here, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<String>,
+}
+
+/// A zone of which pods would find no room in the others.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneLossStatus {
+    /// The zone.
+    pub zone: String,
+    /// How many of its pods would find no room.
+    pub without_room: i32,
+    /// In which namespaces these are, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub namespaces: Vec<String>,
+    /// Whether they are in more than those.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_namespaces: bool,
 }
 
 /// How much of its limits a pool uses.

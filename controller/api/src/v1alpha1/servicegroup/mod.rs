@@ -64,6 +64,13 @@ use super::Availability;
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason",
         priority = 1
+    ),
+    printcolumn(
+        name = "CanLoseZone",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='CanLoseZone')].status",
+        priority = 1,
+        description = "Whether any one zone may go now"
     )
 )]
 #[x_kube(validation = Rule::new("self.services.all(s, self.services.exists_one(o, o.name == s.name))")

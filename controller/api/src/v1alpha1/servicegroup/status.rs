@@ -24,7 +24,8 @@ pub struct ServiceGroupStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub services: Vec<GroupServiceStatus>,
-    /// Ready: everything is as it should be. FrontDoor: requests have a way in.
+    /// Ready: everything is as it should be. FrontDoor: requests have a way in. CanLoseZone: whether any one zone may go
+    /// now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,

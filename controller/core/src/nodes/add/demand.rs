@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{Name, Pod, PodShape, PodState};
+use super::is_lost;
+use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState};
 use crate::nodes::drainability::{Question, Verdict, of_pod};
 use crate::nodes::pdb::Ledger;
 use crate::placement::View;
@@ -34,8 +35,8 @@ struct Turn {
     shape: Arc<PodShape>,
 }
 
-/// Pods that look for room otherwise than by waiting: their class, uid or key of announcement, and how many.
-pub(crate) type Others = [(ClassId, Name, u32)];
+/// Pods that look for room otherwise than by waiting: by class, their uid or key of announcement, and how many.
+pub(crate) type Others = BTreeMap<ClassId, Vec<(Name, u32)>>;
 
 /// All pods that look for room, the first to be served first.
 pub(crate) fn demands(view: &View, packing: &mut Packing, others: &Others) -> Vec<Demand> {
@@ -43,9 +44,9 @@ pub(crate) fn demands(view: &View, packing: &mut Packing, others: &Others) -> Ve
     for (key, pods) in &view.dense().waiting {
         found.insert(*key, u32::try_from(pods.len()).unwrap_or(u32::MAX));
     }
-    for (class, _, more) in others {
+    for (class, pods) in others {
         let count = found.entry((*class, false)).or_default();
-        *count = count.saturating_add(*more);
+        *count = pods.iter().fold(*count, |count, (_, more)| count.saturating_add(*more));
     }
     let demands =
         found.into_iter().map(|((class, is_daemons), count)| Demand { class, count, may_order: !is_daemons });
@@ -58,32 +59,45 @@ pub(crate) fn demands(view: &View, packing: &mut Packing, others: &Others) -> Ve
 pub(crate) fn names(view: &View, others: &Others, demand: &Demand) -> Vec<(Name, u32)> {
     let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
     let pods = pods.into_iter().flat_map(BTreeMap::keys).map(|uid| (uid.clone(), 1));
-    let others = others.iter().filter(|(class, ..)| demand.may_order && *class == demand.class);
-    let mut names: Vec<_> = pods.chain(others.map(|(_, key, count)| (key.clone(), *count))).collect();
+    let others = others.get(&demand.class).filter(|_| demand.may_order).into_iter().flatten();
+    let mut names: Vec<_> = pods.chain(others.cloned()).collect();
     names.sort();
     names
 }
 
-/// All announcements, and pods that will be evicted from nodes that are being drained or taken away: they look for room
-/// before they are evicted.
-pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp) -> Vec<(ClassId, Name, u32)> {
+/// All announcements, pods that will be evicted from nodes that are being drained or taken away, which look for room before
+/// they are evicted, and those of a zone that is taken for lost.
+pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp, lost: Option<&str>) -> Others {
     let announced = view.announced().map(|of| (&of.shape, &of.key, of.count));
-    let uprooted = uprooted(view, now);
-    let all = announced.chain(uprooted.into_iter().map(|pod| (&pod.shape, &pod.uid, 1)));
-    let mut last: Option<(*const PodShape, ClassId)> = None;
-    all.map(|(shape, key, count)| {
-        let class = match last {
-            Some((known, class)) if known == Arc::as_ptr(shape) => class,
-            _ => view.dense().seeking_in(packing, shape),
-        };
-        last = Some((Arc::as_ptr(shape), class));
-        (class, key.clone(), count)
-    })
-    .collect()
+    let uprooted = uprooted(view, now, lost);
+    let displaced = lost.into_iter().flat_map(|lost| displaced(view, lost));
+    let all = announced.chain(uprooted.into_iter().chain(displaced).map(|pod| (&pod.shape, &pod.uid, 1)));
+    // Most pods share their shape with others.
+    let mut known: BTreeMap<*const PodShape, ClassId> = BTreeMap::new();
+    let mut others = Others::new();
+    for (shape, key, count) in all {
+        let class =
+            *known.entry(Arc::as_ptr(shape)).or_insert_with(|| view.dense().seeking_in(packing, shape));
+        others.entry(class).or_default().push((key.clone(), count));
+    }
+    others
 }
 
-fn uprooted(view: &View, now: Timestamp) -> Vec<&Pod> {
-    let going = view.nodes().filter(|node| node.interrupted || node.is_draining());
+/// The pods that come again elsewhere when a zone is lost: neither daemons, which go with their nodes, nor pods that nobody
+/// makes anew. Budgets and other rules of drains do not ask whether a zone may be lost.
+pub(crate) fn displaced<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
+    let comes_again = |pod: &&Pod| {
+        let owner = pod.owner.as_ref().map(|owner| owner.kind);
+        matches!(pod.state, PodState::Bound { .. })
+            && owner.is_some_and(|owner| !matches!(owner, OwnerKind::DaemonSet | OwnerKind::Node))
+    };
+    let lost = Name::from(lost);
+    let nodes = view.nodes().filter(move |node| node.zone() == Some(&lost));
+    nodes.flat_map(|node| view.pods_on(&node.name)).filter(comes_again)
+}
+
+fn uprooted<'v>(view: &'v View, now: Timestamp, lost: Option<&str>) -> Vec<&'v Pod> {
+    let going = view.nodes().filter(|node| (node.interrupted || node.is_draining()) && !is_lost(node, lost));
     let ledger = Ledger::new(view.budgets());
     let moves = |pod: &&Pod| {
         let is_bound = matches!(pod.state, PodState::Bound { .. });
@@ -99,7 +113,7 @@ pub(crate) fn owner(view: &View, others: &Others, demand: &Demand) -> Name {
     let owner =
         |pod: &'_ Pod| pod.owner.as_ref().map_or_else(|| pod.name.clone(), |owner| owner.name.clone());
     let owners = pods.map(|pod| owner(pod));
-    let keys = others.iter().filter(|(class, ..)| *class == demand.class).map(|(_, key, _)| key);
+    let keys = others.get(&demand.class).into_iter().flatten().map(|(key, _)| key);
     let workloads = keys.filter_map(|key| {
         let announced = view.announced.get(key).map(|announced| announced.name.clone());
         announced.or_else(|| view.pod(key).map(&owner))

@@ -104,11 +104,17 @@ pub(crate) fn daemons(view: &View, packing: &mut Packing) -> Vec<ClassId> {
 }
 
 impl Menu {
-    /// What the pools of a view offer at `now`. The stand-ins are added to the packing, and are not open.
-    pub(crate) fn of(view: &View, packing: &mut Packing, daemons: &[ClassId], now: Timestamp) -> Self {
+    /// What the pools of a view offer at `now`, without a zone that is taken for lost. The stand-ins are added to the packing, and are not open.
+    pub(crate) fn of(
+        view: &View,
+        packing: &mut Packing,
+        daemons: &[ClassId],
+        now: Timestamp,
+        lost: Option<&str>,
+    ) -> Self {
         let mut menu = Self::default();
         for pool in view.pools() {
-            menu.add_pool(pool, packing, daemons, now);
+            menu.add_pool(pool, packing, daemons, now, lost);
         }
         for family in &mut menu.families {
             // By price, then the larger one, so that the first that holds something is also the best.
@@ -128,9 +134,17 @@ impl Menu {
         menu
     }
 
-    fn add_pool(&mut self, pool: &Pool, packing: &mut Packing, daemons: &[ClassId], now: Timestamp) {
+    fn add_pool(
+        &mut self,
+        pool: &Pool,
+        packing: &mut Packing,
+        daemons: &[ClassId],
+        now: Timestamp,
+        lost: Option<&str>,
+    ) {
         let mut families: BTreeMap<Alike, usize> = BTreeMap::new();
-        let mut offerings: Vec<&Offering> = pool.offerings.iter().collect();
+        let is_there = |offering: &&Offering| lost.is_none_or(|lost| *offering.key.zone != *lost);
+        let mut offerings: Vec<&Offering> = pool.offerings.iter().filter(is_there).collect();
         offerings.sort_by(|one, other| one.key.cmp(&other.key));
         offerings.dedup_by(|one, other| one.key == other.key);
         for offering in offerings {

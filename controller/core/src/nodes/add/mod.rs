@@ -31,7 +31,7 @@ use self::headroom::Served;
 use self::limits::Bounds;
 use self::menu::Menu;
 use self::solve::Solver;
-use crate::cluster::Name;
+use crate::cluster::{Name, Node};
 use crate::nodes::NodePlan;
 use crate::placement::packing::{NodeIx, Packing};
 use crate::placement::{Placed, View};
@@ -65,9 +65,15 @@ pub(crate) type Journal = Vec<Entry>;
 
 /// Plans which nodes to order for the pods that look for room, and for headroom and least sizes of zones.
 pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
+    plan_without(view, settings, now, None)
+}
+
+/// As [`plan`], as if a zone were lost: its nodes, what is on order there and what is offered there. The pods of its nodes
+/// look for room elsewhere.
+pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, lost: Option<&str>) -> NodePlan {
     let mut packing = view.dense().packing.clone();
-    close_what_goes(view, &mut packing);
-    let others = demand::others(view, &mut packing, now);
+    close_what_goes(view, &mut packing, lost);
+    let others = demand::others(view, &mut packing, now, lost);
     let demands = demand::demands(view, &mut packing, &others);
     let room = headroom::classes(view, &mut packing, now);
     packing.watch(demands.iter().map(|demand| demand.class).chain(room.iter().map(|(_, class)| *class)));
@@ -83,10 +89,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
 
     let first = journal.len();
     let daemons = menu::daemons(view, &mut packing);
-    let coming = coming(view, &mut packing, &daemons);
+    let coming = coming(view, &mut packing, &daemons, lost);
     let on_order: Vec<NodeIx> = coming.iter().map(|coming| coming.node).collect();
     let elsewhere: Vec<NodeIx> = existing.iter().chain(&on_order).copied().collect();
-    let menu = Menu::of(view, &mut packing, &daemons, now);
+    let menu = Menu::of(view, &mut packing, &daemons, now, lost);
     let bounds = Bounds::of(view, settings.most_nodes);
     let mut solver = Solver::new(view, &mut packing, menu, bounds);
     least::keep_least_sizes(view, &mut solver);
@@ -162,12 +168,18 @@ fn again_while_it_helps<T: AsRef<Packing>>(
 }
 
 /// Nodes that are being drained or will be taken away get no more pods, and their own look for room elsewhere.
-fn close_what_goes(view: &View, packing: &mut Packing) {
-    for node in view.nodes().filter(|node| node.interrupted || node.is_draining()) {
+fn close_what_goes(view: &View, packing: &mut Packing, lost: Option<&str>) {
+    let goes = |node: &&Node| node.interrupted || node.is_draining() || is_lost(node, lost);
+    for node in view.nodes().filter(goes) {
         if let Some(at) = view.dense().node(&node.name) {
             packing.remove_node(at);
         }
     }
+}
+
+/// Whether a node is in the zone that is taken for lost.
+pub(crate) fn is_lost(node: &Node, lost: Option<&str>) -> bool {
+    lost.is_some_and(|lost| node.zone().is_some_and(|zone| **zone == *lost))
 }
 
 /// Nodes that are there and take pods, the fullest first, so that those with little on them stay so.
@@ -184,9 +196,14 @@ fn existing(view: &View, packing: &Packing) -> Vec<NodeIx> {
 }
 
 /// Nodes that were ordered, as nodes.
-fn coming(view: &View, packing: &mut Packing, daemons: &[crate::placement::ClassId]) -> Vec<Coming> {
+fn coming(
+    view: &View,
+    packing: &mut Packing,
+    daemons: &[crate::placement::ClassId],
+    lost: Option<&str>,
+) -> Vec<Coming> {
     let mut coming = Vec::new();
-    for order in view.orders() {
+    for order in view.orders().filter(|order| lost.is_none_or(|lost| *order.offering.zone != *lost)) {
         let Some(pool) = view.pool(&order.pool) else { continue };
         let Some(offering) = limits::find(pool, &order.offering) else { continue };
         let (state, daemons) = menu::new_node(packing, pool, offering, daemons, false);

@@ -1,6 +1,6 @@
 use pretty_assertions::assert_eq;
 
-use super::super::state::Instance;
+use super::super::state::{Instance, InstanceFault};
 use super::*;
 
 const ASKED: Timestamp = Timestamp::from_secs(1000);

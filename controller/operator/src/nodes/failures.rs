@@ -1,0 +1,83 @@
+//! What offerings have failed at, so that others are tried meanwhile.
+
+use plimsoll_api::NodeOrder;
+use plimsoll_core::{
+    cluster::OfferingKey,
+    nodes::{backoff::OfferingError, promise},
+    orders::{InstanceFault, OrderStep, Why},
+    time::Timestamp,
+};
+
+use super::{backoffs, calls::word, planner::Planner, record};
+
+impl Planner {
+    /// Remembers what failed since the last pass.
+    pub(super) fn failures(&mut self, now: Timestamp) {
+        for (pool, offering, error) in std::mem::take(&mut self.world.failures) {
+            self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
+            if let Some(class) = backoffs::offering_error(&error) {
+                self.leave_alone(&pool, &offering, class, &error.to_string(), now);
+            }
+        }
+    }
+
+    /// Remembers what a step has found out of an order's offering, once.
+    pub(super) fn note_failure(&mut self, order: &NodeOrder, step: &OrderStep, now: Timestamp) {
+        let Some(why) = &step.why else { return };
+        if order.status.as_ref().and_then(|status| status.reason.as_deref()) == Some(why.word()) {
+            return;
+        }
+        let class = match why {
+            Why::Fault(InstanceFault::OutOfCapacity) | Why::TakenInPart { .. } => {
+                OfferingError::OutOfCapacity
+            }
+            Why::Fault(InstanceFault::Quota) => OfferingError::Quota,
+            Why::Fault(InstanceFault::Other(_)) | Why::NeverJoined { .. } => OfferingError::NeverRegistered,
+            Why::Refused(_)
+            | Why::Surplus { .. }
+            | Why::NodeDeleted { .. }
+            | Why::Lost { .. }
+            | Why::Deleted => {
+                return self.news_of_trouble(order, why.word(), &why.to_string());
+            }
+        };
+        let pool = &order.spec.pool;
+        self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
+        self.leave_alone(pool, &record::offering(order), class, &why.to_string(), now);
+        self.news_of_trouble(order, why.word(), &why.to_string());
+    }
+
+    /// Remembers that an offering works once a node of an order has joined; or that it keeps no promise, where the node is
+    /// not what was offered.
+    pub(super) fn note_success(&mut self, order: &NodeOrder, step: &OrderStep, now: Timestamp) {
+        let before =
+            order.status.iter().flat_map(|status| &status.nodes).filter(|node| node.name.is_some()).count();
+        let Some(joined) = step.nodes.iter().find_map(|node| node.name.clone()).filter(|_| before == 0)
+        else {
+            return;
+        };
+        let (pool, key) = (&order.spec.pool, record::offering(order));
+        let broken =
+            self.world.view.pool(pool).zip(self.world.view.node(&joined)).and_then(|(pool, node)| {
+                let offering = pool.offerings.iter().find(|offering| offering.key == key)?;
+                promise::broken(node, offering, pool)
+            });
+        let Some(broken) = broken else { return self.backoffs.worked(pool, &key) };
+        let message = format!("the node {joined} is not what was offered: {broken}");
+        self.metrics.failed.with_label_values(&[pool.as_str(), "NotAsOffered"]).inc();
+        self.leave_alone(pool, &key, OfferingError::NotAsOffered, &message, now);
+    }
+
+    /// Leaves an offering alone for a while, and tells so.
+    fn leave_alone(
+        &mut self,
+        pool: &str,
+        key: &OfferingKey,
+        class: OfferingError,
+        why: &str,
+        now: Timestamp,
+    ) {
+        self.backoffs.failed(pool, key, class, why.to_owned(), now);
+        self.news_of_failure(pool, key, why, now);
+    }
+}
