@@ -3,11 +3,11 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help cli demo demo-ingress picture test test-traffic conformance mutants lint generate image bench bench-burst clean preflight tools
+.PHONY: help cli demo demo-ingress picture picture-ingress test test-traffic conformance mutants lint generate image bench bench-burst clean preflight tools
 
 help: ## This list
 	@if [[ -t 1 && -z $${NO_COLOR:-} ]]; then on=$$'\e[1;36m'; off=$$'\e[0m'; else on=; off=; fi; \
-	awk -v on="$$on" -v off="$$off" 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %smake %-12s%s %s\n", on, $$1, off, $$2 }' Makefile
+	awk -v on="$$on" -v off="$$off" 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %smake %-15s%s %s\n", on, $$1, off, $$2 }' Makefile
 
 demo: preflight tools ## A shop on a real cluster, a wave of load, and how it scales (KEEP=1 leaves the cluster up)
 	@bin=$$(hack/build-operator.sh); \
@@ -16,6 +16,10 @@ demo: preflight tools ## A shop on a real cluster, a wave of load, and how it sc
 demo-ingress: preflight tools ## The same shop with real clients: k6, through Traefik, to pods that answer; what they see of a wave
 	@bin=$$(hack/build-operator.sh); \
 	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin demo -- --ingress
+
+picture-ingress: preflight tools ## Run the demo with real clients and draw it as docs/images/demo-ingress.svg
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo run --quiet --locked --bin demo -- --ingress --svg docs/images/demo-ingress.svg
 
 picture: preflight tools ## Run the demo and draw it as docs/images/demo.svg, the picture of the README
 	@bin=$$(hack/build-operator.sh); \

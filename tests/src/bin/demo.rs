@@ -27,7 +27,7 @@ struct Args {
     #[arg(long, value_name = "FILE", requires = "svg", hide = true)]
     from: Option<PathBuf>,
     /// Do not run the operator: see the demo fail because nothing scales.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "ingress")]
     without_operator: bool,
     /// Load this service too: see the demo fail because it moves.
     #[arg(long, value_name = "SERVICE", hide = true)]

@@ -91,6 +91,9 @@ pub(super) fn write(
         add_flag("kube-apiserver", "egress-selector-config-file", &network.config().display().to_string());
     }
     if let Some(seconds) = spec.node_silence_seconds {
+        // By default kwokctl makes all of these five times as long. A node's status it may write as seldom as ever.
+        config["options"]["heartbeatFactor"] = 1.into();
+        config["options"]["nodeStatusUpdateFrequencyMilliseconds"] = 50_000.into();
         config["options"]["kubeControllerManagerNodeMonitorGracePeriodMilliseconds"] =
             (seconds * 1000).into();
         config["options"]["kubeControllerManagerNodeMonitorPeriodMilliseconds"] = 1000.into();

@@ -11,7 +11,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::spec::ClusterSpec;
+use super::spec::{ClusterSpec, PodsEnd};
 use crate::{eventually, operator::RELEASE, tools::Tools};
 
 /// Of kwok's kustomize folders: nodes and pods become ready at once and go at once.
@@ -26,7 +26,7 @@ pub(super) async fn install(client: &Client, tools: &Tools, spec: &ClusterSpec) 
     for object in &mut objects {
         count_cpu_from_the_start(object);
         leave_jobs_of_the_operator(object);
-        if spec.pods_take_their_grace {
+        if spec.pods_end == PodsEnd::AfterTheirGrace {
             wait_for_the_end_of_the_grace_period(object);
         }
     }

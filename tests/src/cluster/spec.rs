@@ -27,10 +27,19 @@ pub struct ClusterSpec {
     pub pod_network: bool,
     /// Whether metrics-server asks kubelets without TLS, so that somebody else than kwok can play them.
     pub plain_kubelets: bool,
-    /// Whether a deleted pod is there until its grace period ends, as on a node whose processes take all of it.
-    pub pods_take_their_grace: bool,
+    /// When a deleted pod is gone.
+    pub pods_end: PodsEnd,
     /// After how many seconds of silence a node is taken for lost, if not after as many as kwok's clusters wait.
     pub node_silence_seconds: Option<u32>,
+}
+
+/// When a deleted pod is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodsEnd {
+    /// As soon as it is deleted.
+    AtOnce,
+    /// When its grace period ends, unless somebody ends it before.
+    AfterTheirGrace,
 }
 
 impl Default for ClusterSpec {
@@ -46,7 +55,7 @@ impl Default for ClusterSpec {
             hpa_controller: true,
             pod_network: false,
             plain_kubelets: false,
-            pods_take_their_grace: false,
+            pods_end: PodsEnd::AtOnce,
             node_silence_seconds: None,
         }
     }

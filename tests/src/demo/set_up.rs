@@ -66,7 +66,10 @@ pub(super) async fn set_up<'c>(ground: &'c Ground, stage: &Stage, options: &Opti
     let mut watching = watch::start(&cluster.client().await?, stage).await?;
     stage.tell(|model, _| {
         for service in &mut model.services {
-            service.load_milli = quiet_milli(&service.name);
+            service.load_milli = match ground {
+                Ground::Cluster(_) => quiet_milli(&service.name),
+                Ground::FrontDoor(_) => visitors::quiet(),
+            };
         }
     });
     let loads = match ground {

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::{
     Stage,
     model::Seen,
-    shop::{names, quiet_milli},
+    shop::{WAVE, names, quiet_milli},
 };
 use crate::{
     cluster::Cluster,
     traffic::{
         Clients, Record, Stream,
-        shop::{HOST_OF_PATHS, SERVICES, Shop},
+        shop::{SERVICES, Shop},
     },
 };
 
@@ -27,7 +27,12 @@ const WINDOW_SECONDS: i64 = 5;
 
 /// The shop, whose pods answer.
 pub(super) fn shop() -> Shop {
-    Shop { scaled: true, service_time_millis: SERVICE_TIME_MILLIS, ..Shop::default() }
+    Shop { service_time_millis: SERVICE_TIME_MILLIS, ..Shop::default() }
+}
+
+/// The quiet load of each service, in thousandths of a core: they are alike here.
+pub(super) fn quiet() -> u64 {
+    quiet_milli(WAVE)
 }
 
 /// Those who are always there, and those of the wave.
@@ -55,17 +60,16 @@ impl Crowd {
 impl<'c> Visitors<'c> {
     /// Sends to every service what its quiet load takes.
     pub(super) async fn start(cluster: &'c Cluster) -> Result<Self> {
-        let streams: Vec<_> = names().iter().map(|name| stream(name, quiet_milli(name))).collect();
-        let clients = Clients::start(cluster, &streams, None).await?;
+        let clients = Clients::start(cluster, &streams(&names().map(|name| (name, quiet()))), None).await?;
         let crowd = Crowd { here: vec![(None, clients)], gone: Record::default() };
         Ok(Self { cluster, crowd: Arc::new(Mutex::new(crowd)) })
     }
 
     /// Makes the load on one service what it is to be: more clients come, or go.
     pub(super) async fn set(&self, name: &'static str, milli: u64) -> Result<()> {
-        let more = milli.saturating_sub(quiet_milli(name));
+        let more = milli.saturating_sub(quiet());
         if more > 0 {
-            let clients = Clients::start(self.cluster, &[stream(name, more)], None).await?;
+            let clients = Clients::start(self.cluster, &streams(&[(name, more)]), None).await?;
             self.crowd.lock().unwrap_or_else(PoisonError::into_inner).here.push((Some(name), clients));
             return Ok(());
         }
@@ -111,9 +115,14 @@ fn seen(record: &Record, now: Timestamp) -> Seen {
     }
 }
 
-fn stream(name: &str, milli: u64) -> Stream {
-    let of_service = SERVICES.iter().find(|(service, ..)| *service == name);
-    let (path, method) = of_service.map_or(("/", "GET"), |(_, path, method)| (path, method));
-    let per_second = u32::try_from(milli / MILLI_PER_REQUEST).unwrap_or(u32::MAX);
-    Stream::new(name, method, &format!("http://{HOST_OF_PATHS}{path}"), per_second)
+fn streams(loads: &[(&str, u64)]) -> Vec<Stream> {
+    let (shop, mut streams) = (shop(), Vec::new());
+    for (name, milli) in loads {
+        let per_second = u32::try_from(milli / MILLI_PER_REQUEST).unwrap_or(u32::MAX);
+        let service = SERVICES.iter().find(|service| service.workload() == *name);
+        streams.extend(
+            service.map(|service| Stream { name: (*name).to_owned(), ..shop.stream(service, per_second) }),
+        );
+    }
+    streams
 }

@@ -1,33 +1,37 @@
 //! A cluster with real traffic.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     coordination::v1::Lease,
     core::v1::{Node, Pod},
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
+use plimsoll_api::{ServiceGroup, marks};
 use serde_json::json;
 
 use super::{
     front_door::{ADDRESS, FrontDoor},
     network,
     pods::PlayedPods,
-    shop::{HOST_OF_METHODS, HOST_OF_PATHS, NAMESPACE, SERVICES, Shop},
+    shop::{Door, GROUP, SERVICES, Service, Shop},
 };
 use crate::{
-    cluster::{Cluster, ClusterSpec},
+    cluster::{Cluster, ClusterSpec, PodsEnd},
     eventually, http,
+    operator::Operator,
 };
 
 /// How long a Deployment and Traefik may take to see what was asked of them.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
+const ZONE: &str = "topology.kubernetes.io/zone";
 /// After how many seconds of silence a node is taken for lost; 50 by default.
 const NODE_SILENCE_SECONDS: u32 = 24;
 
@@ -45,7 +49,7 @@ impl Bed {
     pub async fn start() -> Result<Self> {
         let spec = ClusterSpec {
             plain_kubelets: true,
-            pods_take_their_grace: true,
+            pods_end: PodsEnd::AfterTheirGrace,
             node_silence_seconds: Some(NODE_SILENCE_SECONDS),
             ..ClusterSpec::default()
         };
@@ -55,85 +59,141 @@ impl Bed {
         Ok(Self { _door: door, pods, cluster })
     }
 
-    /// Applies the shop and waits until it is reached by the Ingress and by the `HTTPRoute`.
+    /// Applies a shop, waits until it is rolled out and, where it is reached by plain HTTP, until it is.
     pub async fn open(&self, shop: &Shop) -> Result<()> {
-        self.cluster.kubectl_with(["apply", "--filename=-"], &shop.objects().to_string()).await?;
-        self.rolled_out().await?;
-        for (name, path, method) in SERVICES {
-            self.reaches(name, HOST_OF_PATHS, path, "GET").await?;
-            self.reaches(name, HOST_OF_METHODS, "/store", method).await?;
+        self.apply(shop).await?;
+        self.rolled_out(shop).await?;
+        if !shop.tls {
+            for service in &SERVICES {
+                self.reaches(shop.door, service).await?;
+            }
         }
         Ok(())
     }
 
-    async fn reaches(&self, service: &str, host: &str, path: &str, method: &str) -> Result<()> {
-        let what = format!("{method} {host}{path} to reach {service}");
+    /// Applies a shop.
+    pub async fn apply(&self, shop: &Shop) -> Result<()> {
+        self.cluster.kubectl_with(["apply", "--filename=-"], &shop.objects().to_string()).await?;
+        Ok(())
+    }
+
+    async fn reaches(&self, door: Door, service: &Service) -> Result<()> {
+        let Service { method, .. } = service;
+        let (host, path, workload) = (door.host(), door.path(service), service.workload());
+        let what = format!("{method} {host}{path} to reach {workload}");
         eventually(&what, PATIENCE, async || {
             let answer = http::send_to_host(method, &format!("http://{ADDRESS}:80{path}"), host).await?;
-            ensure!(
-                answer.status == 200 && answer.body.contains(&format!("\"service\":\"{service}\"")),
-                "{answer:?}"
-            );
+            let of_service = format!("\"service\":\"{workload}\"");
+            ensure!(answer.status == 200 && answer.body.contains(&of_service), "{answer:?}");
             Ok(())
         })
         .await
     }
 
-    /// Waits until every service has all its pods, and none that is on its way out.
-    pub async fn rolled_out(&self) -> Result<()> {
-        let client = self.cluster.client().await?;
-        let deployments: Api<Deployment> = Api::namespaced(client, NAMESPACE);
-        eventually("the shop to be rolled out", PATIENCE * 2, async || {
-            for deployment in deployments.list(&ListParams::default()).await? {
-                let status = deployment.status.clone().unwrap_or_default();
-                let wanted = deployment.spec.replicas;
-                let whole = status.observed_generation == deployment.metadata.generation
-                    && status.updated_replicas == wanted
-                    && status.available_replicas == wanted
-                    && status.replicas == wanted
-                    && status.terminating_replicas.unwrap_or_default() == 0;
-                ensure!(whole, "{}: {status:?}", deployment.name_any());
+    /// Waits until each pod of a service answers clients who have no cookie yet.
+    pub async fn reaches_all_pods(&self, door: Door, service: &Service) -> Result<()> {
+        let pods = self.pods(door, service).await?;
+        let mut waiting: BTreeSet<_> = pods.iter().map(ResourceExt::name_any).collect();
+        let url = format!("http://{ADDRESS}:80{}", door.path(service));
+        eventually(
+            &format!("the front door to lead to all pods of {}", service.workload()),
+            PATIENCE,
+            async || {
+                let answer = http::send_to_host(service.method, &url, door.host()).await?;
+                waiting.retain(|pod| !answer.body.contains(&format!("\"pod\":\"{pod}\"")));
+                ensure!(waiting.is_empty(), "not to {waiting:?} yet");
+                Ok(())
+            },
+        )
+        .await
+    }
+
+    /// Waits until the group of a shop is ready, and every service has all its pods and none that is on its way out.
+    pub async fn rolled_out(&self, shop: &Shop) -> Result<()> {
+        let (client, namespace) = (self.cluster.client().await?, shop.door.namespace());
+        let groups: Api<ServiceGroup> = Api::namespaced(client.clone(), namespace);
+        let deployments: Api<Deployment> = Api::namespaced(client, namespace);
+        eventually(&format!("{namespace} to be rolled out"), PATIENCE * 2, async || {
+            let group = groups.get(GROUP).await?;
+            let told = group.status.unwrap_or_default();
+            let is_ready = told.conditions.iter().any(|told| told.type_ == "Ready" && told.status == "True");
+            ensure!(is_ready && told.observed_generation == group.metadata.generation, "{told:?}");
+            for service in &SERVICES {
+                let deployment = deployments.get(&service.workload()).await?;
+                ensure!(is_whole(&deployment, shop), "{}: {:?}", service.workload(), deployment.status);
             }
             Ok(())
         })
         .await
     }
 
-    /// The pods of a service.
-    pub async fn pods(&self, service: &str) -> Result<Vec<Pod>> {
-        let pods: Api<Pod> = Api::namespaced(self.cluster.client().await?, NAMESPACE);
-        let of_service = ListParams::default().labels(&format!("app.kubernetes.io/name={service}"));
-        Ok(pods.list(&of_service).await?.items)
+    /// The pods of a service that are to stay.
+    pub async fn pods(&self, door: Door, service: &Service) -> Result<Vec<Pod>> {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client().await?, door.namespace());
+        let of_service = ListParams::default().labels(&format!("{}={}", marks::SERVICE, service.name));
+        let mut pods = pods.list(&of_service).await?.items;
+        pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+        Ok(pods)
     }
 
-    /// Takes a zone away in one moment, and tells nobody: what is sent to its pods is lost, and its nodes do not say any more
-    /// that they live.
-    pub async fn cut(&self, zone: &str) -> Result<()> {
+    /// The zone of a node.
+    pub async fn zone_of(&self, node: &str) -> Result<String> {
+        let node = Api::<Node>::all(self.cluster.client().await?).get(node).await?;
+        node.labels().get(ZONE).cloned().context("a node is in no zone")
+    }
+
+    /// Takes a zone away in one moment, and tells nobody: what is sent to its pods is lost, the operator's process there is no
+    /// more, and its nodes do not say any more that they live.
+    pub async fn cut(&self, zone: &str, operator: &mut Operator<'_>) -> Result<()> {
         let client = self.cluster.client().await?;
-        let of_zone = ListParams::default().labels(&format!("topology.kubernetes.io/zone={zone}"));
+        let of_zone = ListParams::default().labels(&format!("{ZONE}={zone}"));
         let nodes: Api<Node> = Api::all(client.clone());
         let nodes: Vec<_> = nodes.list(&of_zone).await?.iter().map(ResourceExt::name_any).collect();
+        let pods: Api<Pod> = Api::all(client.clone());
+        let mut pods = pods.list(&ListParams::default()).await?.items;
+        pods.retain(|pod| {
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+            node.is_some_and(|node| nodes.contains(node))
+        });
         self.pods.silence(&nodes);
-        network::cut(self.addresses(&client, &nodes).await?)?;
-        // kwok speaks for a node only while it holds the node's lease.
+        network::cut(addresses(&pods)?)?;
+        for process in operator.processes_mut() {
+            if pods.iter().any(|pod| pod.name_any() == process.pod()) {
+                process.kill()?;
+            }
+        }
+        // kwok speaks for a node only while it holds the node's lease. The controller of nodes takes a lease that changes and is
+        // not renewed for a sign that it reads old ones, and waits.
         let leases: Api<Lease> = Api::namespaced(client, "kube-node-lease");
-        let taken = json!({"spec": {"holderIdentity": "nobody", "leaseDurationSeconds": 3600}});
+        let renewed = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        let taken = json!({"spec": {
+            "holderIdentity": "nobody", "leaseDurationSeconds": 3600, "renewTime": renewed,
+        }});
         for node in nodes {
             leases.patch(&node, &PatchParams::default(), &Patch::Merge(&taken)).await?;
         }
         Ok(())
     }
+}
 
-    /// The addresses of the shop's pods on these nodes.
-    async fn addresses(&self, client: &Client, nodes: &[String]) -> Result<Vec<IpAddr>> {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
-        let pods = pods.list(&ListParams::default()).await?;
-        let is_there = |pod: &&Pod| {
-            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
-            node.is_some_and(|node| nodes.contains(node))
-        };
-        let addresses =
-            pods.items.iter().filter(is_there).filter_map(|pod| pod.status.as_ref()?.pod_ip.as_ref());
-        addresses.map(|address| Ok(address.parse()?)).collect()
-    }
+fn addresses(pods: &[Pod]) -> Result<Vec<IpAddr>> {
+    let addresses = pods.iter().filter_map(|pod| pod.status.as_ref()?.pod_ip.as_ref());
+    addresses.map(|address| Ok(address.parse()?)).collect()
+}
+
+/// Whether a Deployment is as a shop wants it, and has just the pods that it should have.
+fn is_whole(deployment: &Deployment, shop: &Shop) -> bool {
+    let status = deployment.status.clone().unwrap_or_default();
+    let wanted = deployment.spec.replicas;
+    let (fewest, most) = shop.replicas;
+    let containers = deployment.spec.template.spec.iter().flat_map(|pod| &pod.containers);
+    wanted
+        .and_then(|wanted| u32::try_from(wanted).ok())
+        .is_some_and(|wanted| (fewest..=most).contains(&wanted))
+        && containers.into_iter().all(|container| container.image == Some(shop.image()))
+        && status.observed_generation == deployment.metadata.generation
+        && status.updated_replicas == wanted
+        && status.available_replicas == wanted
+        && status.replicas == wanted
+        && status.terminating_replicas.unwrap_or_default() == 0
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
@@ -54,8 +54,15 @@ impl Stream {
     }
 
     /// Requests of clients that each keep their cookies.
+    #[must_use]
     pub fn of_sessions(self, sessions: u32) -> Self {
         Self { sessions, ..self }
+    }
+
+    /// Requests for what lies below.
+    #[must_use]
+    pub fn below(self, path: &str) -> Self {
+        Self { url: format!("{}{path}", self.url), ..self }
     }
 
     /// Its host.
@@ -120,7 +127,8 @@ impl Clients {
                 bail!("k6 ended with {status}: {}", fs::read_to_string(&clients.log)?);
             }
             let record = clients.so_far()?;
-            if record.requests.is_empty() { bail!("none yet") } else { Ok(()) }
+            ensure!(!record.requests.is_empty(), "none yet");
+            Ok(())
         })
         .await?;
         Ok(clients)

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, TryAcquireError, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -48,15 +48,16 @@ pub(super) enum Order {
 pub(super) struct Work {
     about: About,
     slots: Semaphore,
-    queue: Semaphore,
+    /// Of those who are served or wait.
+    places: Semaphore,
     busy_micros: AtomicU64,
 }
 
 impl Work {
     pub(super) fn new(about: About) -> Self {
-        // Whoever is answered at once passes through it too.
-        let (slots, queue) = (Semaphore::new(about.concurrency), Semaphore::new(about.queue + 1));
-        Self { about, slots, queue, busy_micros: AtomicU64::new(0) }
+        let (slots, places) =
+            (Semaphore::new(about.concurrency), Semaphore::new(about.concurrency + about.queue));
+        Self { about, slots, places, busy_micros: AtomicU64::new(0) }
     }
 
     pub(super) fn about(&self) -> &About {
@@ -71,17 +72,21 @@ impl Work {
         busy / concurrency * cores
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        // A client that gives up leaves both, wherever it waits.
-        let Ok(place) = self.queue.try_acquire() else {
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting");
-        };
+    /// Waits for its turn and takes as long as a request does; at once and in vain when too many wait. A client that gives up
+    /// leaves wherever it waits.
+    async fn take_turn(&self) -> Result<(), TryAcquireError> {
+        let place = self.places.try_acquire()?;
         let slot = self.slots.acquire().await;
-        drop(place);
+        let busy = Busy { work: self, since: Instant::now() };
         sleep(self.about.service_time).await;
-        drop(slot);
-        let micros = u64::try_from(self.about.service_time.as_micros()).unwrap_or(u64::MAX);
-        self.busy_micros.fetch_add(micros, Ordering::Relaxed);
+        drop((busy, slot, place));
+        Ok(())
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        if self.take_turn().await.is_err() {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting");
+        }
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let body = json!({
             "service": self.about.service, "pod": self.about.name, "zone": self.about.zone,
@@ -93,6 +98,22 @@ impl Work {
             .headers_mut()
             .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         response
+    }
+}
+
+/// A request under way. What was done of it counts, also when the client gives up: a service of which all clients do so is as
+/// busy as can be.
+struct Busy<'w> {
+    work: &'w Work,
+    since: Instant,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        // On a busy machine a sleep is longer than it was to be.
+        let done = self.since.elapsed().min(self.work.about.service_time);
+        let micros = u64::try_from(done.as_micros()).unwrap_or(u64::MAX);
+        self.work.busy_micros.fetch_add(micros, Ordering::Relaxed);
     }
 }
 
@@ -194,4 +215,55 @@ fn plain(status: StatusCode, body: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_owned()));
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// Two requests at a time, each of which takes four seconds, and one that waits.
+    fn work() -> Work {
+        Work::new(About {
+            namespace: String::new(),
+            name: String::new(),
+            container: String::new(),
+            service: String::new(),
+            node: String::new(),
+            zone: String::new(),
+            address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            service_time: Duration::from_secs(4),
+            concurrency: 2,
+            queue: 1,
+            cpu_milli: 1000,
+            started: jiff::Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_done_for_a_client_that_gave_up_counts() {
+        let work = work();
+        let mut given_up = Box::pin(work.take_turn());
+        assert!(poll!(&mut given_up).is_pending());
+        advance(Duration::from_secs(1)).await;
+        drop(given_up);
+        // One second on one half of a pod that uses a core when it is busy.
+        assert_eq!(work.cpu_seconds().to_string(), "0.5");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_place_in_the_queue_is_refused() {
+        let work = work();
+        let mut turns = [(); 3].map(|()| Box::pin(work.take_turn()));
+        for turn in &mut turns {
+            assert!(poll!(turn).is_pending());
+        }
+        assert!(work.take_turn().await.is_err());
+        for turn in turns {
+            turn.await.unwrap();
+        }
+        assert_eq!(work.cpu_seconds().to_string(), "6", "three times four seconds of half a pod");
+    }
 }

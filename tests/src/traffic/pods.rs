@@ -8,6 +8,7 @@
 //!
 //! A pod listens at its first container's first port (default 8080) from Running on. When it is deleted it goes on during the
 //! sleep of its preStop hook; then it refuses connections and finishes what is under way, at most until its grace period ends.
+//! Then it is gone, as a kubelet would say, unless nobody hears of its node.
 //! It answers with the service of its label `app.kubernetes.io/name`, its name, its zone, and what it was asked.
 
 use std::{
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{
     Api, Client, ResourceExt,
+    api::{DeleteParams, Preconditions},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
 use tokio::{
@@ -86,7 +88,7 @@ impl PlayedPods {
         let running = Running::default();
         let silent = Silent::default();
         let kubelets = kubelets::start(&client, Arc::clone(&running), Arc::clone(&silent)).await?;
-        let following = tokio::spawn(follow(client, running));
+        let following = tokio::spawn(follow(client, running, Arc::clone(&silent)));
         Ok(Self { silent, following, kubelets })
     }
 
@@ -103,9 +105,10 @@ impl Drop for PlayedPods {
     }
 }
 
-async fn follow(client: Client, running: Running) {
+async fn follow(client: Client, running: Running, silent: Silent) {
     let nodes: Api<Node> = Api::all(client.clone());
-    let mut events = pin!(watcher(Api::<Pod>::all(client), watcher::Config::default()).default_backoff());
+    let pods: Api<Pod> = Api::all(client.clone());
+    let mut events = pin!(watcher(pods, watcher::Config::default()).default_backoff());
     let mut processes = JoinSet::new();
     while let Some(event) = events.next().await {
         match event {
@@ -124,8 +127,12 @@ async fn follow(client: Client, running: Running) {
                     };
                     let work = Arc::new(Work::new(about));
                     let (orders, told) = watch::channel(Order::Serve);
-                    processes.spawn(serve(Arc::clone(&work), told));
-                    let process = Process { work, orders };
+                    let process = Process { work: Arc::clone(&work), orders };
+                    let (client, silent, of) = (client.clone(), Arc::clone(&silent), uid.clone());
+                    processes.spawn(async move {
+                        serve(Arc::clone(&work), told).await;
+                        bury(client, work.about(), of, &silent).await;
+                    });
                     running.lock().unwrap_or_else(PoisonError::into_inner).insert(uid, process);
                 }
             }
@@ -159,6 +166,22 @@ fn end(running: &Running, uid: &str, pod: &Pod) {
         *order = Order::End { accept_until: now + accept, gone_at: now + stay };
         true
     });
+}
+
+/// Takes a pod away whose process has ended.
+async fn bury(client: Client, about: &About, uid: String, silent: &Silent) {
+    if silent.lock().unwrap_or_else(PoisonError::into_inner).contains(&about.node) {
+        return;
+    }
+    let pods: Api<Pod> = Api::namespaced(client, &about.namespace);
+    let this_one = Preconditions { uid: Some(uid), ..Preconditions::default() };
+    let at_once = DeleteParams {
+        grace_period_seconds: Some(0),
+        preconditions: Some(this_one),
+        ..DeleteParams::default()
+    };
+    // It may be gone. If the API server does not answer, it is taken away at the end of its grace period.
+    let _ = pods.delete(&about.name, &at_once).await;
 }
 
 /// How long a pod that is deleted goes on accepting, and how long it is there.

@@ -5,6 +5,7 @@
 
 // Helpers outside `#[test]` functions may panic here: the whole file is a test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::print_stdout, reason = "what was measured is a result too")]
 
 mod no_request_is_lost;
 mod one_service_grows;

@@ -7,14 +7,14 @@ use anyhow::{Context, Result, ensure};
 use testbed::{
     eventually,
     traffic::{
-        Bed, Clients, Record, Stream,
-        shop::{HOST_OF_METHODS, HOST_OF_PATHS, NAMESPACE, SERVICES, Shop},
+        Bed, Clients, Record,
+        shop::{Door, SERVICES, Shop},
     },
 };
 
 use crate::stage::play;
 
-/// Requests each second to each service, by each of both ways.
+/// Requests each second to each service.
 const RATE: u32 = 15;
 
 /// What moves pods.
@@ -28,39 +28,44 @@ enum Move {
 impl Move {
     const ALL: [Self; 3] = [Self::RollingUpdate, Self::ScaleIn, Self::NodeDrain];
 
-    async fn make(self, bed: &Bed) -> Result<()> {
-        let kubectl = async |args: &str| bed.cluster.kubectl(args.split(' ')).await;
+    /// Makes it, and waits until it is over.
+    async fn make(self, bed: &Bed, shops: &mut [Shop]) -> Result<()> {
         match self {
-            Self::RollingUpdate => {
-                kubectl(&format!("rollout restart deployment --namespace {NAMESPACE}")).await?;
-            }
-            Self::ScaleIn => {
-                kubectl(&format!("scale deployment --all --replicas=2 --namespace {NAMESPACE}")).await?;
-            }
+            Self::RollingUpdate => shops.iter_mut().for_each(|shop| shop.version += 1),
+            Self::ScaleIn => shops.iter_mut().for_each(|shop| shop.replicas = (2, 2)),
             Self::NodeDrain => {
-                let pods = bed.pods("store-get").await?;
-                let node = pods.first().and_then(|pod| pod.spec.as_ref()?.node_name.clone());
+                let pods = bed.pods(Door::Ingress, &SERVICES[0]).await?;
+                let node = pods.first().and_then(|pod| pod.spec.as_ref()?.node_name.as_deref());
                 let node = node.context("no pod is on a node")?;
-                kubectl(&format!("drain {node} --delete-emptydir-data --ignore-daemonsets")).await?;
+                bed.cluster.kubectl(["drain", node, "--delete-emptydir-data", "--ignore-daemonsets"]).await?;
             }
         }
-        bed.rolled_out().await
+        for shop in shops.iter() {
+            bed.apply(shop).await?;
+        }
+        for shop in shops.iter() {
+            bed.rolled_out(shop).await?;
+        }
+        Ok(())
     }
 }
 
+/// Two shops, one for each kind of front door, with four pods of each service.
+async fn open(bed: &Bed, pre_stop: bool) -> Result<[Shop; 2]> {
+    let shops =
+        [Door::Ingress, Door::Route].map(|door| Shop { door, pre_stop, replicas: (4, 4), ..Shop::default() });
+    for shop in &shops {
+        bed.open(shop).await?;
+    }
+    Ok(shops)
+}
+
 /// The clients' whole experience of one move.
-async fn during(bed: &Bed, what: Move) -> Result<Record> {
-    let streams: Vec<_> = SERVICES
-        .iter()
-        .flat_map(|(name, path, method)| {
-            let by_path = Stream::new(name, method, &format!("http://{HOST_OF_PATHS}{path}"), RATE);
-            let by_method = format!("{name}-by-method");
-            let by_method = Stream::new(&by_method, method, &format!("http://{HOST_OF_METHODS}/store"), RATE);
-            [by_path, by_method]
-        })
-        .collect();
+async fn during(bed: &Bed, shops: &mut [Shop], what: Move) -> Result<Record> {
+    let streams: Vec<_> =
+        shops.iter().flat_map(|shop| SERVICES.map(|service| shop.stream(&service, RATE))).collect();
     let clients = Clients::start(&bed.cluster, &streams, None).await?;
-    what.make(bed).await?;
+    what.make(bed, shops).await?;
     let seen = clients.so_far()?.requests.len();
     eventually("the clients to see what came of it", Duration::from_secs(30), async || {
         let more = clients.so_far()?.requests.len() - seen;
@@ -77,11 +82,10 @@ async fn during(bed: &Bed, what: Move) -> Result<Record> {
 #[test]
 #[ignore = "needs Traefik and k6: make test-traffic"]
 fn no_request_is_lost_when_pods_come_and_go() -> Result<()> {
-    play(&no_request_is_lost_when_pods_come_and_go, async {
-        let bed = Bed::start().await?;
-        bed.open(&Shop { replicas: 4, ..Shop::default() }).await?;
+    play(&no_request_is_lost_when_pods_come_and_go, async |bed, _| {
+        let mut shops = open(bed, true).await?;
         for what in Move::ALL {
-            let record = during(&bed, what).await?;
+            let record = during(bed, &mut shops, what).await?;
             ensure!(record.lost().is_empty(), "{what:?} lost {:?}", record.lost());
         }
         Ok(())
@@ -92,11 +96,10 @@ fn no_request_is_lost_when_pods_come_and_go() -> Result<()> {
 #[test]
 #[ignore = "needs Traefik and k6: make test-traffic"]
 fn without_a_sleep_before_they_stop_pods_lose_requests() -> Result<()> {
-    play(&without_a_sleep_before_they_stop_pods_lose_requests, async {
-        let bed = Bed::start().await?;
-        bed.open(&Shop { replicas: 4, pre_stop: false, ..Shop::default() }).await?;
+    play(&without_a_sleep_before_they_stop_pods_lose_requests, async |bed, _| {
+        let mut shops = open(bed, false).await?;
         for what in Move::ALL {
-            let record = during(&bed, what).await?;
+            let record = during(bed, &mut shops, what).await?;
             ensure!(!record.lost().is_empty(), "{what:?} lost nothing");
         }
         Ok(())

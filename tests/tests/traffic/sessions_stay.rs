@@ -9,8 +9,8 @@ use anyhow::{Result, ensure};
 use testbed::{
     eventually,
     traffic::{
-        Bed, Clients, Record, Stream,
-        shop::{HOST_OF_PATHS, NAMESPACE, Shop},
+        Clients, Record, Stream,
+        shop::{SERVICES, Shop},
     },
 };
 
@@ -30,11 +30,14 @@ fn by_session(record: &Record) -> BTreeMap<&str, BTreeSet<&str>> {
 #[test]
 #[ignore = "needs Traefik and k6: make test-traffic"]
 fn a_session_stays_with_its_pod_through_a_scale_out() -> Result<()> {
-    play(&a_session_stays_with_its_pod_through_a_scale_out, async {
-        let bed = Bed::start().await?;
-        bed.open(&Shop { cookie: Some("shop".to_owned()), ..Shop::default() }).await?;
-        let url = format!("http://{HOST_OF_PATHS}/store/get");
-        let old = [Stream::new("old", "GET", &url, 24).of_sessions(SESSIONS)];
+    play(&a_session_stays_with_its_pod_through_a_scale_out, async |bed, _| {
+        let shop = Shop { replicas: (2, 2), cookie: Some("cart"), ..Shop::default() };
+        bed.open(&shop).await?;
+        let clients = |name: &str, sessions| {
+            let stream = Stream { name: name.to_owned(), ..shop.stream(&SERVICES[0], 24) };
+            [stream.of_sessions(sessions)]
+        };
+        let old = clients("old", SESSIONS);
         let old = Clients::start(&bed.cluster, &old, None).await?;
         eventually("every session to be answered", Duration::from_secs(20), async || {
             let record = old.so_far()?;
@@ -44,11 +47,12 @@ fn a_session_stays_with_its_pod_through_a_scale_out() -> Result<()> {
         })
         .await?;
 
-        let scale = ["scale", "deployment/store-get", "--replicas=6", "--namespace", NAMESPACE];
-        bed.cluster.kubectl(scale).await?;
-        bed.rolled_out().await?;
+        let larger = Shop { replicas: (6, 6), ..shop.clone() };
+        bed.apply(&larger).await?;
+        bed.rolled_out(&larger).await?;
+        bed.reaches_all_pods(shop.door, &SERVICES[0]).await?;
         // Sessions that begin now are spread over the new pods as well.
-        let new = [Stream::new("new", "GET", &url, 24).of_sessions(2 * SESSIONS)];
+        let new = clients("new", 2 * SESSIONS);
         let new = Clients::start(&bed.cluster, &new, None).await?;
         let pods: BTreeSet<_> = eventually("new sessions on new pods", Duration::from_secs(30), async || {
             let pods: BTreeSet<_> = new.so_far()?.pods().into_iter().map(str::to_owned).collect();

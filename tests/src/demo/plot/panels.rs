@@ -103,7 +103,7 @@ pub(super) fn clients(figures: &Figures, area: &Area<'_>) -> Result<()> {
         .bold_line_style(GRID)
         .axis_style(GRID)
         .y_labels(4)
-        .y_label_formatter(&|millis| format!("{millis:.0} ms"))
+        .y_label_formatter(&|millis| format!("{:.1} s", millis / 1000.0))
         .label_style(text(12.0, MUTED).clone())
         .draw()
         .map_err(failed)?;
