@@ -39,7 +39,7 @@ test: preflight tools ## All tests, on real clusters
 test-traffic: preflight tools ## What clients see through a real front door (Traefik and k6 are built once: 11 minutes)
 	@bin=$$(hack/build-operator.sh); cli=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
 	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$$cli; \
-	cargo test --package plimsoll-tests --test traffic --locked -- --ignored --test-threads=1 --nocapture
+	cargo test --workspace --test traffic --locked -- --ignored --test-threads=1 --nocapture
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
 conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions, and what it binds of 2,000 plans

@@ -80,7 +80,7 @@ fn draw_decisions(figures: &Figures, decisions: &[Decision], area: &Area<'_>) ->
     let step = i32::try_from(LINE_HEIGHT)?;
     for (index, decision) in decisions.iter().enumerate() {
         panels::badge(area, index + 1, (LEFT + 10, y + 7))?;
-        write(area, &format!("+{:.1} s", decision.at), (LEFT + 84, y), &text(14.0, MUTED).pos(right()))?;
+        write(area, &format!("+{:.1} s", decision.at), (LEFT + 90, y), &text(14.0, MUTED).pos(right()))?;
         let change = format!("{} → {}", decision.from, decision.to);
         write(area, &change, (LEFT + 100, y), &text(14.0, INK).bold())?;
         let why = decision.why.as_ref().map_or_else(|| "nobody said why".to_owned(), ToString::to_string);
