@@ -36,7 +36,10 @@ async fn pods_of_others_do_not_count() -> Result<()> {
         scene.scale("as-the-hpa", &web, spec("HPA-1.37")).await?;
         scene.scale("by-owner", &web, spec("Plimsoll-1")).await?;
         scene.until("as-the-hpa", |scaler| scaler["status"]["desiredReplicas"] == 4).await?;
-        let shown = |scaler: &serde_json::Value| scaler["status"]["targets"] == "cpu: 50%/50%";
+        // A first scrape may see a percent more; a status is not written anew for so little.
+        let near = ["cpu: 49%/50%", "cpu: 50%/50%", "cpu: 51%/50%"];
+        let shown =
+            |scaler: &serde_json::Value| near.iter().any(|near| scaler["status"]["targets"] == *near);
         let scaler = scene.until("by-owner", shown).await?;
         anyhow::ensure!(scaler["status"]["desiredReplicas"] == 2, "{}", scaler["status"]);
         Ok(())
