@@ -1,12 +1,12 @@
 //! How a pod is spread, and how it leaves: what `availability` asks of a template, as its pods show it.
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, TopologySpreadConstraint};
-use plimsoll_core::{cluster::Labels, placement::NodeNeeds};
+use plimsoll_core::{
+    cluster::{HOSTNAME, Labels, ZONE},
+    placement::NodeNeeds,
+};
 
 use crate::cluster::{observe_labels, observe_node_term, observe_selector, observe_tolerations};
-
-const ZONE: &str = "topology.kubernetes.io/zone";
-const HOST: &str = "kubernetes.io/hostname";
 
 /// What of a pod concerns its availability. Much smaller than its spec.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub(crate) fn observe_manner(spec: &PodSpec, labels: &Labels) -> Manner {
     };
     Manner {
         zones: over(ZONE),
-        hosts: over(HOST),
+        hosts: over(HOSTNAME),
         pre_stop: pre_stop(spec),
         grace: spec.termination_grace_period_seconds.unwrap_or(30),
     }

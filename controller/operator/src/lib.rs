@@ -12,6 +12,7 @@ mod events;
 pub mod groups;
 pub mod hpa;
 pub mod http;
+mod in_time;
 pub mod labels;
 pub mod leadership;
 pub mod metrics;

@@ -9,15 +9,13 @@ use kube::{
     runtime::watcher::{self, Event},
 };
 use plimsoll_core::{
-    cluster::{Labels, Name, Taint},
+    cluster::{Labels, Name, Taint, ZONE},
     placement::NodeNeeds,
 };
 use plimsoll_observe::cluster::{observe_labels, observe_taints};
 use tokio::sync::watch;
 
 use crate::mirror::{Index, Mirror};
-
-const ZONE: &str = "topology.kubernetes.io/zone";
 
 /// What is kept of a node.
 #[derive(Debug)]

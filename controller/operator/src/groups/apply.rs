@@ -4,13 +4,12 @@ use kube::{
     api::{Patch, PatchParams},
     core::DynamicObject,
 };
-use tokio::time::timeout;
 
 use super::{
     FIELD_MANAGER, Groups,
     object::{Object, Owner},
 };
-use crate::targets::{TIME_OUT, WRITE_TIME};
+use crate::{in_time::Unanswered, targets::WRITE_TIME};
 
 /// Why an object was not written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,35 +58,20 @@ pub(super) async fn apply(
 
 /// What came of a request, if the API server answers in time.
 pub(super) async fn in_time<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Failure> {
-    match timeout(TIME_OUT, request).await {
-        Ok(answer) => answer.map_err(failure),
-        Err(_) => Err(Failure::Failed("the API server did not answer in time".to_owned())),
-    }
-}
-
-/// An error in the words of whoever made it.
-pub(super) fn words(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
+    crate::in_time::in_time(request).await.map_err(failure)
 }
 
 /// What an error means.
-fn failure(error: kube::Error) -> Failure {
-    let words = words(&error);
-    match error {
-        kube::Error::Api(status) => {
-            // A field that the schema does not have, or an item of a list without its key, is told as a defect of the
-            // API server's.
-            let is_refused = matches!(status.code, 400 | 403 | 413 | 422)
-                || (status.code == 500 && status.message.contains("failed to create typed patch object"));
-            // That a namespace goes is nobody's mistake.
-            let is_refused = is_refused && !status.message.contains("because it is being terminated");
-            if is_refused { Failure::Refused(words) } else { Failure::Failed(words) }
-        }
-        _ => Failure::Failed(words),
-    }
+fn failure(error: Unanswered) -> Failure {
+    let words = error.words();
+    let Unanswered::Failed(kube::Error::Api(status)) = error else { return Failure::Failed(words) };
+    // A field that the schema does not have, or an item of a list without its key, is told as a defect of the
+    // API server's.
+    let is_refused = matches!(status.code, 400 | 403 | 413 | 422)
+        || (status.code == 500 && status.message.contains("failed to create typed patch object"));
+    // That a namespace goes is nobody's mistake.
+    let is_refused = is_refused && !status.message.contains("because it is being terminated");
+    if is_refused { Failure::Refused(words) } else { Failure::Failed(words) }
 }
 
 #[cfg(test)]
@@ -100,7 +84,7 @@ mod tests {
     fn what_trying_again_would_not_change_is_a_refusal() {
         let of = |code, message: &str| {
             let status = Status { code, message: message.to_owned(), ..Status::default() };
-            matches!(failure(kube::Error::Api(Box::new(status))), Failure::Refused(_))
+            matches!(failure(kube::Error::Api(Box::new(status)).into()), Failure::Refused(_))
         };
         assert!(of(422, "invalid") && of(403, "quota") && of(400, "unknown field"));
         assert!(of(

@@ -13,10 +13,9 @@ use plimsoll_api::{
     v1alpha1::{ServiceGroupSpec, WorkloadReference},
 };
 use plimsoll_observe::parse_selector;
-use tokio::time::timeout;
 
 use super::{
-    Group, Groups, apply,
+    Group, Groups,
     decide::ids,
     front_door,
     kind::{Id, OwnedKind},
@@ -24,7 +23,7 @@ use super::{
     object::Owner,
     seen::{At, OfGroup, OtherBudget, Referenced, Seen},
 };
-use crate::{targets::TIME_OUT, workloads::Runs};
+use crate::{in_time::in_time, workloads::Runs};
 
 /// Reads what there is.
 pub(super) async fn gather(groups: &Groups, owner: &Owner, spec: &ServiceGroupSpec) -> Seen {
@@ -65,10 +64,7 @@ async fn at(groups: &Groups, owner: &Owner, id: &Id) -> At {
 
 async fn ask(groups: &Groups, owner: &Owner, id: &Id) -> Result<Option<DynamicObject>, String> {
     let api = id.kind.api(&groups.context.client, &owner.namespace);
-    match timeout(TIME_OUT, api.get_opt(&id.name)).await {
-        Ok(answer) => answer.map_err(|error| apply::words(&error)),
-        Err(_) => Err("the API server did not answer in time".to_owned()),
-    }
+    in_time(api.get_opt(&id.name)).await.map_err(|error| error.words())
 }
 
 /// Whether the group controls an object.

@@ -6,7 +6,6 @@ use kube::{
 };
 use plimsoll_api::{ServiceGroup, v1alpha1::ServiceGroupStatus};
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::{
     FIELD_MANAGER, Groups,
@@ -23,10 +22,7 @@ use super::{
     seen::{Running, Seen},
     status::{self, Said, ServiceTold, Told},
 };
-use crate::{
-    podscaler::now,
-    targets::{TIME_OUT, WRITE_TIME},
-};
+use crate::{in_time::in_time, podscaler::now, targets::WRITE_TIME};
 
 /// What there is to report.
 pub(super) struct Report<'a> {
@@ -128,10 +124,8 @@ async fn write_status(groups: &Groups, owner: &Owner, status: &ServiceGroupStatu
         "status": status,
     }));
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match timeout(TIME_OUT, api.patch_status(&owner.name, &params, &patch)).await {
-        Ok(written) => written.map(drop).map_err(|error| Error::Report(error.to_string())),
-        Err(_) => Err(Error::Report("the API server did not answer in time".to_owned())),
-    }
+    let written = in_time(api.patch_status(&owner.name, &params, &patch)).await;
+    written.map(drop).map_err(|error| Error::Report(error.to_string()))
 }
 
 async fn publish(groups: &Groups, owner: &Owner, news: &[Telling]) -> Result<(), Error> {
@@ -143,10 +137,9 @@ async fn publish(groups: &Groups, owner: &Owner, news: &[Telling]) -> Result<(),
         if !groups.context.leadership.outlives(WRITE_TIME) {
             return result;
         }
-        result = match timeout(TIME_OUT, events::publish(groups, owner, telling)).await {
-            Ok(Ok(())) => result,
-            Ok(Err(error)) => Err(Error::Report(error.to_string())),
-            Err(_) => Err(Error::Report("the API server did not answer in time".to_owned())),
+        result = match in_time(events::publish(groups, owner, telling)).await {
+            Ok(()) => result,
+            Err(error) => Err(Error::Report(error.to_string())),
         };
     }
     result

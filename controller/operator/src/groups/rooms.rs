@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::{Stream, TryStreamExt as _};
+use futures::Stream;
 use kube::{
     Api, Client,
     core::{ApiResource, DynamicObject},
@@ -13,20 +13,19 @@ use kube::{
 };
 use plimsoll_api::{CapacityPool, v1alpha1::ZoneLossStatus};
 use serde_json::Value;
-use tokio::sync::watch;
 
-use crate::mirror::Mirror;
+use super::shown::Shown;
 
 /// What each pool says; None for one that has not said it. Clones share it.
 #[derive(Clone, Default)]
 pub struct Rooms {
-    pools: Mirror<Option<Vec<ZoneLossStatus>>>,
+    pools: Shown<Option<Vec<ZoneLossStatus>>>,
 }
 
 impl Rooms {
     /// The zones of which pods of a namespace would find no room in the others; None where nobody has said it.
     pub(super) fn lacking(&self, namespace: &str) -> Option<BTreeSet<String>> {
-        let said = self.pools.select_all(Option::is_some);
+        let said = self.pools.objects.select_all(Option::is_some);
         let losses = || said.iter().filter_map(|(_, pool)| pool.as_ref().as_ref()).flatten();
         let concerned = |of: &&ZoneLossStatus| {
             // Of those that are not named nobody knows that they are not among them.
@@ -48,7 +47,7 @@ impl Rooms {
         events: impl Stream<Item = Result<Event<DynamicObject>, watcher::Error>>,
         touched: impl Fn(),
     ) {
-        let known = self.pools.clone();
+        let known = &self.pools.objects;
         let is_new = |event: &Event<DynamicObject>| match event {
             Event::Apply(pool) => {
                 let before = known.get("", pool.metadata.name.as_deref().unwrap_or_default());
@@ -57,12 +56,12 @@ impl Rooms {
             Event::Delete(_) | Event::InitDone => true,
             Event::Init | Event::InitApply(_) => false,
         };
-        let events = events.inspect_ok(|event| {
+        let touch = |event: &Event<DynamicObject>| {
             if is_new(event) {
                 touched();
             }
-        });
-        self.pools.follow("CapacityPools", events, said, watch::channel(false).0).await;
+        };
+        self.pools.follow("CapacityPools", events, said, touch).await;
     }
 }
 

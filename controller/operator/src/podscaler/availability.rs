@@ -2,7 +2,6 @@
 
 use plimsoll_api::v1alpha1::{PodScalerSpec, Survive};
 use plimsoll_core::{reason::ConditionKind, replicas::ConditionUpdate};
-use plimsoll_observe::parse_selector;
 
 use super::{Subject, budget, domains::newest, gather::Observation, manner};
 use crate::context::Context;
@@ -15,20 +14,14 @@ pub(super) async fn look_after(
     observation: &Observation,
 ) -> Vec<ConditionUpdate> {
     let budget = budget::keep(context, subject, spec, observation).await;
-    budget.into_iter().chain(spread(context, subject, spec, observation)).collect()
+    budget.into_iter().chain(spread(context, spec, observation)).collect()
 }
 
-fn spread(
-    context: &Context,
-    subject: &Subject<'_>,
-    spec: &PodScalerSpec,
-    observation: &Observation,
-) -> Option<ConditionUpdate> {
+fn spread(context: &Context, spec: &PodScalerSpec, observation: &Observation) -> Option<ConditionUpdate> {
     let availability = spec.availability.as_ref().filter(|_| context.options.availability)?;
-    let selector = observation.scale.status.as_ref()?.selector.as_deref().filter(|text| !text.is_empty())?;
-    let pods = context.pods.select(subject.namespace, &parse_selector(selector).ok()?);
+    let pods = &observation.selected.as_ref()?.pods;
     let target = format!("{} {}", spec.scale_target_ref.kind, spec.scale_target_ref.name);
-    Some(manner::judge(availability, &newest(&pods)?.manner, &target))
+    Some(manner::judge(availability, &newest(pods)?.manner, &target))
 }
 
 /// Whether a condition has a meaning for this spec. One that has none is taken away.

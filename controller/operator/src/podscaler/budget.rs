@@ -19,14 +19,16 @@ use plimsoll_core::{
     reason::{ConditionKind, ConditionReason},
     replicas::ConditionUpdate,
 };
-use plimsoll_observe::parse_selector;
 use serde_json::json;
-use tokio::time::timeout;
 
 use crate::{
     context::Context,
-    podscaler::{Subject, gather::Observation},
-    targets::{TIME_OUT, WRITE_TIME},
+    in_time::{Unanswered, in_time},
+    podscaler::{
+        Subject,
+        gather::{Observation, Selected},
+    },
+    targets::WRITE_TIME,
 };
 
 /// The name under which budgets appear in `managedFields`. Sizes are written under another.
@@ -123,12 +125,7 @@ fn wanted(
     let Some(availability) = &spec.availability else {
         return own_uid.map_or(Wanted::Nothing, Wanted::Delete);
     };
-    let status = observation.scale.status.as_ref();
-    let selector = status.and_then(|status| status.selector.as_deref()).unwrap_or_default();
-    let Some(selector) = parse_selector(selector).ok().filter(|_| !selector.is_empty()) else {
-        return Wanted::Nothing;
-    };
-    let pods = context.pods.select(subject.namespace, &selector);
+    let Some(Selected { selector, pods }) = &observation.selected else { return Wanted::Nothing };
     let labels: Vec<_> = pods.iter().map(|pod| &pod.labels).collect();
     let others = context.budgets.of_others(subject.namespace, uid, &labels);
     if !others.is_empty() {
@@ -137,7 +134,7 @@ fn wanted(
     if there.is_some() && own.is_none() {
         return Wanted::NameTaken;
     }
-    let spec = budget(availability, selector.into());
+    let spec = budget(availability, selector.clone().into());
     if own.is_some_and(|budget| says(&budget.spec, &spec)) {
         return Wanted::AsItIs;
     }
@@ -205,10 +202,8 @@ async fn write(
         ..PatchParams::default()
     };
     let api = Api::<PodDisruptionBudget>::namespaced(context.client.clone(), subject.namespace);
-    match timeout(TIME_OUT, api.patch(subject.name, &params, &Patch::Apply(&body))).await {
-        Ok(answer) => answer.map(|_| true).map_err(|error| words(&error)),
-        Err(_) => Err("the API server did not answer in time".to_owned()),
-    }
+    let written = in_time(api.patch(subject.name, &params, &Patch::Apply(&body))).await;
+    written.map(|_| true).map_err(|error| error.words())
 }
 
 /// Deletes the budget of this uid and no other.
@@ -219,16 +214,8 @@ async fn delete(context: &Context, subject: &Subject<'_>, uid: String) -> Result
     let api = Api::<PodDisruptionBudget>::namespaced(context.client.clone(), subject.namespace);
     let preconditions = Preconditions { uid: Some(uid), resource_version: None };
     let params = DeleteParams::background().preconditions(preconditions);
-    match timeout(TIME_OUT, api.delete(subject.name, &params)).await {
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(()),
-        Ok(answer) => answer.map(drop).map_err(|error| words(&error)),
-        Err(_) => Err("the API server did not answer in time".to_owned()),
-    }
-}
-
-fn words(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+    match in_time(api.delete(subject.name, &params)).await {
+        Err(Unanswered::Failed(kube::Error::Api(status))) if status.code == 404 => Ok(()),
+        answer => answer.map(drop).map_err(|error| error.words()),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
+use kube::core::Selector;
 use plimsoll_api::v1alpha1::{Mode, ObjectReference, PodScalerSpec, PodScalerStatus};
 use plimsoll_core::{
     reason::ConditionKind,
@@ -33,6 +34,14 @@ pub(crate) enum Gathered {
 pub(crate) struct Observation {
     pub(crate) input: Input,
     pub(super) scale: Scale,
+    /// None where the target says of no pods that they are its own.
+    pub(super) selected: Option<Selected>,
+}
+
+/// The pods that a target says are its own, also where others claim them too.
+pub(super) struct Selected {
+    pub(super) selector: Selector,
+    pub(super) pods: Vec<Arc<ObservedPod>>,
 }
 
 /// Reads the target's size, its pods and their metrics.
@@ -56,20 +65,27 @@ pub(crate) async fn gather(
         return Gathered::Blocked(conflict, Some(target.spec_replicas));
     }
     let selector = scale.status.as_ref().and_then(|status| status.selector.as_deref()).unwrap_or_default();
-    let (pods, obstacle) = match select_pods(context, subject, selector) {
-        Ok(pods) => (pods, None),
-        Err(obstacle) => (Vec::new(), Some(obstacle)),
+    let (selected, obstacle) = match select_pods(context, subject, selector) {
+        Ok(selected) => {
+            let obstacle = ambiguity(context, subject, selector, &selected);
+            (Some(selected), obstacle)
+        }
+        Err(obstacle) => (None, Some(obstacle)),
+    };
+    let pods = match (&selected, &obstacle) {
+        (Some(selected), None) => selected.pods.as_slice(),
+        _ => &[],
     };
     let readings = match obstacle {
         None => {
             let max_age = context.options.max_age(spec);
-            let asked = Asked { context, namespace, selector, pods: &pods, max_age };
+            let asked = Asked { context, namespace, selector, pods, max_age };
             read_metrics(asked, &spec.metrics_or_default(), &policy.metrics).await
         }
         Some(_) => Vec::new(),
     };
-    let views = views(context, namespace, &spec.scale_target_ref, &scale, &pods);
-    let (zones, nodes) = domains(context, spec, &pods, &views);
+    let views = views(context, namespace, &spec.scale_target_ref, &scale, pods);
+    let (zones, nodes) = domains(context, spec, pods, &views);
     let input = Input {
         now,
         settings: context.options.settings,
@@ -83,7 +99,7 @@ pub(crate) async fn gather(
         zones,
         nodes,
     };
-    Gathered::Observed(Box::new(Observation { input, scale }))
+    Gathered::Observed(Box::new(Observation { input, scale, selected }))
 }
 
 /// The pods as this target's decision sees them.
@@ -128,28 +144,34 @@ fn target_view(scale: &Scale) -> TargetView {
     }
 }
 
-fn select_pods(
-    context: &Context,
-    subject: &Subject<'_>,
-    text: &str,
-) -> Result<Vec<Arc<ObservedPod>>, Obstacle> {
+fn select_pods(context: &Context, subject: &Subject<'_>, text: &str) -> Result<Selected, Obstacle> {
     if text.is_empty() {
         return Err(Obstacle::SelectorRequired);
     }
     let selector = parse_selector(text).map_err(|error| Obstacle::InvalidSelector(error.to_string()))?;
     let pods = context.pods.select(subject.namespace, &selector);
+    Ok(Selected { selector, pods })
+}
+
+/// Who else claims one of these pods.
+fn ambiguity(
+    context: &Context,
+    subject: &Subject<'_>,
+    text: &str,
+    Selected { selector, pods }: &Selected,
+) -> Option<Obstacle> {
     let claims = match subject.kind {
         Kind::PodScaler => &context.claims,
         Kind::Hpa => &context.hpa_claims,
     };
-    let others = claims.select(subject.namespace, subject.name, &selector, &pods);
+    let others = claims.select(subject.namespace, subject.name, selector, pods);
     if others.is_empty() {
-        return Ok(pods);
+        return None;
     }
     let mut scalers: Vec<String> = others.into_iter().chain([subject.name.to_owned()]).collect();
     scalers.sort();
     let scalers = scalers.into_iter().map(|name| format!("{}/{name}", subject.namespace)).collect();
-    Err(Obstacle::AmbiguousSelector { selector: text.to_owned(), scalers })
+    Some(Obstacle::AmbiguousSelector { selector: text.to_owned(), scalers })
 }
 
 fn is_scaled_to_zero(status: Option<&PodScalerStatus>) -> bool {

@@ -3,6 +3,7 @@
 
 use plimsoll_api::v1alpha1::{Availability, Survive};
 use plimsoll_core::{
+    cluster::{HOSTNAME, ZONE},
     reason::{ConditionKind, ConditionReason},
     replicas::ConditionUpdate,
 };
@@ -28,8 +29,8 @@ pub(super) fn judge(availability: &Availability, manner: &Manner, target: &str) 
 
 fn lacking(availability: &Availability, manner: &Manner) -> Vec<String> {
     let Availability { survive, pre_stop_seconds, .. } = availability;
-    let over_zones = over("topology.kubernetes.io/zone", manner.zones, *survive == Survive::Zone);
-    let over_hosts = over("kubernetes.io/hostname", manner.hosts, *survive == Survive::Node);
+    let over_zones = over(ZONE, manner.zones, *survive == Survive::Zone);
+    let over_hosts = over(HOSTNAME, manner.hosts, *survive == Survive::Node);
     let wanted = i64::from(*pre_stop_seconds);
     let stop = match manner.pre_stop {
         _ if wanted == 0 => None,

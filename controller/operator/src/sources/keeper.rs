@@ -18,7 +18,7 @@ use plimsoll_signals::SignalError;
 use serde_json::json;
 use tokio::{
     task::JoinSet,
-    time::{Instant, interval, timeout},
+    time::{Instant, interval},
 };
 
 use super::{
@@ -27,7 +27,8 @@ use super::{
 };
 use crate::{
     context::Context,
-    targets::{FIELD_MANAGER, TIME_OUT, WRITE_TIME},
+    in_time::in_time,
+    targets::{FIELD_MANAGER, WRITE_TIME},
 };
 
 /// What any Prometheus answers.
@@ -143,15 +144,11 @@ async fn write(context: &Context, id: &Id, definition: &Definition, condition: &
             api.patch_status(&id.name, &params, &patch).await.map(drop)
         }
     };
-    let problem = match timeout(TIME_OUT, writing).await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the API server did not answer in time".to_owned(),
-    };
+    let Err(problem) = in_time(writing).await else { return };
     tracing::warn!(
         namespace = id.namespace,
         name = id.name,
-        problem,
+        %problem,
         "the status of a source was not written"
     );
 }
