@@ -1,70 +1,26 @@
 //! 2,000 equal nodes in three zones with 80,000 pods of 50 kinds: what is there to be removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plimsoll_core::cluster::{
-    Balance, CAPACITY_POOL, CAPACITY_TYPE, Capacity, CapacityType, DisruptionBudget, Eviction, Expander,
-    HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeTemplate, Offering, OfferingKey, Operator,
-    Owner, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Requirement, Resources, ScaleDown, Selector,
-    UnhealthyPods, ZONE,
+    DisruptionBudget, Name, Owner, OwnerKind, Pod, PodShape, Pool, ScaleDown, UnhealthyPods,
 };
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
+
+use super::{ZONES, bound, in_zones, node, pod, pool, selects, shape};
 
 pub const NODES: usize = 2000;
 pub const PODS_PER_NODE: usize = 40;
 const KINDS: usize = 50;
 
-fn offering(cores: i64, zone: &str) -> Offering {
-    let instance_type = format!("c{cores}");
-    let key = OfferingKey {
-        instance_type: instance_type.as_str().into(),
-        zone: zone.into(),
-        capacity_type: CapacityType::OnDemand,
-    };
-    let label = |key: &str, value: &str| (Name::from(key), Name::from(value));
-    Offering {
-        key,
-        price: cores * 50_000,
-        allocatable: Resources { cpu: cores * 1000, memory: cores << 32, pods: 110, ..Resources::default() },
-        labels: Labels::from([
-            label(ZONE, zone),
-            label(INSTANCE_TYPE, &instance_type),
-            label(CAPACITY_TYPE, "on-demand"),
-        ]),
-        taints: Vec::new(),
-        attach_limits: BTreeMap::new(),
-        capacity: Capacity::Unknown,
-    }
-}
-
-fn pool() -> Pool {
-    let zones = ["a", "b", "c"];
-    Pool {
-        name: "p".into(),
-        weight: 0,
-        offerings: zones.iter().flat_map(|zone| [4, 8, 16, 32].map(|cores| offering(cores, zone))).collect(),
-        template: NodeTemplate::default(),
-        limits: Limits::default(),
-        expander: Expander::default(),
-        balance: Balance::default(),
-        scale_down: ScaleDown {
-            unneeded_for: Span::ZERO,
-            delay_after_add: Span::ZERO,
-            budgets: Vec::new(),
-            ..ScaleDown::default()
-        },
-        headroom: Vec::new(),
-    }
-}
-
 fn budget(kind: usize) -> DisruptionBudget {
-    let operator = Operator::In(BTreeSet::from([Name::from(format!("app-{kind}").as_str())]));
+    let app = format!("app-{kind}");
     DisruptionBudget {
         namespace: "shop".into(),
-        name: format!("app-{kind}").into(),
-        selector: Some(Selector(vec![Requirement { key: "app".into(), operator }])),
+        name: app.as_str().into(),
+        selector: Some(selects(&[("app", &app)])),
         allowed: 2000,
         healthy: 1600,
         desired: 1,
@@ -75,65 +31,47 @@ fn budget(kind: usize) -> DisruptionBudget {
 
 /// Every node of 16 cores, with 40 pods of `share` of it in thousandths together.
 pub fn changes(share: i64) -> Vec<Change> {
-    let pool = pool();
+    let types = [
+        ("c4", 4, 16, 200_000),
+        ("c8", 8, 32, 400_000),
+        ("c16", 16, 64, 800_000),
+        ("c32", 32, 128, 1_600_000),
+    ];
+    let offerings = in_zones(&ZONES, &types);
+    let of_16_cores: Vec<_> =
+        offerings.iter().filter(|of| &*of.key.instance_type == "c16").cloned().collect();
+    let scale_down = ScaleDown {
+        unneeded_for: Span::ZERO,
+        delay_after_add: Span::ZERO,
+        budgets: Vec::new(),
+        ..ScaleDown::default()
+    };
+    let pool = Pool { scale_down, ..pool("p", offerings) };
     let shapes: Vec<Arc<PodShape>> = (0..KINDS)
         .map(|kind| {
             let percent = 60 + i64::try_from(kind % 9).unwrap_or(0) * 10;
             let cpu = 16 * share / i64::try_from(PODS_PER_NODE).unwrap_or(1) * percent / 100;
-            Arc::new(PodShape {
-                namespace: "shop".into(),
-                labels: Labels::from([("app".into(), format!("app-{kind}").as_str().into())]),
-                requests: Resources { cpu, memory: cpu << 20, pods: 1, ..Resources::default() },
-                ..PodShape::default()
-            })
+            Arc::new(shape(cpu, cpu, &[("app", &format!("app-{kind}"))]))
         })
         .collect();
-    let mut changes = vec![Change::Pool(pool.clone())];
+    let mut changes = vec![Change::Pool(pool)];
     changes.extend((0..KINDS).map(|kind| Change::Budget(budget(kind))));
     for index in 0..NODES {
-        let name: Name = format!("n{index:05}").into();
-        let zone = ["a", "b", "c"][index % 3];
-        let offering = pool
-            .offerings
-            .iter()
-            .find(|of| &*of.key.instance_type == "c16" && &*of.key.zone == zone)
-            .unwrap();
-        let mut labels = offering.labels.clone();
-        labels.insert(HOSTNAME.into(), name.clone());
-        labels.insert(CAPACITY_POOL.into(), "p".into());
+        let name = format!("n{index:05}");
         for number in 0..PODS_PER_NODE {
             let kind = (index * 7 + number * 3) % KINDS;
-            changes.push(Change::Pod(Pod {
-                uid: format!("{name}-{number}").into(),
-                name: format!("{name}-{number}").into(),
-                shape: Arc::clone(&shapes[kind]),
-                state: PodState::Bound { node: name.clone(), ready: true },
-                owner: Some(Owner {
-                    kind: OwnerKind::ReplicaSet,
-                    name: format!("app-{kind}").into(),
-                    uid: format!("rs-{kind}").into(),
-                }),
+            let owner = Name::from(format!("app-{kind}").as_str());
+            let owner = Owner { kind: OwnerKind::ReplicaSet, name: owner.clone(), uid: owner };
+            let pod = Pod {
+                owner: Some(owner),
                 created: Timestamp::default(),
-                unplannable: None,
-                eviction: Eviction::default(),
-            }));
+                ..pod(&format!("{name}-{number}"), &shapes[kind])
+            };
+            changes.push(Change::Pod(bound(pod, &name)));
         }
-        changes.push(Change::Node(Node {
-            uid: name.clone(),
-            name,
-            labels,
-            allocatable: offering.allocatable.clone(),
-            taints: Vec::new(),
-            unschedulable: false,
-            readiness: Readiness::Ready,
-            created: Timestamp::default(),
-            attach_limits: BTreeMap::new(),
-            pool: Some("p".into()),
-            order: Some("o".into()),
-            scale_down_disabled: false,
-            do_not_disrupt: None,
-            interrupted: false,
-        }));
+        let mut node = node(&name, "p", &of_16_cores[index % ZONES.len()]);
+        node.created = Timestamp::default();
+        changes.push(Change::Node(node));
     }
     changes
 }
