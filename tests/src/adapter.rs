@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use crate::{
     eventually, guardian,
     http::{self, escape},
     ports::Port,
+    program::Program,
     tools::AdapterTools,
 };
 
@@ -31,7 +32,7 @@ const APIS: [(&str, &str); 3] = [
 /// A running adapter, known to its cluster. It ends when this value is dropped, or with its cluster.
 #[derive(Debug)]
 pub struct Adapter {
-    child: Child,
+    child: Program,
     writes: Port,
     serves: Port,
 }
@@ -62,7 +63,7 @@ impl Adapter {
             .stderr(log)
             .spawn()
             .context("cannot start the adapter")?;
-        let mut adapter = Self { child, writes, serves };
+        let mut adapter = Self { child: child.into(), writes, serves };
         let manifest = manifest(adapter.serves.number()).to_string();
         cluster.kubectl_with(["apply", "-f", "-"], &manifest).await?;
         eventually("the adapter to answer", Duration::from_mins(1), async || {
@@ -133,14 +134,6 @@ impl Adapter {
     fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
         let pid = rustix::process::Pid::from_child(&self.child);
         Ok(rustix::process::kill_process(pid, signal)?)
-    }
-}
-
-impl Drop for Adapter {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

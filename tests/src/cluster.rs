@@ -27,12 +27,12 @@ use kube::{
 };
 use tokio::{process::Command as AsyncCommand, sync::OnceCell, task::spawn_blocking};
 
-pub(crate) use self::pod_network::PodNetwork;
 pub use self::{
     command::Output,
     hpa_controller::HpaController,
     spec::{ClusterSpec, PodsEnd},
 };
+pub(crate) use self::{nodes::ZONE, pod_network::PodNetwork};
 use crate::{
     audit::Audit, eventually, guardian, guardian::Guardian, namespace::Namespace, ports::Port, say,
     tools::Tools,

@@ -24,6 +24,7 @@ pub mod namespace;
 pub mod operator;
 pub mod oracle;
 pub mod ports;
+mod program;
 pub mod prometheus;
 mod save;
 mod say;

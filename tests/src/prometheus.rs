@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -18,13 +18,14 @@ use crate::{
     eventually, guardian,
     http::{self, escape},
     ports::Port,
+    program::Program,
     tools::PrometheusTools,
 };
 
 /// A running Prometheus. It ends when this value is dropped, or with its cluster.
 #[derive(Debug)]
 pub struct Prometheus {
-    child: Child,
+    child: Program,
     port: Port,
     scheme: &'static str,
     folder: PathBuf,
@@ -110,7 +111,7 @@ impl Prometheus {
             .spawn()
             .context("cannot start Prometheus")?;
         let scheme = if web.is_some() { "https" } else { "http" };
-        Ok(Self { child, port, scheme, folder })
+        Ok(Self { child: child.into(), port, scheme, folder })
     }
 
     /// Where it answers.
@@ -125,14 +126,6 @@ impl Prometheus {
         let parsed: Answer = serde_json::from_str(&answer.body).with_context(|| answer.body.clone())?;
         let Some(data) = parsed.data else { bail!("Prometheus refused {expression:?}: {}", answer.body) };
         data.series().with_context(|| format!("the answer to {expression:?}: {}", answer.body))
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::{
     fs::{self, File},
-    process::{Child, Stdio},
+    process::Stdio,
 };
 
 use anyhow::{Context, Result};
 use kube::{Client, Config};
 
 use super::{process::Process, scrape::Page};
-use crate::{cluster::Cluster, ports::Port};
+use crate::{cluster::Cluster, ports::Port, program::Program};
 
 /// A running HPA controller. It ends when this value is dropped.
 pub(super) struct Manager {
-    child: Child,
+    child: Program,
     client: Client,
     _port: Port,
 }
@@ -44,7 +44,7 @@ impl Manager {
         // It signs its own certificate.
         let mut config = Config::new(format!("https://127.0.0.1:{}", port.number()).parse()?);
         config.accept_invalid_certs = true;
-        Ok(Self { child, client: Client::try_from(config)?, _port: port })
+        Ok(Self { child: child.into(), client: Client::try_from(config)?, _port: port })
     }
 
     pub(super) fn process(&self) -> Process {
@@ -56,13 +56,5 @@ impl Manager {
         let request = http::Request::get("/metrics").body(request)?;
         let answer = self.client.send(request).await?;
         Ok(Page::new(String::from_utf8(answer.into_body().collect_bytes().await?.to_vec())?))
-    }
-}
-
-impl Drop for Manager {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,18 +1,18 @@
 //! The built-in controller of HPAs, for a cluster that was started without it.
 
-use std::{
-    fs::File,
-    process::{Child, Stdio},
-};
+use std::{fs::File, process::Stdio};
 
 use anyhow::{Context, Result};
 
 use super::Cluster;
+use crate::program::Program;
 
 /// A kube-controller-manager with this controller alone, which looks every five seconds. It ends when this value is
 /// dropped.
 #[derive(Debug)]
-pub struct HpaController(Child);
+pub struct HpaController {
+    _program: Program,
+}
 
 impl Cluster {
     /// Starts the controller; see [`super::ClusterSpec::hpa_controller`].
@@ -33,14 +33,6 @@ impl Cluster {
             .stderr(File::options().append(true).open(&log)?)
             .spawn()
             .context("kube-controller-manager")?;
-        Ok(HpaController(child))
-    }
-}
-
-impl Drop for HpaController {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        Ok(HpaController { _program: child.into() })
     }
 }

@@ -17,6 +17,9 @@ use kube::{
 use super::spec::ClusterSpec;
 use crate::eventually;
 
+/// The label that says in which zone a node is.
+pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
+
 pub(super) async fn create(client: &Client, spec: &ClusterSpec) -> Result<()> {
     let api: Api<Node> = Api::all(client.clone());
     let nodes: Vec<Node> = spec
@@ -51,7 +54,7 @@ fn node(zone: &str, index: usize, spec: &ClusterSpec) -> Node {
     let mut labels = spec.labels.clone();
     labels.extend(
         [
-            ("topology.kubernetes.io/zone", zone),
+            (ZONE, zone),
             ("topology.kubernetes.io/region", "region-1"),
             ("kubernetes.io/hostname", &name),
             ("kubernetes.io/arch", "amd64"),

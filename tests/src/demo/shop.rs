@@ -54,11 +54,7 @@ impl Loads<'_> {
                     load.set(total(milli));
                 }
             }
-            Self::Sent(visitors) => {
-                for service in names().into_iter().filter(|service| *service == name) {
-                    visitors.set(service, milli).await?;
-                }
-            }
+            Self::Sent(visitors) => visitors.set(name, milli).await?,
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ pub(super) struct Visitors<'c> {
 
 #[derive(Default)]
 struct Crowd {
-    here: Vec<(Option<&'static str>, Clients)>,
+    here: Vec<(Option<String>, Clients)>,
     gone: Record,
 }
 
@@ -66,16 +66,20 @@ impl<'c> Visitors<'c> {
     }
 
     /// Makes the load on one service what it is to be: more clients come, or go.
-    pub(super) async fn set(&self, name: &'static str, milli: u64) -> Result<()> {
+    pub(super) async fn set(&self, name: &str, milli: u64) -> Result<()> {
         let more = milli.saturating_sub(quiet());
         if more > 0 {
             let clients = Clients::start(self.cluster, &streams(&[(name, more)]), None).await?;
-            self.crowd.lock().unwrap_or_else(PoisonError::into_inner).here.push((Some(name), clients));
+            self.crowd
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .here
+                .push((Some(name.to_owned()), clients));
             return Ok(());
         }
         let going: Vec<_> = {
             let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
-            crowd.here.extract_if(.., |(of, _)| *of == Some(name)).collect()
+            crowd.here.extract_if(.., |(of, _)| of.as_deref() == Some(name)).collect()
         };
         for (_, clients) in going {
             let record = clients.stop().await?;

@@ -30,9 +30,8 @@ use super::{
     model::{Model, Scaler, Usage, Why},
     shop::{LABEL, NAMESPACE, names},
 };
-use crate::{load::is_ready, usage};
+use crate::{cluster::ZONE, load::is_ready, usage};
 
-const ZONE: &str = "topology.kubernetes.io/zone";
 /// metrics-server itself looks every ten seconds.
 const BETWEEN_LOOKS_AT_USAGE: Duration = Duration::from_secs(1);
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);

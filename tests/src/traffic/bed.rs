@@ -23,7 +23,7 @@ use super::{
     shop::{Door, GROUP, SERVICES, Service, Shop},
 };
 use crate::{
-    cluster::{Cluster, ClusterSpec, PodsEnd},
+    cluster::{Cluster, ClusterSpec, PodsEnd, ZONE},
     eventually, http,
     operator::Operator,
 };
@@ -31,7 +31,6 @@ use crate::{
 /// How long a Deployment and Traefik may take to see what was asked of them.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-const ZONE: &str = "topology.kubernetes.io/zone";
 /// After how many seconds of silence a node is taken for lost; 50 by default.
 const NODE_SILENCE_SECONDS: u32 = 24;
 

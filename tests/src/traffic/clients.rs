@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::Read as _,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::Stdio,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::{front_door::ADDRESS, record::Record};
-use crate::{cluster::Cluster, eventually, tools::TrafficTools};
+use crate::{cluster::Cluster, eventually, program::Program, tools::TrafficTools};
 
 /// A client gives up after this.
 const TIMEOUT: &str = "3s";
@@ -74,7 +74,7 @@ impl Stream {
 /// A k6 that sends until it is stopped. It ends when this value is dropped, or with its cluster.
 #[derive(Debug)]
 pub struct Clients {
-    child: Child,
+    child: Program,
     seen: Mutex<Seen>,
     log: PathBuf,
 }
@@ -121,7 +121,7 @@ impl Clients {
         }
         let child = command.spawn().context("cannot start k6")?;
         let seen = Seen { out: File::open(&out)?, rest: Vec::new(), record: Record::default() };
-        let mut clients = Self { child, seen: Mutex::new(seen), log };
+        let mut clients = Self { child: child.into(), seen: Mutex::new(seen), log };
         eventually("k6 to send requests", Duration::from_secs(30), async || {
             if let Some(status) = clients.child.try_wait()? {
                 bail!("k6 ended with {status}: {}", fs::read_to_string(&clients.log)?);
@@ -156,13 +156,5 @@ impl Clients {
             .await?;
         // What is under way now is broken off by k6 itself.
         Ok(self.so_far()?.between(Timestamp::MIN, now))
-    }
-}
-
-impl Drop for Clients {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

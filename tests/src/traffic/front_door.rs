@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::Ipv4Addr,
-    process::{Child, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use crate::{cluster::Cluster, eventually, http, ports::Port, tools::TrafficTools};
+use crate::{cluster::Cluster, eventually, http, ports::Port, program::Program, tools::TrafficTools};
 
 /// The class of Ingresses and of Gateways.
 pub const CLASS: &str = "traefik";
@@ -20,7 +20,7 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 /// A running Traefik on the ports 80 and 443 of the namespace. It ends when this value is dropped, or with its cluster.
 #[derive(Debug)]
-pub struct FrontDoor(Child);
+pub struct FrontDoor(Program);
 
 impl FrontDoor {
     /// Installs both classes, starts Traefik and waits until it answers.
@@ -55,7 +55,7 @@ impl FrontDoor {
             .stderr(log)
             .spawn()
             .context("cannot start Traefik")?;
-        let mut door = Self(child);
+        let mut door = Self(child.into());
         let url = format!("http://127.0.0.1:{}/ping", ping.number());
         eventually("Traefik to answer", Duration::from_secs(30), async || {
             if let Some(status) = door.0.try_wait()? {
@@ -65,13 +65,5 @@ impl FrontDoor {
         })
         .await?;
         Ok(door)
-    }
-}
-
-impl Drop for FrontDoor {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

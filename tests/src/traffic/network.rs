@@ -4,7 +4,7 @@
 //! lets everybody make user namespaces; elsewhere it takes root.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     net::IpAddr,
     process::{Command, ExitStatus, Stdio},
 };
@@ -38,7 +38,7 @@ pub fn enter(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Option
     );
     let mut command = unshare()?;
     command.args(["sh", "-c", &set_up]).arg(std::env::current_exe()?);
-    command.args(args.into_iter().map(|arg| arg.as_ref().to_owned()).collect::<Vec<OsString>>());
+    command.args(args);
     command.env(INSIDE, "1");
     Ok(Some(command.status().context("cannot start unshare")?))
 }
@@ -47,14 +47,6 @@ pub fn enter(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<Option
 pub fn cut(addresses: impl IntoIterator<Item = IpAddr>) -> Result<()> {
     for address in addresses {
         ip(&["route", "add", &address.to_string(), "dev", NOWHERE, "table", "local"])?;
-    }
-    Ok(())
-}
-
-/// Undoes [`cut`].
-pub fn mend(addresses: impl IntoIterator<Item = IpAddr>) -> Result<()> {
-    for address in addresses {
-        ip(&["route", "del", &address.to_string(), "dev", NOWHERE, "table", "local"])?;
     }
     Ok(())
 }

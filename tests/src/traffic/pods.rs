@@ -38,7 +38,10 @@ use super::{
     kubelets,
     pod::{Order, Work, serve},
 };
-use crate::{cluster::Cluster, usage};
+use crate::{
+    cluster::{Cluster, ZONE},
+    usage,
+};
 
 /// What all annotations begin with.
 pub const ANNOTATIONS: &str = "traffic.plimsoll.dev/";
@@ -218,7 +221,7 @@ async fn about(pod: &Pod, nodes: &Api<Node>) -> Result<About> {
     })?;
     let node = spec.node_name.clone().context("a running pod without a node")?;
     let zone = nodes.get_opt(&node).await?;
-    let zone = zone.and_then(|node| node.labels().get("topology.kubernetes.io/zone").cloned());
+    let zone = zone.and_then(|node| node.labels().get(ZONE).cloned());
     let port = container.ports.iter().flatten().next().map_or(8080, |port| port.container_port);
     let ip = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).context("no address")?;
     let requests = container.resources.as_ref().and_then(|resources| resources.requests.as_ref());

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    process::{Child, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -13,11 +13,14 @@ use super::{
     BOOT_SECONDS, catalogue,
     workloads::{BURST, LABEL},
 };
-use crate::{Cluster, bench::process::Process, eventually, http, ports::Port, tools::KarpenterOperator};
+use crate::{
+    Cluster, bench::process::Process, eventually, http, ports::Port, program::Program,
+    tools::KarpenterOperator,
+};
 
 /// A running Karpenter. It ends when this value is dropped.
 pub(super) struct Karpenter {
-    child: Child,
+    child: Program,
     _metrics: Port,
     probes: Port,
 }
@@ -48,7 +51,7 @@ impl Karpenter {
             .stderr(log)
             .spawn()
             .context("cannot start Karpenter")?;
-        let karpenter = Self { child, _metrics: metrics, probes };
+        let karpenter = Self { child: child.into(), _metrics: metrics, probes };
         let probe = format!("http://127.0.0.1:{}/readyz", karpenter.probes.number());
         eventually("Karpenter to be ready", Duration::from_mins(2), async || {
             let answer = http::get(&probe).await?;
@@ -98,12 +101,4 @@ async fn make_pool(cluster: &Cluster) -> Result<()> {
     cluster.kubectl_with(["create", "-f", "-"], &list.to_string()).await?;
     cluster.kubectl(["wait", "--for=condition=Ready", "nodepool/burst", "--timeout=60s"]).await?;
     Ok(())
-}
-
-impl Drop for Karpenter {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use anyhow::Result;
 use plotters::{
+    coord::types::RangedCoordf64,
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
@@ -35,24 +36,8 @@ pub(super) fn pods(figures: &Figures, area: &Area<'_>) -> Result<()> {
     let target = as_f64(figures.target_milli.max(1));
     let needed = |sample: &Sample| as_f64(sample.load_milli) / target;
     let most = samples.iter().map(|sample| needed(sample).max(f64::from(sample.wanted))).fold(1.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(MARGIN - 14)
-        .margin_right(MARGIN)
-        .margin_top(34)
-        .set_label_area_size(LabelAreaPosition::Left, Y_LABELS)
-        .build_cartesian_2d(seconds(&samples), 0.0..most * 1.15)
-        .map_err(failed)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .y_labels(7)
-        .y_label_formatter(&|pods| format!("{pods:.0}"))
-        .label_style(text(12.0, MUTED).clone())
-        .draw()
-        .map_err(failed)?;
+    let frame = Frame { top: 34, y_labels: 7, shows_time: false };
+    let mut chart = chart(area, &samples, most, &frame, |pods| format!("{pods:.0}"))?;
 
     let load = load_steps(figures, &samples);
     let load: Points = load.into_iter().map(|(at, milli)| (at, milli / target)).collect();
@@ -89,24 +74,8 @@ pub(super) fn clients(figures: &Figures, area: &Area<'_>) -> Result<()> {
     let samples = shown(figures);
     let waited: Points = samples.iter().filter_map(|sample| Some((sample.at, sample.p95_millis?))).collect();
     let most = waited.iter().map(|(_, millis)| *millis).fold(1.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(MARGIN - 14)
-        .margin_right(MARGIN)
-        .margin_top(30)
-        .set_label_area_size(LabelAreaPosition::Left, Y_LABELS)
-        .build_cartesian_2d(seconds(&samples), 0.0..most * 1.15)
-        .map_err(failed)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .y_labels(4)
-        .y_label_formatter(&|millis| format!("{:.1} s", millis / 1000.0))
-        .label_style(text(12.0, MUTED).clone())
-        .draw()
-        .map_err(failed)?;
+    let frame = Frame { top: 30, y_labels: 4, shows_time: false };
+    let mut chart = chart(area, &samples, most, &frame, |millis| format!("{:.1} s", millis / 1000.0))?;
     let waited = steps(until(waited.into_iter(), &samples));
     chart.draw_series(LineSeries::new(waited, LOAD.stroke_width(2))).map_err(failed)?;
     let requests = figures.wave().and_then(|service| service.requests);
@@ -124,27 +93,8 @@ pub(super) fn usage(figures: &Figures, area: &Area<'_>) -> Result<()> {
     let most = used.iter().map(|(_, used)| *used).fold(target, f64::max);
     let used = steps(until(used.into_iter(), &samples));
     let time = seconds(&samples);
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(MARGIN - 14)
-        .margin_right(MARGIN)
-        .margin_top(30)
-        .set_label_area_size(LabelAreaPosition::Left, Y_LABELS)
-        .set_label_area_size(LabelAreaPosition::Bottom, 30)
-        .build_cartesian_2d(time.clone(), 0.0..most * 1.15)
-        .map_err(failed)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .x_labels(12)
-        .x_label_formatter(&|at| format!("{at:.0} s"))
-        .y_labels(4)
-        .y_label_formatter(&|milli| format!("{milli:.0}m"))
-        .label_style(text(12.0, MUTED).clone())
-        .draw()
-        .map_err(failed)?;
+    let frame = Frame { top: 30, y_labels: 4, shows_time: true };
+    let mut chart = chart(area, &samples, most, &frame, |milli| format!("{milli:.0}m"))?;
     let band = figures.tolerance * target;
     let corners = [(time.start, target - band), (time.end, target + band)];
     chart.draw_series([Rectangle::new(corners, READY.mix(0.15).filled())]).map_err(failed)?;
@@ -153,6 +103,51 @@ pub(super) fn usage(figures: &Figures, area: &Area<'_>) -> Result<()> {
     chart.draw_series(LineSeries::new(used, USAGE.stroke_width(2))).map_err(failed)?;
     legend(area, 0, "cpu of a pod on average, as metrics.k8s.io says", USAGE)?;
     legend(area, 420, &format!("target {}m, and its tolerance", figures.target_milli), READY)
+}
+
+/// What the charts do not have in common.
+struct Frame {
+    /// Room for the legend.
+    top: i32,
+    y_labels: usize,
+    /// Whether the seconds are written below.
+    shows_time: bool,
+}
+
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// A chart over the time that is shown, from 0 to a little more than `most`.
+fn chart<'a>(
+    area: &Area<'a>,
+    samples: &[Sample],
+    most: f64,
+    frame: &Frame,
+    in_words: impl Fn(&f64) -> String,
+) -> Result<Chart<'a>> {
+    let mut builder = ChartBuilder::on(area);
+    builder
+        .margin_left(MARGIN - 14)
+        .margin_right(MARGIN)
+        .margin_top(frame.top)
+        .set_label_area_size(LabelAreaPosition::Left, Y_LABELS);
+    if frame.shows_time {
+        builder.set_label_area_size(LabelAreaPosition::Bottom, 30);
+    }
+    let mut chart = builder.build_cartesian_2d(seconds(samples), 0.0..most * 1.15).map_err(failed)?;
+    let (in_seconds, label) = (|at: &f64| format!("{at:.0} s"), text(12.0, MUTED).clone());
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .y_labels(frame.y_labels)
+        .y_label_formatter(&in_words)
+        .label_style(label);
+    if frame.shows_time {
+        mesh.x_labels(12).x_label_formatter(&in_seconds);
+    }
+    mesh.draw().map_err(failed)?;
+    Ok(chart)
 }
 
 /// A number in a disc.
