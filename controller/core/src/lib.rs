@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod cluster;
+mod lookup;
 pub mod nodes;
 mod numeric;
 pub mod orders;

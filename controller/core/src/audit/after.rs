@@ -9,6 +9,7 @@ use super::coming::{Of, Offered, new_name};
 use super::spot::Spot;
 use super::{Audited, Breach, Invariant};
 use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState, Resources};
+use crate::lookup::Lookup;
 use crate::nodes::Place;
 
 /// Pods that get a place.
@@ -34,6 +35,9 @@ impl Arrival<'_> {
     }
 }
 
+/// Which node of the plan a place is, by the plan that numbers it.
+type Spots<'p> = Lookup<(Of, &'p Place), usize>;
+
 /// The cluster after the plan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct After<'a> {
@@ -54,7 +58,8 @@ pub(super) struct After<'a> {
 impl<'a> After<'a> {
     /// Follows the plan; the places of pods are checked on the way.
     pub(super) fn of(books: &'a Books, plan: &Audited<'a>) -> Result<Self, Breach> {
-        let mut after = Self::default();
+        let placements = plan.adding.placements.len();
+        let mut after = Self { turns: Vec::with_capacity(placements), ..Self::default() };
         for node in books.nodes.values().filter(|node| node.is_draining() || node.interrupted) {
             after.going.insert(&node.name);
         }
@@ -64,10 +69,10 @@ impl<'a> After<'a> {
             after.left.extend(books.pods_on(node).filter(|pod| is_bound(pod)).map(|pod| &pod.uid));
         }
         let offered = Offered::of(books, plan);
-        let mut spots: BTreeMap<(Of, &Place), usize> = BTreeMap::new();
-        let mut placed: BTreeMap<&Name, u32> = BTreeMap::new();
+        let mut spots = Spots::default();
+        let mut placed: Lookup<&Name, u32> = Lookup::with_capacity(placements);
         for placement in &plan.adding.placements {
-            let seen = placed.entry(&placement.pod).or_default();
+            let seen = placed.get_or_insert(&placement.pod, 0);
             *seen = seen.saturating_add(placement.count);
             let mut arrival = after.placement(books, &placement.pod, placement.count, *seen)?;
             arrival.at_once = matches!(placement.place, Place::Node(_));
@@ -122,12 +127,12 @@ impl<'a> After<'a> {
         &mut self,
         books: &Books,
         offered: &Offered<'_>,
-        spots: &mut BTreeMap<(Of, &'p Place), usize>,
+        spots: &mut Spots<'p>,
         place: (Of, &'p Place),
         arrival: Arrival<'a>,
     ) -> Result<(), Breach> {
         let next = self.by_spot.len();
-        let at = *spots.entry(place).or_insert(next);
+        let at = *spots.get_or_insert(place, next);
         if at == next {
             let spot = self.spot(books, offered, place.0, place.1)?;
             self.by_spot.push((spot, Vec::new()));
@@ -201,7 +206,7 @@ impl<'a> After<'a> {
     }
 
     /// Nodes to come on which no pod was placed.
-    fn add_idle(&mut self, offered: &Offered<'_>, spots: &BTreeMap<(Of, &Place), usize>) {
+    fn add_idle(&mut self, offered: &Offered<'_>, spots: &Spots<'_>) {
         for (order, (kind, missing)) in &offered.ordered {
             for number in 0..*missing {
                 if !spots.contains_key(&(Of::Adding, &Place::Order(Name::clone(order), number))) {

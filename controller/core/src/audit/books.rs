@@ -7,13 +7,14 @@ use crate::cluster::{
     Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodShape, PodState, Pool, Resources,
     Shapes,
 };
+use crate::lookup::Lookup;
 use crate::placement::Change;
 
 /// Everything that is there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Books {
     pub(super) nodes: BTreeMap<Name, Node>,
-    pub(super) pods: BTreeMap<Name, Pod>,
+    pub(super) pods: Lookup<Name, Pod>,
     pub(super) sums: BTreeMap<Name, Sum>,
     /// Pods by the address of their shape, and how many of them hold room on which node. Pods that are being deleted are
     /// counted apart, since spread constraints do not see them.

@@ -12,7 +12,7 @@ use crate::cluster::{
 use crate::nodes::NewNodes;
 
 /// From which plan a place is: both number their own new nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Of {
     Adding,
     Removing,

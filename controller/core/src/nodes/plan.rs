@@ -102,7 +102,7 @@ pub struct Placement {
 }
 
 /// A node that is there, is coming, or is in this plan.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// A node of the cluster.
     Node(Name),

@@ -15,7 +15,7 @@ pub type ClassId = u32;
 pub(crate) type NeedId = u32;
 
 /// What tells classes apart: a shape without what nobody looks at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClassKey {
     pub(crate) shape: Arc<PodShape>,
     /// Whether its pods are being deleted; spread constraints do not count those.
@@ -52,10 +52,19 @@ impl Need {
 
     /// Whether it reads what tells one node from every other.
     pub(crate) fn is_about_single_nodes(&self) -> bool {
-        let mut terms =
-            self.node_terms.iter().flatten().chain(self.reach.iter().flat_map(|(_, terms)| terms));
-        terms.any(|term| !term.fields.is_empty()) || self.keys().any(|key| &**key == HOSTNAME)
+        let reach = self.reach.iter().flat_map(|(_, terms)| terms);
+        is_about_single_nodes(&self.node_selector, self.node_terms.iter().flatten().chain(reach))
     }
+}
+
+/// Whether a selector or a term reads what tells one node from every other.
+pub(crate) fn is_about_single_nodes<'a>(
+    selector: &Labels,
+    mut terms: impl Iterator<Item = &'a NodeTerm>,
+) -> bool {
+    let tells =
+        |term: &NodeTerm| !term.fields.is_empty() || term.labels.iter().any(|of| &*of.key == HOSTNAME);
+    selector.contains_key(HOSTNAME) || terms.any(tells)
 }
 
 /// A spread constraint of a class.
@@ -99,8 +108,8 @@ impl Class {
 
     /// Whether what it likes tells one node from every other.
     pub(crate) fn likes_single_nodes(&self) -> bool {
-        let mut terms = self.shape.affinity.preferred_nodes.iter().map(|of| &of.term);
-        terms.any(|term| !term.fields.is_empty() || term.labels.iter().any(|of| &*of.key == HOSTNAME))
+        let terms = self.shape.affinity.preferred_nodes.iter().map(|of| &of.term);
+        is_about_single_nodes(&Labels::new(), terms)
     }
 
     /// Whether pods on one node get in each other's way otherwise than by resources.

@@ -39,6 +39,8 @@ pub(crate) struct Dense {
     seeking: BTreeMap<usize, (Arc<PodShape>, ClassId)>,
     /// Pods that wait for room and that we plan for, by class and whether a daemon made them, and uid.
     pub(crate) waiting: BTreeMap<(ClassId, bool), BTreeMap<Name, Arc<Pod>>>,
+    /// Pods that wait for room and that we do not plan for, by uid.
+    pub(crate) left_alone: BTreeMap<Name, Arc<Pod>>,
 }
 
 impl Dense {
@@ -46,28 +48,32 @@ impl Dense {
         let mut dense = Self::default();
         let mut read = BTreeSet::new();
         let mut seen = BTreeSet::new();
-        let announced = view.announced.values().map(|announced| &announced.shape);
-        let daemons = view.daemons.values().map(|daemon| &daemon.shape);
-        for shape in view.pods.values().map(|pod| &pod.shape).chain(announced).chain(daemons) {
+        let mut look = |shape: &Arc<PodShape>| {
             if seen.insert(address(shape)) {
                 read.extend(class::reads(shape).cloned());
             }
-        }
+        };
         for pod in view.pods.values() {
+            look(&pod.shape);
             dense.use_volumes(pod);
         }
+        view.announced.values().for_each(|announced| look(&announced.shape));
+        view.daemons.values().for_each(|daemon| look(&daemon.shape));
         let shared = dense.users.iter().filter(|(_, pods)| **pods > 1);
         dense.shared = Arc::new(shared.map(|(id, _)| id.clone()).collect());
         dense.read = Arc::new(read);
         dense.set_namespaces(&view.namespaces);
         // Classes first, so that no tally has to look back at what was counted before it.
+        let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for pod in view.pods.values() {
             if pod.state.node().is_some() {
                 dense.residing(pod);
-            } else {
-                dense.wait(pod);
+            } else if let Some(key) = dense.waits_as(pod) {
+                waiting.entry(key).or_default().push((pod.uid.clone(), pod.clone()));
             }
         }
+        // At once, since they are in the order of their uids already.
+        dense.waiting = waiting.into_iter().map(|(key, pods)| (key, pods.into_iter().collect())).collect();
         for announced in view.announced.values() {
             dense.seeking(&announced.shape);
         }
@@ -113,8 +119,10 @@ impl Dense {
             let class = self.residing(pod);
             self.packing.put(node, class, 1);
             self.packing.settle();
-        } else if pod.state.node().is_none() {
-            self.wait(pod);
+        } else if pod.state.node().is_none()
+            && let Some(key) = self.waits_as(pod)
+        {
+            self.waiting.entry(key).or_default().insert(pod.uid.clone(), pod.clone());
         }
         true
     }
@@ -133,6 +141,8 @@ impl Dense {
             let class = self.residing(pod);
             self.packing.take(node, class, 1);
             self.packing.settle();
+        } else if pod.unplannable.is_some() {
+            self.left_alone.remove(&pod.uid);
         } else if pod.state.node().is_none() {
             let key = (self.seeking(&pod.shape), is_daemons(pod));
             if let Some(pods) = self.waiting.get_mut(&key) {
@@ -212,12 +222,13 @@ impl Dense {
         class
     }
 
-    fn wait(&mut self, pod: &Arc<Pod>) {
-        if pod.unplannable.is_none() {
-            let class = self.seeking(&pod.shape);
-            let pods = self.waiting.entry((class, is_daemons(pod))).or_default();
-            pods.insert(pod.uid.clone(), pod.clone());
+    /// The key under which a pod waits, if it is one that we plan for; others are noted.
+    fn waits_as(&mut self, pod: &Arc<Pod>) -> Option<(ClassId, bool)> {
+        if pod.unplannable.is_some() {
+            self.left_alone.insert(pod.uid.clone(), pod.clone());
+            return None;
         }
+        Some((self.seeking(&pod.shape), is_daemons(pod)))
     }
 
     /// The class of a pod that looks for room, in a copy of the counts.

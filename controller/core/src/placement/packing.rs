@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::amounts::Amounts;
-use super::class::ClassId;
+use super::class::{ClassId, is_about_single_nodes};
 use super::intern::id;
 use super::tables::{Facts, KindId, Tables};
 use super::tally::{DomainId, NO_DOMAIN, Tally, TallyDef, TallyId, UNCOUNTED};
@@ -233,15 +233,8 @@ impl Packing {
         if scope.keys.iter().any(|key| state.domains[*key as usize] == NO_DOMAIN) {
             return false;
         }
-        let reads_names = scope.affinity.as_ref().is_some_and(|(selector, terms)| {
-            let need = super::class::Need {
-                node_selector: selector.clone(),
-                node_terms: terms.clone(),
-                ..super::class::Need::default()
-            };
-            need.is_about_single_nodes()
-        });
-        if reads_names {
+        let affinity = scope.affinity.as_ref();
+        if affinity.is_some_and(|(selector, terms)| is_about_single_nodes(selector, terms.iter().flatten())) {
             return Tables::in_scope(scope, &state.facts);
         }
         let known = &self.scopes[tally as usize];

@@ -9,6 +9,7 @@ use super::intern::{Interner, id};
 use super::tally::{DomainId, KeyId, NO_DOMAIN, PodMatch, Scope, TallyDef, TallyId};
 use super::{node_affinity, taints, unschedulable};
 use crate::cluster::{Effect, HOSTNAME, Labels, Name, PodShape, PodTerm, Policy, Spread, Taint};
+use crate::lookup::Lookup;
 use crate::placement::Refusal;
 
 /// The number of a kind of nodes.
@@ -37,7 +38,7 @@ pub(crate) struct Tables {
     /// Whether a taint was met that is only preferred not to be tolerated.
     soft_taints: bool,
     pub(crate) classes: Vec<Arc<Class>>,
-    class_ids: BTreeMap<ClassKey, ClassId>,
+    class_ids: Lookup<ClassKey, ClassId>,
     pub(crate) needs: Interner<Need>,
     pub(crate) tallies: Interner<TallyDef>,
     /// Per class, the tallies that count its pods.

@@ -56,8 +56,6 @@ pub struct View {
     pub(crate) pods: BTreeMap<Name, Arc<Pod>>,
     /// The pods that hold room on a node, by node and uid.
     pub(crate) by_node: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
-    /// The pods that hold room on none, by uid.
-    pub(crate) waiting: BTreeMap<Name, Arc<Pod>>,
     pub(crate) orders: BTreeMap<Name, Order>,
     pub(crate) pools: BTreeMap<Name, Pool>,
     pub(crate) daemons: BTreeMap<Name, Daemon>,
@@ -144,7 +142,7 @@ impl View {
 
     /// The pods that hold room nowhere, in the order of their uids.
     pub fn waiting(&self) -> impl Iterator<Item = &Pod> {
-        self.waiting.values().map(AsRef::as_ref)
+        self.pods().filter(|pod| pod.state.node().is_none())
     }
 
     /// All orders, in the order of their names.
@@ -199,13 +197,8 @@ impl View {
         if !counts_alike {
             self.drop_pod(&pod.uid);
         }
-        match pod.state.node() {
-            Some(node) => {
-                self.by_node.entry(node.clone()).or_default().insert(pod.uid.clone(), pod.clone());
-            }
-            None => {
-                self.waiting.insert(pod.uid.clone(), pod.clone());
-            }
+        if let Some(node) = pod.state.node() {
+            self.by_node.entry(node.clone()).or_default().insert(pod.uid.clone(), pod.clone());
         }
         if let Some(dense) = self.dense.get_mut()
             && !counts_alike
@@ -218,17 +211,12 @@ impl View {
 
     fn drop_pod(&mut self, uid: &Name) {
         let Some(pod) = self.pods.remove(uid) else { return };
-        match pod.state.node() {
-            Some(node) => {
-                if let Some(pods) = self.by_node.get_mut(node) {
-                    pods.remove(uid);
-                    if pods.is_empty() {
-                        self.by_node.remove(node);
-                    }
-                }
-            }
-            None => {
-                self.waiting.remove(uid);
+        if let Some(node) = pod.state.node()
+            && let Some(pods) = self.by_node.get_mut(node)
+        {
+            pods.remove(uid);
+            if pods.is_empty() {
+                self.by_node.remove(node);
             }
         }
         if let Some(dense) = self.dense.get_mut() {

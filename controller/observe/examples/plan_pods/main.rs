@@ -26,6 +26,7 @@ mod zone_loss;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use mimalloc::MiMalloc;
 use plimsoll_core::audit::{Audit, Audited};
 use plimsoll_core::cluster::{Pod, Pool};
 use plimsoll_core::nodes::NodePlan;
@@ -34,6 +35,10 @@ use plimsoll_core::nodes::remove::RemovalPlan;
 use plimsoll_core::placement::{Change, View};
 use plimsoll_core::time::Timestamp;
 use serde::Serialize;
+
+/// The operator's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How often it is done.
 const TIMES: usize = 9;

@@ -60,8 +60,12 @@ pub(crate) fn names(view: &View, others: &Others, demand: &Demand) -> Vec<(Name,
     let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
     let pods = pods.into_iter().flat_map(BTreeMap::keys).map(|uid| (uid.clone(), 1));
     let others = others.get(&demand.class).filter(|_| demand.may_order).into_iter().flatten();
-    let mut names: Vec<_> = pods.chain(others.cloned()).collect();
-    names.sort();
+    let mut names: Vec<_> = pods.collect();
+    let waiting = names.len();
+    names.extend(others.cloned());
+    if names.len() > waiting {
+        names.sort();
+    }
     names
 }
 

@@ -92,7 +92,7 @@ fn without_place(pods: &[(Name, u32)], left: u32) -> Vec<Name> {
 
 fn left_alone(view: &View) -> Vec<Refused> {
     let mut groups: BTreeMap<(Name, Name, crate::cluster::Unplannable), Vec<Name>> = BTreeMap::new();
-    for pod in view.waiting() {
+    for pod in view.dense().left_alone.values() {
         if let Some(why) = &pod.unplannable {
             let owner = pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name);
             let key = (pod.shape.namespace.clone(), owner.clone(), why.clone());
