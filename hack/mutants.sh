@@ -35,7 +35,7 @@ runner=$(rustc -vV | sed -n 's/^host: //p')
 runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$runner")_RUNNER
 [[ -d $folder ]] && files="$folder/**"
 
-# What runs against every mutant, and what only against those that survived it.
+# What runs against every mutant, what only against those that survived it, and what the folder does without.
 case $folder/ in
   controller/core/src/placement/* | controller/core/src/nodes/* | controller/core/src/audit/*)
     quick=(placement plans preferences removal_stories audit audit_bounds audit_matches)
@@ -45,19 +45,20 @@ case $folder/ in
       --skip placement::the_order_of_what_is_seen_does_not_matter
       --skip placement::a_spread_plan_that_is_carried_out_in_part_leads_to_no_other
       --skip placement::counts_that_follow_changes_are_those_made_anew
-      --skip replicas::
     )
+    unneeded=(replicas reason)
     ;;
   *)
     quick=(goldens differences)
     slow=(properties)
     slow_tests=(--skip no_list_grows_without_bound)
+    unneeded=()
     ;;
 esac
 
 # The core alone, with these integration tests as modules.
 copy_core() {
-  local test
+  local module test
   rm -rf "$tree/controller" "$tree/docs"
   mkdir -p "$tree"
   # Not the times of the files: what lies in the target folder may be built of a mutant.
@@ -83,6 +84,10 @@ END
     /^\[package\]/ { print "autotests = false\nautobenches = false" }
     /^\[lib\]/ { print "doctest = false" }
   ' controller/core/Cargo.toml >"$tree/controller/core/Cargo.toml"
+  for module in "${unneeded[@]}"; do
+    rm -rf "$tree/controller/core/src/$module" "$tree/controller/core/src/$module.rs"
+    sed -i "/^pub mod $module;$/d" "$tree/controller/core/src/lib.rs"
+  done
   echo '#[cfg(test)] extern crate self as plimsoll_core;' >>"$tree/controller/core/src/lib.rs"
   for test in "$@"; do
     echo "#[cfg(test)] #[path = \"../tests/$test.rs\"] mod tests_of_$test;" >>"$tree/controller/core/src/lib.rs"
@@ -99,7 +104,7 @@ mutate() {
   (cd "$tree" && cargo test --quiet >"$into/unmutated.log" 2>&1) ||
     die "the tests fail without a mutant: $into/unmutated.log"
   (cd "$tree" && env "$runner=$root/hack/first-failure.sh" "$program" mutants --package plimsoll-core --in-place \
-    --baseline skip --no-shuffle --timeout 150 --build-timeout 600 --output "$into" "$@") || code=$?
+    --baseline skip --no-shuffle --timeout 60 --build-timeout 600 --output "$into" "$@") || code=$?
   (( code == 0 || code == 2 || code == 3 )) || die "cargo-mutants ended with $code"
 }
 

@@ -98,9 +98,7 @@ fn page(figures: &Value, told: &Tally) -> String {
          keep apart need, sum to 1, and take what the promised pods need of each beyond what is free. The cheapest price per\n\
          weighted share of that is a price that no plan is below; the highest over many weights is told. It knows nothing of\n\
          zones, affinity, or that machines come whole, so a plan at the bound is rarely possible.\n\n\
-         A plan that the audit refuses is not carried out and promises nothing. It judges the end and knows no order: a pod that\n\
-         may stand alone because it is the first of those that want to be together looks to it like one too many, where\n\
-         others that it could have joined get their places later in the same plan.\n\n\
+         A plan that the audit refuses is not carried out and promises nothing.\n\n\
          Why nominated pods may be scattered all the same: kube-scheduler counts all pods that are nominated to a node when it\n\
          asks whether one more may go there, also for a spread constraint, which then looks broken although the others would\n\
          come in turn. Such a pod goes to any other node, perhaps to room that was meant for another.\n\n\
