@@ -38,7 +38,7 @@ runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$runner")_RUNNER
 # What runs against every mutant, what only against those that survived it, and what the folder does without.
 case $folder/ in
   controller/core/src/placement/* | controller/core/src/nodes/* | controller/core/src/audit/*)
-    quick=(placement plans preferences removal_stories audit audit_bounds audit_matches)
+    quick=(placement plans preferences removal_stories audit audit_bounds audit_matches audit_sums)
     slow=(removals)
     slow_tests=(
       --skip plans::the_audit_accepts_a_mix_of_all_that_pods_ask_of_each_other
@@ -104,7 +104,7 @@ mutate() {
   (cd "$tree" && cargo test --quiet >"$into/unmutated.log" 2>&1) ||
     die "the tests fail without a mutant: $into/unmutated.log"
   (cd "$tree" && env "$runner=$root/hack/first-failure.sh" "$program" mutants --package plimsoll-core --in-place \
-    --baseline skip --no-shuffle --timeout 60 --build-timeout 600 --output "$into" "$@") || code=$?
+    --baseline skip --no-shuffle --timeout 25 --build-timeout 600 --output "$into" "$@") || code=$?
   (( code == 0 || code == 2 || code == 3 )) || die "cargo-mutants ended with $code"
 }
 

@@ -18,8 +18,8 @@ use broken::{
 use cluster::{Cluster, NOW, budget, offering, pod, pool, selector, shape};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, HostPort, NodeBudget, PodShape, PodState, PodTerm, Policy, Pool, Readiness,
-    Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
+    Affinity, Effect, HOSTNAME, HostPort, NodeBudget, Order, PodShape, PodState, PodTerm, Policy, Pool,
+    Readiness, Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::nodes::{NewNodes, Place, Placement};
@@ -283,7 +283,7 @@ fn pods_where_others_forbid_them() {
 
 /// Two nodes to come, and three pods for the first of them: one that wants pods of `api` spread evenly over nodes, itself not
 /// counted, and two of `api`. Says what is found where the plan has them in this order.
-fn in_turn(order: [&str; 3]) -> Result<(), Invariant> {
+fn in_turn(order: [&str; 3], ordered_before: bool) -> Result<(), Invariant> {
     let offering = offering("m", "a", 4, 200_000);
     let mut watcher = shape("web", 100);
     watcher.spread.push(Spread {
@@ -303,20 +303,32 @@ fn in_turn(order: [&str; 3]) -> Result<(), Invariant> {
         cluster.changes.push(Change::Pod(pod));
     }
     let new = NewNodes { offering: offering.key.clone(), ..new_nodes(2, 200_000) };
+    if ordered_before {
+        cluster.changes.push(Change::Order(Order {
+            name: "o".into(),
+            pool: "p".into(),
+            offering: offering.key.clone(),
+            missing: 2,
+            asked: NOW,
+        }));
+    }
     cluster.changes.push(Change::Pool(pool("p", vec![offering])));
+    let place = if ordered_before { Place::Order("o".into(), 0) } else { Place::New(0, 0) };
     let placement =
-        |pod: &str| Placement { pod: format!("uid-{pod}").into(), count: 1, place: Place::New(0, 0) };
+        |pod: &str| Placement { pod: format!("uid-{pod}").into(), count: 1, place: place.clone() };
     let mut plans = cluster.plan(NOW);
-    plans.adding.add = vec![new];
+    plans.adding.add = if ordered_before { Vec::new() } else { vec![new] };
     plans.adding.placements = order.iter().map(|pod| placement(pod)).collect();
     cluster.audit(&plans, NOW).map_err(|breach| breach.invariant)
 }
 
 #[test]
 fn a_spread_is_judged_when_its_pod_is_bound_and_not_when_others_come() {
-    assert_eq!(in_turn(["watcher", "api-1", "api-2"]), Ok(()));
-    assert_eq!(in_turn(["api-1", "watcher", "api-2"]), Ok(()));
-    assert_eq!(in_turn(["api-1", "api-2", "watcher"]), Err(Invariant::Spread));
+    for ordered_before in [false, true] {
+        assert_eq!(in_turn(["watcher", "api-1", "api-2"], ordered_before), Ok(()));
+        assert_eq!(in_turn(["api-1", "watcher", "api-2"], ordered_before), Ok(()));
+        assert_eq!(in_turn(["api-1", "api-2", "watcher"], ordered_before), Err(Invariant::Spread));
+    }
 }
 
 /// The planner counts on the same: a node that is ready loses the taint that said otherwise a moment later.

@@ -15,8 +15,8 @@ use broken::{Break, Then as _, accepts, base, on_node, on_plans, on_pod, on_shap
 use cluster::{Cluster, NOW, Plans, budget, selector};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, Node, NodeTerm, Operator, OwnerKind, Pod, PodTerm, Readiness, Requirement,
-    Taint, Toleration, TolerationOperator,
+    Affinity, Effect, HOSTNAME, HostPort, Node, NodeTerm, Operator, OwnerKind, Pod, PodTerm, Readiness,
+    Requirement, Taint, Toleration, TolerationOperator, Unplannable, VolumeNeed,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::placement::Change;
@@ -85,6 +85,76 @@ fn a_node_is_selected_by_any_term_that_says_something() {
     refuses(
         Invariant::NodeRules,
         vec![of(vec![label("slow")]), of(vec![name("n3")]), of(vec![both]), of(vec![NodeTerm::default()])],
+    );
+}
+
+/// A port of n2 that a pod there has, and one that the pod that goes there wants.
+fn ports(there: (&'static str, &'static str, u16), wanted: (&'static str, &'static str, u16)) -> Break {
+    let port = |(ip, protocol, port): (&str, &str, u16)| HostPort {
+        ip: ip.into(),
+        protocol: protocol.into(),
+        port: port.into(),
+    };
+    let on = |pod, of| {
+        on_shape(pod, move |shape| {
+            shape.host_ports.insert(port(of));
+        })
+    };
+    on("web-n2", there).then(on("web-n1", wanted)).then(to("n2"))
+}
+
+#[test]
+fn ports_conflict_by_number_protocol_and_address() {
+    let every = "0.0.0.0";
+    accepts(vec![
+        ports((every, "TCP", 80), (every, "TCP", 81)),
+        ports((every, "TCP", 80), (every, "UDP", 80)),
+        ports(("10.0.0.1", "TCP", 80), ("10.0.0.2", "TCP", 80)),
+    ]);
+    refuses(
+        Invariant::NodeRules,
+        vec![
+            ports((every, "TCP", 80), (every, "TCP", 80)),
+            ports(("10.0.0.1", "TCP", 80), ("10.0.0.1", "TCP", 80)),
+            ports((every, "TCP", 80), ("10.0.0.1", "TCP", 80)),
+            ports(("10.0.0.1", "TCP", 80), (every, "TCP", 80)),
+        ],
+    );
+}
+
+#[test]
+fn as_many_volumes_are_attached_as_the_node_takes() {
+    let attached = |id: &'static str| {
+        on_shape("web-n1", move |shape| {
+            shape.volumes.push(VolumeNeed {
+                id: id.into(),
+                driver: Some("disk".into()),
+                ..VolumeNeed::default()
+            });
+        })
+    };
+    let takes = |most: i64| {
+        on_node("n2", move |node| {
+            node.attach_limits.insert("disk".into(), most);
+        })
+    };
+    accepts(vec![attached("one").then(attached("two")).then(takes(2)).then(to("n2"))]);
+    refuses(Invariant::NodeRules, vec![attached("one").then(attached("two")).then(takes(1)).then(to("n2"))]);
+}
+
+#[test]
+fn a_pod_below_the_cut_off_goes_though_nobody_makes_it_anew() {
+    let below = || {
+        on_pod("web-n1", |pod| {
+            pod.owner = None;
+            pod.unplannable = Some(Unplannable::BelowCutOff { priority: -1, cut_off: 0 });
+        })
+        .then(on_plans(|plans| plans.removing.remove[0].moves.clear()))
+    };
+    accepts(vec![below()]);
+    refuses(
+        Invariant::Evictable,
+        vec![below().then(on_pod("web-n1", |pod| pod.eviction.safe = Some(false)))],
     );
 }
 
