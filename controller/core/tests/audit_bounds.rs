@@ -57,7 +57,8 @@ fn a_breaker_holds_from_one_node_more_than_its_share() {
             .then(on_pool(move |pool| pool.scale_down.breaker = share))
             .then(to("n2"))
     };
-    accepts(vec![breaker(334)]);
+    let none_is_bad = on_pool(|pool| pool.scale_down.breaker = 0);
+    accepts(vec![breaker(334), none_is_bad]);
     refuses(Invariant::NoPartition, vec![breaker(333)]);
 }
 
