@@ -45,8 +45,10 @@ pub(crate) async fn leave_cut_nodes_alone(cluster: &Cluster) -> Result<()> {
 pub(crate) async fn cut(story: &Story<'_>, nodes: &[String]) -> Result<()> {
     for node in nodes {
         let label = Patch::Merge(json!({ "metadata": { "labels": { CUT: "" } } }));
-        story.nodes.patch(node, &PatchParams::default(), &label).await?;
-        let now = jiff::Timestamp::now().to_string();
+        let labelled = story.nodes.patch(node, &PatchParams::default(), &label).await?;
+        let came = labelled.metadata.creation_timestamp.context("each was created")?.0;
+        // A node that has said nothing else since it came would be starting.
+        let now = jiff::Timestamp::now().max(came + jiff::SignedDuration::from_secs(11)).to_string();
         let condition = json!({
             "type": "Ready", "status": "False", "reason": "Cut", "message": "by the test",
             "lastTransitionTime": now, "lastHeartbeatTime": now,

@@ -65,7 +65,7 @@ impl Node {
 /// The Ready condition of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Readiness {
-    /// It was never ready.
+    /// It has not been ready yet, and still may be soon.
     Starting,
     /// It is ready.
     Ready,

@@ -18,6 +18,10 @@ use crate::observe_time;
 const SCALE_DOWN_DISABLED: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
 /// Nodes and pods with this annotation stay, or stay for a while: Karpenter's.
 const DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+/// What a condition says that changed later than this after the node came, it did not say first.
+const FIRST_WORD: Span = Span::from_secs(10);
+/// A node that was not ready by then is not starting any more: the cluster-autoscaler's `MaxNodeStartupTime`.
+const STARTS_WITHIN: Span = Span::from_secs(15 * 60);
 /// The taint that says that the provider takes the node away soon.
 pub const INTERRUPTED: &str = "plimsoll.dev/interrupted";
 
@@ -79,6 +83,9 @@ fn go_duration(text: &str) -> Option<Span> {
     i64::try_from(signed.as_millis()).ok().map(Span::from_millis).filter(|span| *span > Span::default())
 }
 
+/// A kubelet that registers its node says at once whether it is ready, and mostly it is not: the network comes later. As
+/// long as it has said nothing else it starts, and pods are planned for it; but not for longer than the cluster-autoscaler
+/// waits. It says so itself: every five minutes at least it repeats what it said.
 fn readiness(node: &ApiNode) -> Readiness {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     let Some(ready) = conditions.iter().find(|condition| condition.type_ == "Ready") else {
@@ -87,7 +94,13 @@ fn readiness(node: &ApiNode) -> Readiness {
     let since = ready.last_transition_time.as_ref().map(observe_time).unwrap_or_default();
     match ready.status.as_str() {
         "True" => Readiness::Ready,
-        "False" => Readiness::NotReady { since },
+        "False" => {
+            let created = node.metadata.creation_timestamp.as_ref().map(observe_time).unwrap_or_default();
+            let said = ready.last_heartbeat_time.as_ref().map_or(since, observe_time);
+            let is_first = ready.last_transition_time.is_some() && since <= created + FIRST_WORD;
+            let is_starting = is_first && said < created + STARTS_WITHIN;
+            if is_starting { Readiness::Starting } else { Readiness::NotReady { since } }
+        }
         _ => Readiness::Unknown { since },
     }
 }
@@ -138,6 +151,25 @@ mod tests {
         let silent =
             node("{ metadata: { name: a }, status: { conditions: [{ type: Ready, status: Unknown }] } }");
         assert!(matches!(silent.readiness, Readiness::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_node_starts_until_it_says_something_else_or_has_had_its_time() {
+        // Created at 12:00:00.
+        let says = |since: &str, said: &str| {
+            let ready = format!(
+                "{{ type: Ready, status: 'False', lastTransitionTime: '2026-11-01T{since}Z',
+                    lastHeartbeatTime: '2026-11-01T{said}Z' }}"
+            );
+            let metadata = "{ name: a, creationTimestamp: '2026-11-01T12:00:00Z' }";
+            node(&format!("{{ metadata: {metadata}, status: {{ conditions: [{ready}] }} }}")).readiness
+        };
+        for (since, said) in [("11:59:58", "11:59:58"), ("12:00:10", "12:00:10"), ("11:59:58", "12:14:59")] {
+            assert_eq!(says(since, said), Readiness::Starting, "since {since}, said at {said}");
+        }
+        for (since, said) in [("12:00:11", "12:00:11"), ("11:59:58", "12:15:00")] {
+            assert!(matches!(says(since, said), Readiness::NotReady { .. }), "since {since}, said at {said}");
+        }
     }
 
     #[test]
