@@ -15,7 +15,7 @@ use broken::new_nodes;
 use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, shape};
 use plimsoll_core::audit::{Audit, Audited, Invariant};
 use plimsoll_core::cluster::{
-    Daemon, DisruptionBudget, Effect, Offering, Order, PodShape, PodState, Pool, Taint, Toleration,
+    Daemon, DisruptionBudget, Effect, Node, Offering, Order, PodShape, PodState, Pool, Taint, Toleration,
     TolerationOperator, UnhealthyPods,
 };
 use plimsoll_core::nodes::drift::Drift;
@@ -198,6 +198,34 @@ fn drift_is_paid_for_and_moving_to_what_is_there_costs_nothing() {
     assert_eq!(verdict(&greedy(), &removing(vec![drifted], vec![in_b(1, 300_000)])), Ok(()));
     let moves = removal("n1", underused(), &[], &moved(&n3, &n3)[0]);
     assert_eq!(verdict(&greedy(), &removing(vec![moves], Vec::new())), Ok(()));
+}
+
+#[test]
+fn a_zone_keeps_its_least_size_of_what_stays_and_what_comes_there() {
+    let (n3, first) = (Place::Node("n3".into()), Place::New(0, 0));
+    let drifted =
+        |to: &Place| removal("n1", WhyRemoved::Drifted(Drift::Label("x".into())), &[0], &moved(to, to)[0]);
+    let in_a = || NewNodes { offering: offering("m", "a", 4, PRICE).key, ..new_nodes(1, PRICE) };
+    let with = |least: u32, second: Option<bool>, plans: &Plans| {
+        let mut cluster = fleet(|pool| {
+            pool.limits.min_per_zone.insert("a".into(), least);
+        });
+        if let Some(interrupted) = second {
+            let of = node("n4", &pool("p", offerings()), &offerings()[0]);
+            cluster.changes.push(Change::Node(Node { interrupted, ..of }));
+        }
+        verdict(&cluster, plans)
+    };
+    let replaced = removing(vec![drifted(&first)], vec![in_a()]);
+    assert_eq!(with(2, None, &replaced), Ok(()), "one that has too few may lose as many as it gets");
+    let in_other_zone = removing(vec![drifted(&first)], vec![in_b(1, PRICE)]);
+    assert_eq!(with(1, None, &in_other_zone), Err(Invariant::LeastSize));
+    let one_of_two_replaced =
+        removing(vec![drifted(&first), removal("n4", WhyRemoved::Empty, &[], &[])], vec![in_a()]);
+    assert_eq!(with(1, Some(false), &one_of_two_replaced), Ok(()));
+    assert_eq!(with(2, Some(false), &one_of_two_replaced), Err(Invariant::LeastSize));
+    let emptied = removing(vec![removal("n1", underused(), &[], &moved(&n3, &n3)[0])], Vec::new());
+    assert_eq!(with(1, Some(true), &emptied), Ok(()), "what is not taken away yet is there");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use kube::{
 };
 use plimsoll_core::{
     cluster::PodState,
-    nodes::{NodePlan, Place},
+    nodes::{NodePlan, Place, nominate},
     placement::{Change, View, fits},
 };
 use serde_json::json;
@@ -95,7 +95,7 @@ impl Bed {
         }
         let nodes = case.there.len() + plan.add.iter().map(|new| new.count as usize).sum::<usize>();
         self.nodes_are_ready(case, nodes).await?;
-        self.let_go(case, &plan, namespace, told).await?;
+        self.let_go(case, &before, &plan, namespace, told).await?;
         let unbound = self.await_bound(case, &plan, namespace).await?;
         let outcome = Outcome::new(case, &pool, &before, &plan, &self.seen.pods_in(namespace), unbound);
         self.take_away(case, namespace).await?;
@@ -158,7 +158,14 @@ impl Bed {
     }
 
     /// Lets the scheduler have the pods that were promised a place, in the order of the plan.
-    async fn let_go(&self, case: &Case, plan: &NodePlan, namespace: &Namespace, told: Told) -> Result<()> {
+    async fn let_go(
+        &self,
+        case: &Case,
+        before: &View,
+        plan: &NodePlan,
+        namespace: &Namespace,
+        told: Told,
+    ) -> Result<()> {
         let api: Api<Pod> = self.api(namespace);
         let names: BTreeMap<String, String> = self
             .seen
@@ -169,8 +176,8 @@ impl Bed {
         let name = |uid: &str| names.get(uid).with_context(|| format!("{uid} is not a pod"));
         let params = PatchParams::default();
         if told == Told::Nominated {
-            let placements = stream::iter(plan.placements.iter().map(Ok::<_, anyhow::Error>));
-            placements
+            let together = nominate::together(before, &plan.placements);
+            stream::iter(together.into_iter().map(Ok::<_, anyhow::Error>))
                 .try_for_each_concurrent(AT_ONCE, async |placement| {
                     let node = json!({ "status": { "nominatedNodeName": node_of(case, &placement.place) } });
                     api.patch_status(name(&placement.pod)?, &params, &Patch::Merge(node)).await?;
@@ -203,11 +210,15 @@ impl Bed {
                 conditions.iter().find_map(|condition| condition.message.clone())
             });
             let nodes = self.seen.nodes_of(&case.name).len();
+            let nominated = |pod: &&Pod| {
+                let node = pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
+                format!("{} for {}", pod.name_any(), node.unwrap_or("no node"))
+            };
             anyhow::bail!(
                 "{} of {} wait for {nodes} nodes: {:?}: {why:?}",
                 waiting.len(),
                 promised.len(),
-                names()
+                waiting.iter().map(nominated).collect::<Vec<_>>()
             )
         })
         .await

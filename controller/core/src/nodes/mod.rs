@@ -12,6 +12,7 @@ pub mod explain;
 #[cfg(test)]
 mod fixtures;
 pub mod loss;
+pub mod nominate;
 pub mod pdb;
 mod plan;
 pub mod promise;

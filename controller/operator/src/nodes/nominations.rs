@@ -5,6 +5,9 @@
 //! that is not there yet means nothing to it, so only nodes that exist are named, and only while they are not ready: a ready
 //! one gets its pods anyway.
 //!
+//! Not all pods of a spread are named at once, since they would keep each other waiting: see
+//! [`nominate::together`](plimsoll_core::nodes::nominate::together).
+//!
 //! The field is written by server-side apply and never by force, so a nomination of somebody else is a conflict and stays;
 //! `managedFields` say which are ours, also to the next leader. A pod that is nominated holds its room in the plan. So ours
 //! are taken back when the node goes, when others have taken the room, or when a ready node has not got its pod for a while:
@@ -24,7 +27,7 @@ use kube::{
 };
 use plimsoll_core::{
     cluster::{Effect, Name, Node, OwnerKind, PodState, Readiness, Resources},
-    nodes::{NodePlan, Place},
+    nodes::{NodePlan, Place, Placement, nominate},
     placement::View,
 };
 use serde_json::{Value, json};
@@ -146,21 +149,23 @@ impl Planner {
 
 /// Pods that a plan puts on nodes of ours that cannot take them yet.
 fn nominations(view: &View, plan: &NodePlan) -> Vec<Write> {
-    let found = plan.placements.iter().filter_map(|placement| {
+    let pod_and_node = |placement: &Placement| {
         let Place::Node(name) = &placement.place else { return None };
         let node = view.node(name).filter(|node| node.order.is_some() && !takes_pods(node))?;
         // The plan also names pods that are announced, and those of nodes that go, which are bound elsewhere.
         let pod = view.pod(&placement.pod)?;
         let waits = matches!(pod.state, PodState::Pending | PodState::Unschedulable { .. });
         let is_daemons = pod.owner.as_ref().is_some_and(|owner| owner.kind == OwnerKind::DaemonSet);
-        (waits && !is_daemons).then(|| Write {
-            namespace: pod.shape.namespace.clone(),
-            name: pod.name.clone(),
-            uid: pod.uid.clone(),
-            node: Some(node.name.clone()),
-        })
+        (waits && !is_daemons).then_some((pod, node))
+    };
+    let told = nominate::together(view, plan.placements.iter().filter(|of| pod_and_node(of).is_some()));
+    let writes = told.into_iter().filter_map(pod_and_node).map(|(pod, node)| Write {
+        namespace: pod.shape.namespace.clone(),
+        name: pod.name.clone(),
+        uid: pod.uid.clone(),
+        node: Some(node.name.clone()),
     });
-    found.collect()
+    writes.collect()
 }
 
 /// Whether the scheduler would put pods on a node now, as far as the node itself says.
