@@ -30,6 +30,8 @@ work=$target_dir/mutants
 tree=$work/tree
 results=$work/$name
 files=$folder
+# Seconds that the tests may take with a mutant, also on a busy machine.
+limit=30
 # What cargo starts test programs with.
 runner=$(rustc -vV | sed -n 's/^host: //p')
 runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$runner")_RUNNER
@@ -38,7 +40,8 @@ runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$runner")_RUNNER
 # What runs against every mutant, what only against those that survived it, and what the folder does without.
 case $folder/ in
   controller/core/src/placement/* | controller/core/src/nodes/* | controller/core/src/audit/*)
-    quick=(placement plans preferences removal_stories audit audit_bounds audit_matches audit_sums)
+    quick=(placement plans preferences removal_stories audit audit_bounds audit_matches audit_social
+      audit_sums)
     slow=(removals)
     slow_tests=(
       --skip plans::the_audit_accepts_a_mix_of_all_that_pods_ask_of_each_other
@@ -104,7 +107,7 @@ mutate() {
   (cd "$tree" && cargo test --quiet >"$into/unmutated.log" 2>&1) ||
     die "the tests fail without a mutant: $into/unmutated.log"
   (cd "$tree" && env "$runner=$root/hack/first-failure.sh" "$program" mutants --package plimsoll-core --in-place \
-    --baseline skip --no-shuffle --timeout 25 --build-timeout 600 --output "$into" "$@") || code=$?
+    --baseline skip --no-shuffle --timeout "$limit" --build-timeout 600 --output "$into" "$@") || code=$?
   (( code == 0 || code == 2 || code == 3 )) || die "cargo-mutants ended with $code"
 }
 
@@ -136,6 +139,7 @@ again() {
   (( ${#survivors[@]} )) || return 0
   say "$((${#survivors[@]} / 2)) survivors against the $1 tests"
   if [[ $1 == all ]]; then
+    limit=300
     copy_core "${quick[@]}" "${slow[@]}"
   else
     copy_core "${quick[@]}"
