@@ -10,7 +10,7 @@ pub mod drainability;
 pub mod drift;
 pub mod explain;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 pub mod loss;
 pub mod nominate;
 pub mod pdb;

@@ -289,3 +289,6 @@ fn planned_as(node: &Node, pools: &BTreeMap<Name, Pool>) -> Facts {
     }
     Facts { name: node.name.clone(), labels: node.labels.clone(), taints, unschedulable: node.unschedulable }
 }
+
+#[cfg(test)]
+mod tests;
