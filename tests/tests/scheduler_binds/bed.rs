@@ -10,9 +10,8 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use plimsoll_core::{
-    cluster::PodState,
     nodes::{NodePlan, Place, nominate},
-    placement::{Change, View, fits},
+    placement::View,
 };
 use serde_json::json;
 use testbed::{Cluster, ClusterSpec, Namespace, eventually};
@@ -28,7 +27,7 @@ use crate::{
 };
 
 /// For a cluster under load; the scheduler alone needs milliseconds.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// Requests of one case at the same time.
 const AT_ONCE: usize = 8;
 
@@ -36,7 +35,7 @@ const AT_ONCE: usize = 8;
 pub(crate) struct Bed {
     pub(crate) cluster: Cluster,
     client: Client,
-    seen: Seen,
+    pub(crate) seen: Seen,
     provisioner: JoinHandle<()>,
 }
 
@@ -96,7 +95,7 @@ impl Bed {
         let nodes = case.there.len() + plan.add.iter().map(|new| new.count as usize).sum::<usize>();
         self.nodes_are_ready(case, nodes).await?;
         self.let_go(case, &before, &plan, namespace, told).await?;
-        let unbound = self.await_bound(case, &plan, namespace).await?;
+        let unbound = self.unbound(case, &plan, namespace).await?;
         let outcome = Outcome::new(case, &pool, &before, &plan, &self.seen.pods_in(namespace), unbound);
         self.take_away(case, namespace).await?;
         Ok(outcome)
@@ -192,65 +191,6 @@ impl Bed {
         Ok(())
     }
 
-    /// Waits until every pod that was promised a place has one, or until those that have none fit nowhere: then they never
-    /// will. Answers who they are.
-    async fn await_bound(&self, case: &Case, plan: &NodePlan, namespace: &Namespace) -> Result<Vec<String>> {
-        let promised: Vec<&str> = plan.placements.iter().map(|placement| &*placement.pod).collect();
-        eventually("the promised pods to be bound", PATIENCE, async || {
-            let pods = self.seen.pods_in(namespace);
-            let is_promised = |pod: &&Pod| pod.uid().is_some_and(|uid| promised.contains(&uid.as_str()));
-            let waits = |pod: &&Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none());
-            let waiting: Vec<&Pod> = pods.iter().filter(is_promised).filter(waits).collect();
-            let names = || waiting.iter().map(|pod| pod.name_any()).collect::<Vec<_>>();
-            if waiting.is_empty() || self.are_stuck(case, namespace, &waiting) {
-                return Ok(names());
-            }
-            let why = waiting.iter().find_map(|pod| {
-                let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-                conditions.iter().find_map(|condition| condition.message.clone())
-            });
-            let nodes = self.seen.nodes_of(&case.name).len();
-            let nominated = |pod: &&Pod| {
-                let node = pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
-                format!("{} for {}", pod.name_any(), node.unwrap_or("no node"))
-            };
-            anyhow::bail!(
-                "{} of {} wait for {nodes} nodes: {:?}: {why:?}",
-                waiting.len(),
-                promised.len(),
-                waiting.iter().map(nominated).collect::<Vec<_>>()
-            )
-        })
-        .await
-    }
-
-    /// Whether the scheduler has refused all of these pods and none of them fits on any node, whoever is to come there: then
-    /// they never will.
-    fn are_stuck(&self, case: &Case, namespace: &Namespace, waiting: &[&Pod]) -> bool {
-        let is_refused = |pod: &&Pod| {
-            let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-            let mut conditions = conditions.into_iter().flatten();
-            conditions.any(|condition| condition.reason.as_deref() == Some("Unschedulable"))
-        };
-        if !waiting.iter().all(is_refused) {
-            return false;
-        }
-        let mut view = View::default();
-        for mut change in self.seen.changes(&case.name, namespace) {
-            if let Change::Pod(pod) = &mut change
-                && matches!(pod.state, PodState::Nominated { .. })
-            {
-                pod.state = PodState::Pending;
-            }
-            view.apply(change);
-        }
-        let nodes: Vec<_> = view.nodes().map(|node| node.name.clone()).collect();
-        waiting.iter().all(|pod| {
-            let pod = pod.uid().and_then(|uid| view.pod(&uid).cloned());
-            pod.is_none_or(|pod| nodes.iter().all(|node| fits(&view, &pod, node).is_err()))
-        })
-    }
-
     async fn take_away(&self, case: &Case, namespace: &Namespace) -> Result<()> {
         let now = DeleteParams::default().grace_period(0);
         let of_case = ListParams::default().labels(&format!("{CASE}={}", case.name));
@@ -275,7 +215,7 @@ impl Bed {
         .await
     }
 
-    fn api<K>(&self, namespace: &Namespace) -> Api<K>
+    pub(crate) fn api<K>(&self, namespace: &Namespace) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {

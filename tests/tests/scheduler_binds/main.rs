@@ -9,6 +9,7 @@
 // Helpers outside `#[test]` functions may panic here: the whole file is a test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod awaited;
 mod bed;
 mod campaign;
 mod claims;
