@@ -102,7 +102,9 @@ mod tests {
     /// Which of these pods, planned for these nodes in this order, can be nominated together.
     fn told(pods: &[Pod], planned: &[(&str, &str)]) -> Vec<String> {
         let mut view = View::default();
-        pods.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
+        for pod in pods {
+            view.apply(Change::Pod(pod.clone()));
+        }
         let placement = |(pod, node): &(&str, &str)| Placement {
             pod: format!("uid-{pod}").into(),
             count: 1,
