@@ -167,14 +167,13 @@ collect() {
 every_mutant() { "$program" mutants --list --package plimsoll-core --file "$files"; }
 
 write_page() {
-  local total parts
+  local total
   mkdir -p "$(dirname "$page")"
   touch "$reasons"
   collect >"$outcomes"
   [[ -s $outcomes ]] || die "nothing was run: hack/mutants.sh $folder"
   total=$(every_mutant | wc -l)
-  parts=$(find "$results" -maxdepth 1 -name '*-of-*' -printf '%f\n' | sort --version-sort | paste --serial --delimiters=, | sed 's/,/, /g')
-  awk -v parts="$parts" -v folder="$folder" -v name="$name" -v total="$total" -v version="$version" \
+  awk -v folder="$folder" -v name="$name" -v total="$total" -v version="$version" \
     -v day="$(date --utc +%F)" -v commit="$(git log -1 --format=%h -- controller/core)" '
     # The reasons: a line for the mutant, without its place; below it, indented, why it survives.
     FILENAME == ARGV[1] {
@@ -198,7 +197,7 @@ write_page() {
       print "`make mutants DIR=" folder "` makes this page; the outcome of each mutant is in"
       printf "[%s.txt](%s.txt), the reasons are kept in [%s.reasons](%s.reasons).\n\n", name, name, name, name
       printf "Run on %s, the core as of %s, cargo-mutants %s: %d of %d mutants", day, commit, version, run, total
-      print run < total ? ".\nThe others were not run: these are of the parts " parts ", each begun with the first file of the table below." : "."
+      print run < total ? ".\nThe others were not run." : "."
       viable = run - count["unviable"]
       printf "\n| | mutants | share of those that compile |\n| --- | ---: | ---: |\n"
       printf "| caught by a test | %d | %.1f %% |\n", count["caught"], 100 * count["caught"] / viable

@@ -79,3 +79,6 @@ fn refusal(packing: &Packing, class: ClassId, at: NodeIx, node: &Node) -> Option
         other => taint().or(other),
     }
 }
+
+#[cfg(test)]
+mod tests;
