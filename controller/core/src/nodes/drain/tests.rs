@@ -318,3 +318,42 @@ fn a_stored_drain_goes_on_where_it_was() {
     world.deployed(2, 2);
     assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
 }
+
+#[test]
+fn a_pod_that_is_not_there_yet_is_neither_evicted_nor_waited_for() {
+    let mut world = World::new(&[("web", 0)]);
+    world.pods[0].state = PodState::Nominated { node: "n".into() };
+    assert_eq!(world.step().actions, [Action::Delete]);
+}
+
+#[test]
+fn nothing_is_waited_for_where_all_that_is_left_is_evicted() {
+    assert_eq!(World::new(&[("web", 0)]).waits(), "");
+}
+
+#[test]
+fn the_provider_is_asked_again_after_half_a_minute() {
+    for (seconds, actions, next_look) in [(29, vec![], Some(40)), (30, vec![Action::Delete], None)] {
+        let mut world = World::new(&[]);
+        world.drain.interrupted = true;
+        assert_eq!(world.step().actions, [Action::Delete]);
+        world.now = world.now + Span::from_secs(seconds);
+        let step = world.step();
+        assert_eq!(step.actions, actions, "after {seconds} s");
+        assert_eq!(step.next_look, next_look.map(|seconds| NOW + Span::from_secs(seconds)));
+    }
+}
+
+/// It is not given up then, so there is nothing to see.
+#[test]
+fn the_end_of_its_time_is_not_waited_for_where_the_node_goes_anyway() {
+    let mut world = World::new(&[("web", 0)]);
+    world.drain.interrupted = true;
+    assert_eq!(world.step().next_look, None);
+    for past in [0, 1] {
+        let mut world = World::new(&[]);
+        world.drain.deleted = Some(NOW);
+        world.now = NOW + world.settings.time_out + Span::from_secs(past);
+        assert_eq!(world.step().next_look, None, "{past} s past its time");
+    }
+}
