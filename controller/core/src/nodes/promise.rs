@@ -104,6 +104,10 @@ mod tests {
             let mut told = pool.clone();
             told.template.startup_taints.push(taint(key, effect));
             assert_eq!(broken(&tainted, offering, &told), None, "{key} that was spoken of");
+            let mut other = pool.clone();
+            other.template.startup_taints.push(taint("other", effect));
+            other.template.startup_taints.push(taint(key, Effect::PreferNoSchedule));
+            assert_eq!(broken(&tainted, offering, &other), expected, "{key}, and others were spoken of");
         }
 
         let mut less = node.clone();
