@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DisruptionBudget, Limits, Node, NodeBudget, Pod, Pool, Readiness, Resources, Selector,
-    UnhealthyPods,
+    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Pod, PodTerm, Policy, Pool, Readiness,
+    Resources, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
 };
 use crate::nodes::add;
-use crate::nodes::fixtures::{node, offering, pod, pool};
+use crate::nodes::fixtures::{labelled, node, offering, pod, pool};
 use crate::placement::Change;
 use crate::time::Span;
 
@@ -60,6 +60,26 @@ impl World {
         self
     }
 
+    /// A pod of an app that is spread over zones or hosts, or keeps apart.
+    fn app(self, node: &str, name: &str, app: &str) -> Self {
+        let cpu = match app {
+            "db" => 100,
+            "api" | "web-s" => 500,
+            "big" => 2500,
+            _ => 1000,
+        };
+        self.pod_as(node, name, cpu, |pod| {
+            let shape = Arc::make_mut(&mut pod.shape);
+            shape.labels.insert("app".into(), app.into());
+            match app {
+                "api" | "log" | "job" => shape.spread = vec![evenly(ZONE, app)],
+                "db" => shape.spread = vec![evenly(HOSTNAME, app)],
+                "web" | "web-s" => shape.affinity.anti_pods = vec![apart(app)],
+                _ => {}
+            }
+        })
+    }
+
     fn budget(mut self, name: &str, allowed: i32) -> Self {
         self.view.apply(Change::Budget(DisruptionBudget {
             namespace: "shop".into(),
@@ -101,6 +121,27 @@ impl World {
         let plan = self.plan();
         let found = plan.stays.iter().find(|stays| &*stays.node == node);
         found.map_or_else(|| "goes".to_owned(), |stays| stays.why.to_string())
+    }
+}
+
+fn evenly(topology_key: &str, app: &str) -> Spread {
+    Spread {
+        max_skew: 1,
+        topology_key: topology_key.into(),
+        selector: Some(labelled("app", app)),
+        min_domains: None,
+        node_affinity: Policy::Honor,
+        node_taints: Policy::Ignore,
+        when: WhenUnsatisfiable::DoNotSchedule,
+    }
+}
+
+fn apart(app: &str) -> PodTerm {
+    PodTerm {
+        selector: Some(labelled("app", app)),
+        namespaces: ["shop".into()].into(),
+        namespace_selector: None,
+        topology_key: HOSTNAME.into(),
     }
 }
 
@@ -190,6 +231,37 @@ fn pods_that_were_moved_are_moved_on_when_their_node_goes_too() {
         .flat_map(|removal| removal.moves.iter().map(|moved| format!("{:?}", moved.to)))
         .collect();
     assert_eq!(to.len(), 1, "{to:?}");
+}
+
+/// What a move makes of the domains can forbid one that was made before. Then the node that it was made for stays, and the
+/// plan is made anew without it, as often as that takes.
+#[test]
+fn only_nodes_whose_pods_would_break_a_rule_in_the_end_are_kept() {
+    let clusters: [(&[(&str, &[&str])], &[&str]); 3] = [
+        (&[("a", &["api", "web", "db"]), ("a", &["web"]), ("a", &["api"])], &["n1", "n0"]),
+        (&[("a", &["log"]), ("a", &["job", "log"]), ("a", &["job", "big"])], &["n2"]),
+        (
+            &[
+                ("a", &["job", "free", "web-s"]),
+                ("a", &["job", "web-s", "free"]),
+                ("a", &["free", "web-s", "big"]),
+                ("c", &["job", "free"]),
+                ("c", &["job", "job", "free"]),
+            ],
+            &["n2"],
+        ),
+    ];
+    for (nodes, goes) in clusters {
+        let mut world = World::new();
+        for (index, (zone, apps)) in nodes.iter().enumerate() {
+            let name = format!("n{index}");
+            world = world.node(&name, zone, &[]);
+            for (number, app) in apps.iter().enumerate() {
+                world = world.app(&name, &format!("{name}-{number}"), app);
+            }
+        }
+        assert_eq!(world.goes(), goes, "{nodes:?}");
+    }
 }
 
 #[test]
