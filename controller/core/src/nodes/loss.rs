@@ -217,4 +217,12 @@ mod tests {
             assert_eq!(lost(&view, "a").on_new_nodes, on_new_nodes, "an order for zone {zone}");
         }
     }
+
+    #[test]
+    fn a_pod_of_the_lost_zone_looks_for_one_place_where_its_node_is_taken_away_too() {
+        let mut view = view(&[("n1", "a", &[3000]), ("n2", "b", &[1000])], offers(&["a", "b"]));
+        view.apply(Change::Node(crate::cluster::Node { interrupted: true, ..node("n1", "a") }));
+        let a = lost(&view, "a");
+        assert_eq!((a.pods, a.at_once, a.on_new_nodes, a.new_nodes), (1, 1, 0, 0), "{a:?}");
+    }
 }
