@@ -145,6 +145,8 @@ fn waste(alternative: &Alternative, pods: u32, ask: &crate::placement::amounts::
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::nodes::fixtures::key;
 
@@ -223,8 +225,8 @@ mod tests {
             rank.key = key(&format!("m{index}"), "a");
             rank.drawn()
         };
-        let draws: std::collections::BTreeSet<u64> = (0..100).map(drawn).collect();
-        assert_eq!(draws.len(), 100);
+        let different: BTreeSet<u64> = (0..100).map(drawn).collect();
+        assert_eq!(different.len(), 100);
         assert_eq!(drawn(7), drawn(7));
         let firsts = (0..100).filter(|index| drawn(2 * index) < drawn(2 * index + 1)).count();
         assert!((30..=70).contains(&firsts), "{firsts} of 100");

@@ -5,12 +5,12 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::cluster::{
-    Affinity, Announced, Balance, Capacity, DRAINING, Effect, Expander, HOSTNAME, Labels, Offering, Order,
-    OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Resources, Spread, Taint, Toleration,
+    Affinity, Announced, Balance, Capacity, DRAINING, Effect, Expander, HOSTNAME, HostPort, Labels, Offering,
+    Order, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Resources, Spread, Taint, Toleration,
     TolerationOperator, WhenUnsatisfiable, ZONE,
 };
-use crate::nodes::Place;
 use crate::nodes::fixtures::{key, labelled, node, offering, owner, pod, pool};
+use crate::nodes::{NewNodes, Place};
 use crate::placement::Change;
 use crate::time::Span;
 
@@ -56,11 +56,11 @@ fn beside(topology_key: &str, app: &str) -> Affinity {
     Affinity { pods: vec![term], ..Affinity::default() }
 }
 
-/// Evenly with all pods of this app over zones.
-fn evenly(app: &str) -> Spread {
+/// Evenly with all pods of this app over domains of a label.
+fn evenly(topology_key: &str, app: &str) -> Spread {
     Spread {
         max_skew: 1,
-        topology_key: ZONE.into(),
+        topology_key: topology_key.into(),
         selector: Some(labelled("app", app)),
         min_domains: None,
         node_affinity: Policy::Honor,
@@ -123,7 +123,7 @@ fn what_pods_wait_for_in_a_row_may_come_with_the_last_look() {
         Change::Pod(with(waiting("web-a", "web", 100), |shape| {
             shape.labels.insert("first".into(), "yes".into());
             shape.affinity = beside(HOSTNAME, "anchor");
-            shape.spread = vec![evenly("web")];
+            shape.spread = vec![evenly(ZONE, "web")];
         })),
         // The larger pods are served first, and each waits for the one before it.
         Change::Pod(with(waiting("second", "second", 200), |shape| {
@@ -340,4 +340,62 @@ fn the_most_pods_are_counted_up_to_those_that_there_are() {
     let types = [("large", 12_000, 8, 9000), ("small", 1500, 1, 100)];
     assert_eq!(taken(Expander::MostPods, 4, &types), "large");
     assert_eq!(taken(Expander::MostPods, 1, &types), "small", "one is one on both, and the price decides");
+}
+
+/// The nodes that are added: how many of which type with how many pods.
+fn added(plan: &NodePlan) -> Vec<String> {
+    let told = |of: &NewNodes| format!("{} {} for {}", of.count, of.offering.instance_type, of.pods);
+    plan.add.iter().map(told).collect()
+}
+
+#[test]
+fn a_node_less_is_worth_a_thirty_second_of_the_price_per_pod() {
+    for (large, expected) in [(6500, "1 large for 5"), (6501, "2 small for 5")] {
+        let mut pool = pool();
+        pool.offerings = vec![offering("small", "a", 4, 3200), offering("large", "a", 8, large)];
+        let web = (0..4).map(|index| Change::Pod(waiting(&format!("web-{index}"), "web", 1000)));
+        let plan =
+            planned([Change::Pool(pool), Change::Pod(waiting("db", "db", 4000))].into_iter().chain(web));
+        assert_eq!(added(&plan), [expected], "{large}");
+    }
+}
+
+#[test]
+fn no_more_pods_share_the_price_of_a_node_than_may_be_on_it() {
+    let port = HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 };
+    type Ask = fn(&mut PodShape);
+    let shapes: [(Ask, &str); 4] = [
+        (|_| (), "1 large for 8"),
+        (|shape| shape.affinity.anti_pods = beside(HOSTNAME, "web").pods, "8 small for 8"),
+        (|shape| shape.spread = vec![evenly(HOSTNAME, "web")], "8 small for 8"),
+        (|shape| shape.spread = vec![Spread { max_skew: 2, ..evenly(HOSTNAME, "web") }], "4 small for 8"),
+    ];
+    let of = |change: &dyn Fn(&mut PodShape)| {
+        let mut pool = pool();
+        pool.offerings = vec![offering("small", "a", 2, 100), offering("large", "b", 16, 150)];
+        let pods = (0..8).map(|index| {
+            Change::Pod(with(waiting(&format!("web-{index}"), "web", 500), |shape| change(shape)))
+        });
+        added(&planned([Change::Pool(pool)].into_iter().chain(pods)))
+    };
+    for (change, expected) in shapes {
+        assert_eq!(of(&change), [expected]);
+    }
+    assert_eq!(of(&|shape| shape.host_ports = [port.clone()].into()), ["8 small for 8"]);
+}
+
+/// Pods on the small node would be too many in its zone in the end.
+#[test]
+fn a_node_whose_pods_would_be_refused_in_the_end_is_not_ordered() {
+    let mut pool = pool();
+    pool.offerings = vec![offering("small", "a", 2, 250_000), offering("large", "b", 3, 350_000)];
+    pool.limits.resources.insert("cpu".into(), 9000);
+    let pods = (0..6).map(|index| {
+        let pod = waiting(&format!("web-{index}"), "web", 1500);
+        Change::Pod(with(pod, |shape| shape.spread = vec![evenly(ZONE, "web"), evenly(HOSTNAME, "web")]))
+    });
+    let plan = planned([Change::Pool(pool), Change::Node(node("n", "a"))].into_iter().chain(pods));
+    assert!(plan.add.iter().all(|of| of.pods > 0), "{plan}");
+    let refused: u32 = plan.refused.iter().map(|of| of.count).sum();
+    assert_eq!(plan.placements.len() + refused as usize, 6, "{plan}");
 }
