@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_passed_over() {
-        let later = Timestamp::from_millis(NOW.as_millis() + 1);
         type Make = fn(&mut Offering);
+        let later = Timestamp::from_millis(NOW.as_millis() + 1);
         let offerings: [(Make, Option<WhyPassedOver>); 7] = [
             (|_| (), None),
             (|of| of.price = 0, None),

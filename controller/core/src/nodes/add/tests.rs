@@ -362,8 +362,8 @@ fn a_node_less_is_worth_a_thirty_second_of_the_price_per_pod() {
 
 #[test]
 fn no_more_pods_share_the_price_of_a_node_than_may_be_on_it() {
-    let port = HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 };
     type Ask = fn(&mut PodShape);
+    let port = HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 };
     let shapes: [(Ask, &str); 4] = [
         (|_| (), "1 large for 8"),
         (|shape| shape.affinity.anti_pods = beside(HOSTNAME, "web").pods, "8 small for 8"),
