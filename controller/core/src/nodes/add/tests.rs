@@ -361,6 +361,16 @@ fn a_node_less_is_worth_a_thirty_second_of_the_price_per_pod() {
 }
 
 #[test]
+fn a_node_is_enlarged_to_what_costs_the_least_per_pod_that_it_takes_more() {
+    let mut pool = pool();
+    let types = [("small", 4, 3200), ("medium", 8, 4200), ("large", 12, 4400)];
+    pool.offerings = types.map(|(name, cores, price)| offering(name, "a", cores, price)).to_vec();
+    let web = (0..8).map(|index| Change::Pod(waiting(&format!("web-{index}"), "web", 1000)));
+    let plan = planned([Change::Pool(pool), Change::Pod(waiting("db", "db", 4000))].into_iter().chain(web));
+    assert_eq!(added(&plan), ["1 large for 9"]);
+}
+
+#[test]
 fn no_more_pods_share_the_price_of_a_node_than_may_be_on_it() {
     type Ask = fn(&mut PodShape);
     let port = HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 };
