@@ -144,7 +144,7 @@ impl Backoff {
     /// Drops what is forgotten by now.
     pub fn forget(&mut self, now: Timestamp) {
         for of in self.failures.values_mut() {
-            of.retain(|(_, failures)| remembered(failures, now) > 0 || failures.until() > now);
+            of.retain(|(_, failures)| remembered(failures, now) > 0);
         }
         self.failures.retain(|_, of| !of.is_empty());
     }
@@ -219,5 +219,52 @@ mod tests {
         assert_ne!(backoff, Backoff::default());
         backoff.forget(at(200));
         assert_eq!(backoff, Backoff::default());
+    }
+
+    #[test]
+    fn an_offering_may_be_tried_again_when_its_wait_is_over() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(0));
+        assert_eq!(backoff.next(at(2)), Some(at(3)));
+        assert_eq!(backoff.next(at(3)), None, "from then on it is not avoided");
+    }
+
+    #[test]
+    fn after_three_hours_of_quiet_nothing_is_remembered() {
+        let pool = Name::from("p");
+        let ten = Failures { error: OfferingError::OutOfCapacity, last: at(0), count: 10 };
+        // The wait ends after half an hour.
+        for (failed_again, waits) in [(209, 30), (210, 3)] {
+            let mut backoff = Backoff::default();
+            backoff.remember(&pool, &key("a"), ten.clone());
+            backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(failed_again));
+            assert_eq!(backoff.next(at(failed_again)), Some(at(failed_again + waits)), "at {failed_again}");
+        }
+    }
+
+    #[test]
+    fn what_was_remembered_elsewhere_takes_the_place_of_what_is_known() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        backoff.failed(&pool, &key("b"), OfferingError::Other, at(0));
+        let failures = |count| Failures { error: OfferingError::Quota, last: at(1), count };
+        backoff.remember(&pool, &key("b"), failures(2));
+        backoff.remember(&pool, &key("a"), failures(1));
+        let known: Vec<_> =
+            backoff.of_pool("p").map(|(key, failures)| (key.clone(), failures.clone())).collect();
+        assert_eq!(known, [(key("a"), failures(1)), (key("b"), failures(2))]);
+        assert_eq!(backoff.of_pool("q").count(), 0);
+    }
+
+    #[test]
+    fn an_error_is_said_in_words() {
+        for (error, words) in [
+            (OfferingError::OutOfCapacity, "the provider is out of capacity"),
+            (OfferingError::Quota, "a quota is used up"),
+            (OfferingError::NeverRegistered, "its nodes never registered"),
+            (OfferingError::NotAsOffered, "its nodes are not what was offered"),
+            (OfferingError::Other, "the provider failed"),
+        ] {
+            assert_eq!(error.to_string(), words);
+        }
     }
 }

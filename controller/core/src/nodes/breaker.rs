@@ -217,4 +217,16 @@ mod tests {
         let tripped = zones(&[("a", 3, 60), ("c", 5, 60)]).expect("is silent").to_string();
         assert_eq!(tripped, "heartbeats stopped together in several zones: a (3 nodes), c (5 nodes)");
     }
+
+    #[test]
+    fn of_several_silences_the_worst_is_told_and_of_equal_ones_the_first() {
+        for (silent, told) in [
+            (vec![("a", 3, 9000), ("b", 3, 9000), ("b", 3, 60), ("c", 4, 60)], "b (3 nodes), c (4 nodes)"),
+            (vec![("a", 3, 9000), ("b", 4, 9000), ("b", 3, 60), ("c", 3, 60)], "a (3 nodes), b (4 nodes)"),
+            (vec![("a", 3, 9000), ("b", 3, 9000), ("b", 3, 60), ("c", 3, 60)], "a (3 nodes), b (3 nodes)"),
+        ] {
+            let tripped = zones(&silent).expect("is silent").to_string();
+            assert_eq!(tripped, format!("heartbeats stopped together in several zones: {told}"));
+        }
+    }
 }

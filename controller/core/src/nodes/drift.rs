@@ -74,4 +74,22 @@ mod tests {
         tainted.taints.push(taint);
         assert_eq!(drift(&tainted, &changed), None);
     }
+
+    #[test]
+    fn a_taint_is_that_of_the_pool_only_with_key_value_and_effect() {
+        let taint = |key: &str, value: &str, effect| Taint { key: key.into(), value: value.into(), effect };
+        let mut pool = pool();
+        pool.template.taints.push(taint("team", "shop", Effect::NoSchedule));
+        for (taint, drifts) in [
+            (taint("team", "shop", Effect::NoSchedule), false),
+            (taint("crew", "shop", Effect::NoSchedule), true),
+            (taint("team", "till", Effect::NoSchedule), true),
+            (taint("team", "shop", Effect::NoExecute), true),
+        ] {
+            let mut node = node("n", "a");
+            node.taints.push(taint);
+            let expected = drifts.then(|| Drift::Taint("team".into()));
+            assert_eq!(drift(&node, &pool), expected, "{:?}", node.taints);
+        }
+    }
 }

@@ -93,8 +93,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::cluster::{Owner, OwnerKind, Pool, Resources};
-    use crate::nodes::fixtures::{node, offering, pod, pool};
+    use crate::cluster::{Order, Owner, OwnerKind, Pool, Resources};
+    use crate::nodes::fixtures::{key, node, offering, pod, pool};
     use crate::placement::Change;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
@@ -187,5 +187,42 @@ mod tests {
         let before = crate::nodes::add::plan(&view, &Settings::default(), NOW);
         let _ = lost(&view, "a");
         assert_eq!(crate::nodes::add::plan(&view, &Settings::default(), NOW), before);
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let mut view = view(&[("n1", "a", &[1500, 1400]), ("n2", "b", &[3900])], offers(&["a"]));
+        let mut picky = pod("picky", "n1");
+        Arc::make_mut(&mut picky.shape).node_selector.insert("disk".into(), "ssd".into());
+        view.apply(Change::Pod(picky));
+        let a = lost(&view, "a");
+        let why: Vec<_> = a.why.iter().map(ToString::to_string).collect();
+        assert_eq!(a.without_room(), 3);
+        assert_eq!(why, ["1 nodes lack cpu", "1 nodes do not match the node selector or node affinity"]);
+    }
+
+    #[test]
+    fn what_is_on_order_helps_unless_it_is_for_the_lost_zone() {
+        for (zone, on_new_nodes) in [("a", 0), ("b", 1)] {
+            let mut pool = offers(&["a", "b"]);
+            pool.limits.nodes = Some(2);
+            let mut view = view(&[("n1", "a", &[3000])], pool);
+            view.apply(Change::Order(Order {
+                name: "o".into(),
+                pool: "p".into(),
+                offering: key("m", zone),
+                missing: 1,
+                asked: NOW,
+            }));
+            assert_eq!(lost(&view, "a").on_new_nodes, on_new_nodes, "an order for zone {zone}");
+        }
+    }
+
+    #[test]
+    fn a_pod_of_the_lost_zone_looks_for_one_place_where_its_node_is_taken_away_too() {
+        let mut view = view(&[("n1", "a", &[3000]), ("n2", "b", &[1000])], offers(&["a", "b"]));
+        view.apply(Change::Node(crate::cluster::Node { interrupted: true, ..node("n1", "a") }));
+        let a = lost(&view, "a");
+        assert_eq!((a.pods, a.at_once, a.on_new_nodes, a.new_nodes), (1, 1, 0, 0), "{a:?}");
     }
 }

@@ -297,4 +297,17 @@ mod tests {
         assert!(ledger.evict(&pod("web-0", "n")).is_ok());
         assert!(ledger.evict(&pod("web-1", "n")).is_err());
     }
+
+    #[test]
+    fn a_pod_is_covered_by_budgets_that_select_it() {
+        let web = pod("web", "n");
+        for (budget, covers) in [
+            (budget("a", 0), true),
+            (DisruptionBudget { selector: None, ..budget("a", 1) }, false),
+            (DisruptionBudget { selector: Some(labelled("app", "db")), ..budget("a", 1) }, false),
+            (DisruptionBudget { namespace: "other".into(), ..budget("a", 1) }, false),
+        ] {
+            assert_eq!(Ledger::new([&budget]).covers(&web), covers, "{budget:?}");
+        }
+    }
 }

@@ -127,3 +127,26 @@ pub struct Refused {
     /// Why, each cause once with how often it was met.
     pub why: Vec<WhyRefused>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_ready_on_nodes_that_are_there_only() {
+        let spare = |place, count| SpareRoom { place, count };
+        let kept = KeptFree {
+            of: HeadroomOf::Buffer("shop/web".into()),
+            wanted: 15,
+            places: vec![
+                spare(Place::Node("one".into()), 1),
+                spare(Place::Node("two".into()), 2),
+                spare(Place::Order("o".into(), 0), 4),
+                spare(Place::New(0, 0), 8),
+            ],
+            missing: 0,
+            why: Vec::new(),
+        };
+        assert_eq!(kept.ready(), 3);
+    }
+}

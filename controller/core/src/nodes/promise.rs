@@ -104,6 +104,10 @@ mod tests {
             let mut told = pool.clone();
             told.template.startup_taints.push(taint(key, effect));
             assert_eq!(broken(&tainted, offering, &told), None, "{key} that was spoken of");
+            let mut other = pool.clone();
+            other.template.startup_taints.push(taint("other", effect));
+            other.template.startup_taints.push(taint(key, Effect::PreferNoSchedule));
+            assert_eq!(broken(&tainted, offering, &other), expected, "{key}, and others were spoken of");
         }
 
         let mut less = node.clone();
@@ -112,5 +116,46 @@ mod tests {
         less.allocatable.memory /= 2;
         let (has, offered) = (less.allocatable.memory, offering.allocatable.memory);
         assert_eq!(broken(&less, offering, &pool), Some(Broken::Less(Resource::Memory, has, offered)));
+    }
+
+    #[test]
+    fn a_twentieth_less_of_a_resource_is_no_broken_promise() {
+        let pool = pool();
+        let mut offering = pool.offerings[0].clone();
+        offering.allocatable = Resources {
+            cpu: 4000,
+            memory: 16_000,
+            ephemeral_storage: 20_000,
+            pods: 100,
+            ..Resources::default()
+        };
+        let has = |cpu, memory, ephemeral_storage, pods| {
+            let mut node = node("n", "a");
+            node.allocatable = Resources { cpu, memory, ephemeral_storage, pods, ..Resources::default() };
+            broken(&node, &offering, &pool)
+        };
+        assert_eq!(has(3800, 15_200, 19_000, 95), None);
+        for (broken, resource, less, offered) in [
+            (has(3799, 16_000, 20_000, 100), Resource::Cpu, 3799, 4000),
+            (has(4000, 15_199, 20_000, 100), Resource::Memory, 15_199, 16_000),
+            (has(4000, 16_000, 18_999, 100), Resource::EphemeralStorage, 18_999, 20_000),
+            (has(4000, 16_000, 20_000, 94), Resource::Pods, 94, 100),
+        ] {
+            assert_eq!(broken, Some(Broken::Less(resource, less, offered)));
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_promise_is_said_with_what_to_do() {
+        let taint = Broken::Taint(taint("gpu", Effect::NoSchedule));
+        assert_eq!(
+            taint.to_string(),
+            "it has the taint gpu that neither its offering nor template.taints of its pool has: add it to one of them, \
+             or to template.startupTaints if somebody takes it away again"
+        );
+        assert_eq!(
+            Broken::Less(Resource::Memory, 7 << 30, 8 << 30).to_string(),
+            "it has 7Gi of memory for pods, and 8Gi were offered"
+        );
     }
 }

@@ -127,3 +127,22 @@ impl fmt::Display for WhyRefused {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_one_zone_names_it() {
+        let zone = Name::from("a");
+        for (limit, of) in [
+            (Limit::NodesInZone(zone.clone(), 1), Some(&zone)),
+            (Limit::ResourceInZone(zone.clone(), "cpu".into(), 1), Some(&zone)),
+            (Limit::Nodes(1), None),
+            (Limit::Resource("cpu".into(), 1), None),
+            (Limit::TotalNodes(1), None),
+        ] {
+            assert_eq!(limit.zone(), of, "{limit}");
+        }
+    }
+}

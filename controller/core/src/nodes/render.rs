@@ -112,3 +112,17 @@ impl fmt::Display for Price {
         write!(f, "{sign}{}", text.trim_end_matches('0').trim_end_matches('.'))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_told_in_whole_and_decimals() {
+        for (millionths, told) in
+            [(0, "0"), (10_000_000, "10"), (1_500_000, "1.5"), (7, "0.000007"), (-250_000, "-0.25")]
+        {
+            assert_eq!(Price(millionths).to_string(), told);
+        }
+    }
+}

@@ -51,6 +51,11 @@ mod tests {
         assert_eq!((quantity("cpu", 8000), quantity("cpu", 8500)), ("8".to_owned(), "8500m".to_owned()));
         assert_eq!(quantity("memory", 3 << 30), "3Gi");
         assert_eq!((quantity("memory", 5 << 20), quantity("memory", 5)), ("5Mi".to_owned(), "5".to_owned()));
+        assert_eq!(
+            (quantity("ephemeral-storage", 7 << 10).as_str(), quantity("memory", 0).as_str()),
+            ("7Ki", "0")
+        );
+        assert_eq!((quantity("pods", 1 << 30).as_str(), percent(-125).as_str()), ("1073741824", "-12.5"));
         assert_eq!((percent(125).as_str(), percent(100).as_str()), ("12.5", "10"));
         assert_eq!(moment(Timestamp::from_secs(1_795_428_000)), "2026-11-23T10:00:00Z");
         let asked = Resources { cpu: 900, memory: 3 << 29, pods: 1, ..Resources::default() };

@@ -142,3 +142,136 @@ fn waste(alternative: &Alternative, pods: u32, ask: &crate::placement::amounts::
     };
     left(0) + left(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::nodes::fixtures::key;
+
+    fn rank(expander: Expander) -> Rank {
+        Rank {
+            expander,
+            price_per_pod: 5,
+            liking: Reverse(Liking::default()),
+            nodes_in_zone: 5,
+            balanced: true,
+            weight: Reverse(5),
+            waste: 5,
+            pods: Reverse(5),
+            pool: "p".into(),
+            key: key("m", "b"),
+        }
+    }
+
+    #[test]
+    fn the_first_difference_decides() {
+        type Change = fn(&mut Rank, bool);
+        let by: [Change; 7] = [
+            |rank, better| rank.price_per_pod += if better { -1 } else { 1 },
+            |rank, better| rank.nodes_in_zone = if better { 4 } else { 6 },
+            |rank, better| rank.weight = Reverse(if better { 6 } else { 4 }),
+            |rank, better| rank.waste += if better { -1 } else { 1 },
+            |rank, better| rank.pods = Reverse(if better { 6 } else { 4 }),
+            |rank, better| rank.pool = if better { "o".into() } else { "q".into() },
+            |rank, better| rank.key = key("m", if better { "a" } else { "c" }),
+        ];
+        for (at, better) in by.iter().enumerate() {
+            let (mut one, other) = (rank(Expander::Price), rank(Expander::Price));
+            better(&mut one, true);
+            by[at + 1..].iter().for_each(|worse| worse(&mut one, false));
+            assert!(one < other, "{at}: {one:?}");
+            assert!(other > one, "{at}: {one:?}");
+        }
+        assert_eq!(rank(Expander::Price).cmp(&rank(Expander::Price)), Ordering::Equal);
+    }
+
+    #[test]
+    fn what_an_expander_says_comes_before_the_price() {
+        for (expander, wins) in [
+            (Expander::Price, false),
+            (Expander::LeastWaste, true),
+            (Expander::MostPods, true),
+            (Expander::Priority, true),
+        ] {
+            let mut dear = rank(expander);
+            (dear.price_per_pod, dear.waste, dear.pods, dear.weight) = (6, 4, Reverse(6), Reverse(6));
+            assert_eq!(dear < rank(expander), wins, "{expander:?}");
+        }
+    }
+
+    #[test]
+    fn between_pools_one_that_goes_by_weight_decides() {
+        for (of_dear, of_cheap, wins) in [
+            (Expander::Priority, Expander::Price, true),
+            (Expander::Price, Expander::Priority, true),
+            (Expander::Price, Expander::Price, false),
+            (Expander::Price, Expander::MostPods, false),
+        ] {
+            let (mut dear, cheap) = (rank(of_dear), rank(of_cheap));
+            (dear.price_per_pod, dear.weight, dear.pool) = (6, Reverse(6), "q".into());
+            assert_eq!(dear < cheap, wins, "{of_dear:?} {of_cheap:?}");
+        }
+        let (mut dear, cheap) = (rank(Expander::Price), rank(Expander::Priority));
+        (dear.price_per_pod, dear.weight) = (6, Reverse(6));
+        assert!(dear > cheap, "within a pool its own");
+    }
+
+    #[test]
+    fn a_draw_is_the_same_for_the_same_offering_and_prefers_none() {
+        let drawn = |index: usize| {
+            let mut rank = rank(Expander::Random);
+            rank.key = key(&format!("m{index}"), "a");
+            rank.drawn()
+        };
+        let different: BTreeSet<u64> = (0..100).map(drawn).collect();
+        assert_eq!(different.len(), 100);
+        assert_eq!(drawn(7), drawn(7));
+        let firsts = (0..100).filter(|index| drawn(2 * index) < drawn(2 * index + 1)).count();
+        assert!((30..=70).contains(&firsts), "{firsts} of 100");
+    }
+
+    #[test]
+    fn only_the_place_may_differ_between_offers_that_are_as_good() {
+        type Change = fn(&mut Rank);
+        let changes: [(Change, bool); 6] = [
+            (|rank| rank.nodes_in_zone = 9, true),
+            (|rank| rank.pool = "q".into(), true),
+            (|rank| rank.key = key("m", "a"), true),
+            (|rank| rank.price_per_pod = 6, false),
+            (|rank| rank.weight = Reverse(6), false),
+            (|rank| rank.pods = Reverse(6), false),
+        ];
+        for (at, (change, is_as_good)) in changes.into_iter().enumerate() {
+            let (one, mut other) = (rank(Expander::Price), rank(Expander::Price));
+            change(&mut other);
+            assert_eq!((one.is_as_good(&other), other.is_as_good(&one)), (is_as_good, is_as_good), "{at}");
+        }
+    }
+
+    #[test]
+    fn nodes_in_a_zone_count_where_zones_are_balanced() {
+        for (balanced, counts) in [(true, 7), (false, 5)] {
+            let mut rank = Rank { balanced, ..rank(Expander::Price) };
+            rank.set_nodes_in_zone(7);
+            assert_eq!(rank.nodes_in_zone, counts);
+        }
+    }
+
+    #[test]
+    fn prices_are_shared_by_the_pods_of_a_node() {
+        assert_eq!(
+            (price_per_pod(1, 1), price_per_pod(100, 8), price_per_pod(100, 0)),
+            (1024, 12_800, 102_400)
+        );
+        for (price, most, bound, costs) in [
+            (100, 8, 12_800, true),
+            (100, 8, 12_801, false),
+            (100, 0, 102_400, true),
+            (100, 0, 102_401, false),
+        ] {
+            assert_eq!(costs_at_least(price, most, bound), costs, "{price} {most} {bound}");
+        }
+    }
+}

@@ -156,3 +156,94 @@ fn turn(packing: &Packing, demand: &Demand) -> Turn {
 fn size(shape: &PodShape) -> i64 {
     shape.requests.cpu.max(shape.requests.memory >> 22)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{
+        Affinity, HOSTNAME, HostPort, Name, PodTerm, Policy, Resources, Spread, WhenUnsatisfiable, ZONE,
+    };
+    use crate::nodes::fixtures::{labelled, owner, pod};
+    use crate::placement::Change;
+
+    fn term(topology_key: &str, app: &str) -> PodTerm {
+        PodTerm {
+            selector: Some(labelled("app", app)),
+            namespaces: ["shop".into()].into(),
+            namespace_selector: None,
+            topology_key: topology_key.into(),
+        }
+    }
+
+    fn evenly(topology_key: &str, app: &str) -> Spread {
+        Spread {
+            max_skew: 1,
+            topology_key: topology_key.into(),
+            selector: Some(labelled("app", app)),
+            min_domains: None,
+            node_affinity: Policy::Honor,
+            node_taints: Policy::Ignore,
+            when: WhenUnsatisfiable::DoNotSchedule,
+        }
+    }
+
+    /// Adds a pod that waits, named like its app.
+    fn wait(
+        view: &mut View,
+        app: &str,
+        (cpu, memory): (i64, i64),
+        change: impl FnOnce(&mut Pod, &mut PodShape),
+    ) {
+        let mut pod = pod(app, "");
+        pod.state = PodState::Unschedulable { since: Timestamp::default() };
+        let mut shape = PodShape {
+            namespace: "shop".into(),
+            labels: [("app".into(), app.into())].into(),
+            requests: Resources { cpu, memory, pods: 1, ..Resources::default() },
+            ..PodShape::default()
+        };
+        change(&mut pod, &mut shape);
+        pod.shape = Arc::new(shape);
+        view.apply(Change::Pod(pod));
+    }
+
+    #[test]
+    fn daemons_come_first_then_the_important_then_the_hard_to_place_then_the_large() {
+        let mut view = View::default();
+        let usual = (1000, 1 << 30);
+        wait(&mut view, "follower", usual, |_, shape| shape.affinity.pods = vec![term(ZONE, "apart")]);
+        wait(&mut view, "zones", usual, |_, shape| shape.spread = vec![evenly(ZONE, "zones")]);
+        wait(&mut view, "ring", usual, |_, shape| shape.affinity.pods = vec![term(ZONE, "ring")]);
+        wait(&mut view, "hosts", usual, |_, shape| shape.spread = vec![evenly(HOSTNAME, "hosts")]);
+        wait(&mut view, "plain", usual, |_, _| ());
+        wait(&mut view, "more-cpu", (2000, 1 << 30), |_, _| ());
+        wait(&mut view, "more-memory", (500, 6 << 30), |_, _| ());
+        wait(&mut view, "ports", (300, 1), |_, shape| {
+            shape.host_ports = [HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 }].into();
+        });
+        wait(&mut view, "apart", (400, 1), |_, shape| {
+            shape.affinity = Affinity { anti_pods: vec![term(HOSTNAME, "apart")], ..Affinity::default() };
+        });
+        wait(&mut view, "important", (100, 1), |_, shape| shape.priority = 10);
+        wait(&mut view, "daemon", (100, 1), |pod, _| pod.owner = Some(owner(OwnerKind::DaemonSet, "agent")));
+        let mut packing = view.packing();
+        let turns = demands(&view, &mut packing, &Others::new());
+        let order: Vec<&Name> = turns.iter().map(|of| &packing.class(of.class).shape.labels["app"]).collect();
+        let expected = [
+            "daemon",
+            "important",
+            "apart",
+            "ports",
+            "more-cpu",
+            "more-memory",
+            "plain",
+            "hosts",
+            "ring",
+            "zones",
+            "follower",
+        ];
+        assert_eq!(order.iter().map(|app| &***app).collect::<Vec<_>>(), expected);
+        let no_orders: Vec<_> = turns.iter().map(|of| of.may_order).collect();
+        assert_eq!(no_orders.iter().position(|may| *may), Some(1), "none for daemons");
+    }
+}

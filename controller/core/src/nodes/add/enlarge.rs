@@ -140,11 +140,9 @@ impl Solver<'_> {
             }
             let family = &self.menu.families[at];
             let holds = self.used_of(new);
-            let smaller = (0..from).find(|alternative| {
-                let offered = &family.alternatives[*alternative];
-                offered.left != Some(0) && offered.room.holds(&holds)
-            });
-            if let Some(alternative) = smaller {
+            // One that costs no more may be larger, and pass a limit.
+            let cheaper = (0..from).find(|alternative| self.may_become(family, from, *alternative, &holds));
+            if let Some(alternative) = cheaper {
                 self.turn_into(new, alternative);
             }
         }

@@ -111,7 +111,7 @@ fn left_alone(view: &View) -> Vec<Refused> {
 
 fn nodes(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut BTreeMap<Cause, u32>) {
     for (name, node) in view.dense().nodes() {
-        let refusal = if solver.packing.nodes[node as usize].open {
+        let refusal = if solver.packing.nodes[node as usize].present {
             solver.packing.refusal(class, node)
         } else {
             let goes = view.node(name).is_some_and(|node| node.interrupted || node.is_draining());

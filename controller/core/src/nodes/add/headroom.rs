@@ -143,3 +143,101 @@ fn shape(pool: &Pool, requests: Resources) -> PodShape {
         ..PodShape::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Node, OwnerKind, Taint};
+    use crate::nodes::fixtures::{node, owner, pod, pool};
+    use crate::placement::Change;
+    use crate::time::Span;
+
+    /// Ten in the morning.
+    const NOW: Timestamp = Timestamp::from_secs(1_795_428_000);
+
+    fn headroom(size: HeadroomSize) -> Headroom {
+        Headroom { name: "burst".into(), size, schedule: None, time_zone: None, duration: Span::ZERO }
+    }
+
+    fn wanted_of(pool: Pool, change: impl FnOnce(&mut View)) -> Vec<Wanted> {
+        let mut view = View::default();
+        view.apply(Change::Pool(pool));
+        change(&mut view);
+        wanted(&view, NOW)
+    }
+
+    #[test]
+    fn room_in_a_pool_is_that_of_pods_which_only_its_nodes_take() {
+        let mut pool = pool();
+        let taint = |key: &str, effect| Taint { key: key.into(), value: "x".into(), effect };
+        pool.template.taints =
+            vec![taint("team", Effect::NoSchedule), taint("crowded", Effect::PreferNoSchedule)];
+        pool.offerings[0].taints = vec![taint("gpu", Effect::NoExecute)];
+        let requests = Resources { cpu: 500, ..Resources::default() };
+        pool.headroom = vec![headroom(HeadroomSize::Pods { count: 3, requests: requests.clone() })];
+        let wanted = wanted_of(pool, |_| ());
+        assert_eq!((wanted.len(), wanted[0].count), (1, 3));
+        let shape = &wanted[0].shape;
+        assert_eq!(shape.requests, Resources { pods: 1, ..requests });
+        assert_eq!(shape.priority, i32::MIN, "everything else comes first");
+        assert_eq!(shape.node_selector, Labels::from([(crate::cluster::CAPACITY_POOL.into(), "p".into())]));
+        let mut tolerated: Vec<&str> = shape.tolerations.iter().map(|of| &*of.key).collect();
+        tolerated.sort_unstable();
+        assert_eq!(tolerated, ["gpu", "team"]);
+    }
+
+    #[test]
+    fn a_share_is_that_of_the_pods_of_the_pool_in_pods_of_middling_size() {
+        let on = |view: &mut View, node: &str, name: &str, kind, cpu, memory| {
+            let mut pod = pod(name, node);
+            pod.owner = Some(owner(kind, "x"));
+            Arc::make_mut(&mut pod.shape).requests =
+                Resources { cpu, memory, pods: 1, ..Resources::default() };
+            view.apply(Change::Pod(pod));
+        };
+        for (thousandths, count) in [(0, None), (1, Some(1)), (333, Some(1)), (334, Some(2)), (1000, Some(3))]
+        {
+            let mut pool = pool();
+            pool.headroom = vec![headroom(HeadroomSize::Share(thousandths))];
+            let wanted = wanted_of(pool, |view| {
+                view.apply(Change::Node(node("n", "a")));
+                view.apply(Change::Node(Node { pool: Some("q".into()), ..node("other", "a") }));
+                on(view, "n", "web-0", OwnerKind::ReplicaSet, 100, 100);
+                on(view, "n", "web-1", OwnerKind::ReplicaSet, 200, 200);
+                on(view, "n", "web-2", OwnerKind::ReplicaSet, 300, 301);
+                on(view, "n", "agent", OwnerKind::DaemonSet, 3000, 3000);
+                on(view, "other", "db", OwnerKind::StatefulSet, 3000, 3000);
+            });
+            assert_eq!(wanted.first().map(|wanted| wanted.count), count, "{thousandths}");
+            if let Some(wanted) = wanted.first() {
+                let each = Resources { cpu: 200, memory: 201, pods: 1, ..Resources::default() };
+                assert_eq!(wanted.shape.requests, each, "rounded up");
+            }
+        }
+        let mut empty = pool();
+        empty.headroom = vec![headroom(HeadroomSize::Share(500))];
+        assert!(wanted_of(empty, |_| ()).is_empty(), "a share of nothing");
+    }
+
+    #[test]
+    fn headroom_is_wanted_while_its_window_is_open() {
+        for (schedule, time_zone, hours, open) in [
+            (None, None, 0, true),
+            (Some("0 9 * * *"), None, 2, true),
+            (Some("0 9 * * *"), None, 1, false),
+            (Some("0 11 * * *"), None, 2, false),
+            (Some("0 11 * * *"), Some("Europe/Berlin"), 2, true),
+            (Some("nonsense"), None, 0, true),
+        ] {
+            let mut pool = pool();
+            let size = HeadroomSize::Pods { count: 1, requests: Resources::default() };
+            pool.headroom = vec![Headroom {
+                schedule: schedule.map(str::to_owned),
+                time_zone: time_zone.map(str::to_owned),
+                duration: Span::from_secs(hours * 3600),
+                ..headroom(size)
+            }];
+            assert_eq!(!wanted_of(pool, |_| ()).is_empty(), open, "{schedule:?} {time_zone:?} {hours}");
+        }
+    }
+}

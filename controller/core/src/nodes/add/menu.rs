@@ -211,3 +211,92 @@ impl Menu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Daemon, PodShape, PodState};
+    use crate::nodes::add::{Settings, plan};
+    use crate::nodes::fixtures::{offering, pod, pool};
+    use crate::nodes::{NodePlan, reason::WhyPassedOver};
+    use crate::placement::Change;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    /// What is planned for a pod of so many thousandths of a core where this is offered.
+    fn planned(pool: Pool, cpu: i64, change: impl FnOnce(&mut View)) -> NodePlan {
+        let mut view = View::default();
+        view.apply(Change::Pool(pool));
+        let mut web = pod("web", "");
+        web.state = PodState::Unschedulable { since: NOW };
+        Arc::make_mut(&mut web.shape).requests = Resources { cpu, pods: 1, ..Resources::default() };
+        view.apply(Change::Pod(web));
+        change(&mut view);
+        plan(&view, &Settings::default(), NOW)
+    }
+
+    fn only(change: impl FnOnce(&mut Offering)) -> Pool {
+        let mut pool = pool();
+        pool.offerings.truncate(1);
+        change(&mut pool.offerings[0]);
+        pool
+    }
+
+    fn agent(cpu: i64) -> Change {
+        let requests = Resources { cpu, pods: 1, ..Resources::default() };
+        let shape = PodShape { namespace: "shop".into(), requests, ..PodShape::default() };
+        Change::Daemon(Daemon { uid: "agent".into(), name: "agent".into(), shape: shape.into() })
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_passed_over() {
+        type Make = fn(&mut Offering);
+        let later = Timestamp::from_millis(NOW.as_millis() + 1);
+        let offerings: [(Make, Option<WhyPassedOver>); 7] = [
+            (|_| (), None),
+            (|of| of.price = 0, None),
+            (|of| of.price = -1, Some(WhyPassedOver::NoPrice)),
+            (|of| of.capacity = Capacity::Left(1), None),
+            (|of| of.capacity = Capacity::Left(0), Some(WhyPassedOver::NoneLeft)),
+            (|of| of.capacity = Capacity::AvoidedUntil(NOW), None),
+            (
+                |of| of.capacity = Capacity::AvoidedUntil(Timestamp::from_millis(NOW.as_millis() + 1)),
+                Some(WhyPassedOver::AvoidedUntil(later)),
+            ),
+        ];
+        for (at, (make, why)) in offerings.into_iter().enumerate() {
+            let plan = planned(only(make), 100, |_| ());
+            assert_eq!(plan.passed_over.first().map(|of| of.why.clone()), why, "{at}");
+            assert_eq!(plan.add.is_empty(), why.is_some(), "{at}");
+        }
+    }
+
+    #[test]
+    fn what_daemons_fill_is_passed_over() {
+        for (pods, cpu, fills) in [(110, 3900, false), (110, 4001, true), (1, 100, true), (2, 100, false)] {
+            let plan = planned(only(|of| of.allocatable.pods = pods), 100, |view| view.apply(agent(cpu)));
+            let why = plan.passed_over.first().map(|of| of.why.clone());
+            assert_eq!(why, fills.then_some(WhyPassedOver::DaemonsFillIt), "{cpu} and {pods} pods");
+        }
+    }
+
+    #[test]
+    fn equal_offerings_are_counted_each() {
+        let mut pool = pool();
+        pool.offerings = ["one", "two", "three"].map(|name| offering(name, "a", 4, 200_000)).to_vec();
+        pool.offerings.push(pool.offerings[0].clone());
+        let why: Vec<u32> = planned(pool, 5000, |_| ()).refused[0].why.iter().map(|why| why.count).collect();
+        assert_eq!(why, [3], "the last is the first once more");
+    }
+
+    #[test]
+    fn the_smaller_of_two_at_one_price_is_taken_where_a_limit_forbids_the_larger() {
+        let mut pool = pool();
+        pool.offerings = vec![offering("large", "a", 8, 200_000), offering("small", "a", 4, 200_000)];
+        for (limit, name) in [(8000, "large"), (7999, "small")] {
+            pool.limits.resources.insert("cpu".into(), limit);
+            let plan = planned(pool.clone(), 100, |_| ());
+            assert_eq!(&*plan.add[0].offering.instance_type, name);
+        }
+    }
+}

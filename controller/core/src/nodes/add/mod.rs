@@ -219,3 +219,6 @@ fn coming(
     }
     coming
 }
+
+#[cfg(test)]
+mod tests;

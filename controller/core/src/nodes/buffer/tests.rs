@@ -35,6 +35,7 @@ fn the_larger_of_replicas_and_percentage_counts() {
         (None, Some(0), Some(10), 0),
         (Some(5), Some(20), Some(10), 5),
         (Some(1), Some(20), Some(10), 2),
+        (Some(1), Some(20), None, 1),
         (None, Some(250), Some(4), 10),
         (None, Some(i32::MAX), Some(i32::MAX), u32::MAX),
     ] {
@@ -50,11 +51,17 @@ fn the_larger_of_replicas_and_percentage_counts() {
 fn limits_cut_what_is_asked_for_and_fill_what_is_not() {
     let cpu = |amount| ask(Some(10), None, &[("cpu", amount)]);
     assert_eq!((count(&cpu(2000), None), count(&cpu(2499), None), count(&cpu(9000), None)), (4, 4, 10));
+    assert_eq!(count(&cpu(500), None), 1, "one that fits exactly");
     assert_eq!(count(&ask(None, None, &[("cpu", 3000), ("memory", 4 << 30)]), None), 4, "memory is less");
     assert_eq!(
         count(&ask(None, None, &[("cpu", 3000), ("example.com/gpu", 1)]), None),
         6,
         "nobody asks for gpus"
+    );
+    assert_eq!(
+        count(&ask(None, None, &[("cpu", 3000), ("example.com/gpu", 0)]), None),
+        6,
+        "none is a limit too"
     );
 }
 
@@ -83,5 +90,28 @@ fn what_makes_no_sense_names_its_field() {
     ] {
         let told = told(&ask, scale);
         assert!(told.starts_with(starts), "{told}");
+    }
+}
+
+#[test]
+fn each_problem_has_a_word_of_its_own_for_conditions() {
+    let name = || Name::from("x");
+    let problems = [
+        (Problem::BothRefs, "BothReferences"),
+        (Problem::NoRef, "NoReference"),
+        (Problem::NoTemplate(name()), "PodTemplateNotFound"),
+        (Problem::EmptyTemplate(name()), "EmptyPodTemplate"),
+        (Problem::NoScalable(name(), name()), "ScalableNotFound"),
+        (Problem::NotScalable(String::new()), "NotScalable"),
+        (Problem::NoPods(name(), name()), "NoPodsYet"),
+        (Problem::Negative { field: name(), value: -1 }, "NegativeValue"),
+        (Problem::PercentageOfNothing, "PercentageWithoutScalable"),
+        (Problem::NoSize, "NoSize"),
+        (Problem::LimitTooSmall { resource: name(), limit: 1, request: 2 }, "LimitTooSmall"),
+        (Problem::NothingLimited, "NothingLimited"),
+        (Problem::Unplannable(Unplannable::Gang), "NotPlannedFor"),
+    ];
+    for (problem, word) in problems {
+        assert_eq!(problem.word(), word);
     }
 }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{DRAINING, DisruptionBudget, Effect, Selector, Taint, UnhealthyPods};
-use crate::nodes::fixtures::{node, pod};
+use crate::cluster::{DRAINING, DisruptionBudget, Effect, OwnerKind, Selector, Taint, UnhealthyPods};
+use crate::nodes::drainability::Blocker;
+use crate::nodes::fixtures::{node, owner, pod};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -14,6 +15,7 @@ struct World {
     budgets: Vec<DisruptionBudget>,
     coming: BTreeSet<Name>,
     failed: BTreeSet<Name>,
+    surging: u32,
     held: Option<Tripped>,
     settings: cluster::Drain,
     drain: Drain,
@@ -36,6 +38,7 @@ impl World {
             budgets: Vec::new(),
             coming: BTreeSet::new(),
             failed: BTreeSet::new(),
+            surging: 0,
             held: None,
             settings: cluster::Drain::default(),
             drain: Drain { tainted: true, ..Drain::new(NOW, false, BTreeSet::new()) },
@@ -65,15 +68,29 @@ impl World {
     }
 
     fn deployed(&mut self, replicas: i32, available: i32) {
+        self.deployed_as("web", replicas, available);
+    }
+
+    fn deployed_as(&mut self, name: &str, replicas: i32, available: i32) {
+        let owner = Name::from(format!("uid-{name}"));
         let workload = Workload {
-            owner: "uid-web".into(),
+            owner: owner.clone(),
             namespace: "shop".into(),
-            deployment: Some("web".into()),
+            deployment: Some(name.into()),
             replicas,
             available,
             in_rollout: false,
         };
-        self.workloads.insert("uid-web".into(), workload);
+        self.workloads.insert(owner, workload);
+    }
+
+    /// A pod is of a Deployment `api` with so many replicas.
+    fn of_api(mut self, pod: &str, replicas: i32) -> Self {
+        self.deployed_as("api", replicas, replicas);
+        for pod in self.pods.iter_mut().filter(|of| &*of.name == pod) {
+            pod.owner = Some(owner(OwnerKind::ReplicaSet, "api"));
+        }
+        self
     }
 
     fn step(&mut self) -> Step {
@@ -84,7 +101,7 @@ impl World {
             workloads: &self.workloads,
             coming: &self.coming,
             failed: &self.failed,
-            surging: 0,
+            surging: self.surging,
             held: self.held.as_ref(),
             settings: &self.settings,
             now: self.now,
@@ -159,10 +176,27 @@ fn only_as_many_are_evicted_at_once_as_budgets_allow() {
 
 #[test]
 fn a_long_grace_period_is_cut() {
-    let mut world = World::new(&[("web", 0)]);
-    world.pods[0].eviction.grace = Span::from_secs(3600);
-    let Some(Action::Evict { grace, .. }) = world.step().actions.pop() else { panic!("evicts nothing") };
-    assert_eq!(grace, Some(Span::from_secs(600)));
+    for (has, gets) in [(599, None), (600, None), (601, Some(600)), (3600, Some(600))] {
+        let mut world = World::new(&[("web", 0)]);
+        world.pods[0].eviction.grace = Span::from_secs(has);
+        let Some(Action::Evict { grace, .. }) = world.step().actions.pop() else { panic!("evicts nothing") };
+        assert_eq!(grace, gets.map(Span::from_secs), "{has} s");
+    }
+}
+
+#[test]
+fn why_a_drain_was_given_up_is_said() {
+    for (why, said) in [
+        (GivenUp::TimedOut(Span::from_secs(1800)), "it was not empty after 30m"),
+        (GivenUp::TaintRemoved, "somebody took the taint away"),
+        (GivenUp::OrderFailed("order-1".into()), "the nodes of order-1 will not come"),
+        (
+            GivenUp::Pod { pod: "shop/web".to_owned(), why: Blocker::Bare },
+            "pod shop/web has no controller that would make it anew",
+        ),
+    ] {
+        assert_eq!(why.to_string(), said);
+    }
 }
 
 #[test]
@@ -273,6 +307,49 @@ fn a_budget_that_allows_nothing_is_kept_by_a_surge() {
 }
 
 #[test]
+fn a_replica_is_given_back_again_until_the_pod_ends() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+    world.deployed(1, 1);
+    assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+}
+
+#[test]
+fn a_replica_whose_pod_went_by_itself_is_given_back_with_the_next_of_its_deployment() {
+    let mut world =
+        World::new(&[("api", 0), ("web-0", 0), ("web-1", 0)]).budget(0).workload(2).of_api("api", 2);
+    world.workloads.remove("uid-api");
+    assert_eq!(world.step().actions, [surge_for(3, "uid-web-0")]);
+    world.deployed_as("api", 2, 2);
+    world.deployed(3, 3);
+    world.is_gone("web-0");
+    assert_eq!(world.step().actions, [back(2, &["uid-web-1"])]);
+}
+
+#[test]
+fn as_many_deployments_surge_at_once_as_are_allowed() {
+    let deployments = |max_surge, surging| {
+        let mut world = World::new(&[("api", 0), ("web", 0)]).workload(1).of_api("api", 1);
+        (world.settings.max_surge, world.surging) = (max_surge, surging);
+        let surges = world.step().actions.into_iter().filter(|action| matches!(action, Action::Surge { .. }));
+        surges.count()
+    };
+    for (max_surge, surging, surges) in [(0, 0, 0), (1, 0, 1), (2, 0, 2), (1, 1, 0), (2, 1, 1), (3, 1, 2)] {
+        assert_eq!(deployments(max_surge, surging), surges, "{surging} of {max_surge} elsewhere");
+    }
+}
+
+#[test]
+fn nothing_is_given_back_where_nothing_was_added_yet() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.now = NOW + Span::from_secs(1800);
+    assert_eq!(world.step().actions[0], back(1, &[]), "as many as there are");
+}
+
+#[test]
 fn what_was_added_is_given_back_when_the_drain_is_given_up() {
     let mut world = World::new(&[("web", 0)]).workload(1);
     world.step();
@@ -317,4 +394,43 @@ fn a_stored_drain_goes_on_where_it_was() {
     world.drain = serde_json::from_str(&stored).expect("can be read");
     world.deployed(2, 2);
     assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+}
+
+#[test]
+fn a_pod_that_is_not_there_yet_is_neither_evicted_nor_waited_for() {
+    let mut world = World::new(&[("web", 0)]);
+    world.pods[0].state = PodState::Nominated { node: "n".into() };
+    assert_eq!(world.step().actions, [Action::Delete]);
+}
+
+#[test]
+fn nothing_is_waited_for_where_all_that_is_left_is_evicted() {
+    assert_eq!(World::new(&[("web", 0)]).waits(), "");
+}
+
+#[test]
+fn the_provider_is_asked_again_after_half_a_minute() {
+    for (seconds, actions, next_look) in [(29, vec![], Some(40)), (30, vec![Action::Delete], None)] {
+        let mut world = World::new(&[]);
+        world.drain.interrupted = true;
+        assert_eq!(world.step().actions, [Action::Delete]);
+        world.now = world.now + Span::from_secs(seconds);
+        let step = world.step();
+        assert_eq!(step.actions, actions, "after {seconds} s");
+        assert_eq!(step.next_look, next_look.map(|seconds| NOW + Span::from_secs(seconds)));
+    }
+}
+
+/// It is not given up then, so there is nothing to see.
+#[test]
+fn the_end_of_its_time_is_not_waited_for_where_the_node_goes_anyway() {
+    let mut world = World::new(&[("web", 0)]);
+    world.drain.interrupted = true;
+    assert_eq!(world.step().next_look, None);
+    for past in [0, 1] {
+        let mut world = World::new(&[]);
+        world.drain.deleted = Some(NOW);
+        world.now = NOW + world.settings.time_out + Span::from_secs(past);
+        assert_eq!(world.step().next_look, None, "{past} s past its time");
+    }
 }

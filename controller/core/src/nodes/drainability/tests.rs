@@ -168,3 +168,32 @@ fn a_node_that_its_provider_takes_away_is_kept_by_no_annotation() {
     node.order = None;
     assert_eq!(of_node(&node, Some(&keeps), NOW), Some(NodeBlocker::NotOurs));
 }
+
+#[test]
+fn what_keeps_a_pod_or_a_node_for_a_time_says_until_when() {
+    let until = Some(NOW);
+    for (blocker, ends) in [
+        (Blocker::DoNotDisrupt { until }, until),
+        (Blocker::DoNotDisrupt { until: None }, None),
+        (Blocker::System { until: NOW }, until),
+        (Blocker::Bare, None),
+    ] {
+        assert_eq!(blocker.until(), ends, "{blocker:?}");
+    }
+    for (blocker, ends) in [
+        (NodeBlocker::DoNotDisrupt { until }, until),
+        (NodeBlocker::DoNotDisrupt { until: None }, None),
+        (NodeBlocker::Starting, None),
+    ] {
+        assert_eq!(blocker.until(), ends, "{blocker:?}");
+    }
+}
+
+#[test]
+fn whoever_asks_is_told_every_rule_that_keeps_a_node() {
+    let mut node = node("n", "a");
+    assert_eq!(all_of_node(&node, Some(&pool()), NOW), []);
+    (node.scale_down_disabled, node.do_not_disrupt) = (true, Some(FOREVER));
+    let all = [NodeBlocker::ScaleDownDisabled, NodeBlocker::DoNotDisrupt { until: None }];
+    assert_eq!(all_of_node(&node, Some(&pool()), NOW), all);
+}

@@ -80,6 +80,27 @@ fn a_pod_of_another_namespace_is_another_pod() {
     assert_eq!(world.told(|sight| pod(sight, "shop", "web")).unwrap().outlook, Outlook::Bound);
 }
 
+#[test]
+fn whoever_asks_is_told_that_the_plan_was_refused_and_why() {
+    let world = World::default()
+        .with(Change::Pool(pool_p()))
+        .with(Change::Node(ready_node("a", "a")))
+        .with(Change::Pod(bound_pod("web", "a")));
+    let said =
+        "The audit refused the plan of 2026-11-23T10:00:00Z, so nothing of it is carried out: too much.";
+    let sentences = |refused: Option<&'static str>| {
+        world.told(|sight| {
+            let sight = Sight { refused, ..*sight };
+            let pod = pod(&sight, "shop", "web").unwrap().sentences;
+            let node = node(&sight, "a").unwrap().sentences;
+            [pod, node, pool(&sight, "p").unwrap().sentences]
+        })
+    };
+    let is_said = |sentences: &Vec<String>| sentences.iter().any(|sentence| sentence == said);
+    assert!(sentences(Some("too much")).iter().all(is_said));
+    assert!(!sentences(None).iter().any(is_said));
+}
+
 /// What a plan says once for all pods of a class is said of each of them.
 #[test]
 fn each_of_equal_pods_is_told_why_it_gets_nothing() {

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DisruptionBudget, Limits, Node, NodeBudget, Pod, Pool, Readiness, Resources, Selector,
-    UnhealthyPods,
+    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Pod, PodTerm, Policy, Pool, Readiness,
+    Resources, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
 };
 use crate::nodes::add;
-use crate::nodes::fixtures::{node, offering, pod, pool};
+use crate::nodes::fixtures::{labelled, node, offering, pod, pool};
 use crate::placement::Change;
 use crate::time::Span;
 
@@ -60,6 +60,29 @@ impl World {
         self
     }
 
+    /// Nodes `n0` and so on, by zone, with pods by app and thousandths of a core. Those of some apps are spread over zones
+    /// or hosts, or keep apart.
+    fn of_apps(nodes: &[(&str, &[(&str, i64)])]) -> Self {
+        let mut world = Self::new();
+        for (index, (zone, pods)) in nodes.iter().enumerate() {
+            let name = format!("n{index}");
+            world = world.node(&name, zone, &[]);
+            for (number, (app, cpu)) in pods.iter().enumerate() {
+                world = world.pod_as(&name, &format!("{name}-{number}"), *cpu, |pod| {
+                    let shape = Arc::make_mut(&mut pod.shape);
+                    shape.labels.insert("app".into(), (*app).into());
+                    match *app {
+                        "api" | "log" | "job" => shape.spread = vec![evenly(ZONE, app)],
+                        "db" | "cache" => shape.spread = vec![evenly(HOSTNAME, app)],
+                        "web" => shape.affinity.anti_pods = vec![apart(app)],
+                        _ => {}
+                    }
+                });
+            }
+        }
+        world
+    }
+
     fn budget(mut self, name: &str, allowed: i32) -> Self {
         self.view.apply(Change::Budget(DisruptionBudget {
             namespace: "shop".into(),
@@ -101,6 +124,27 @@ impl World {
         let plan = self.plan();
         let found = plan.stays.iter().find(|stays| &*stays.node == node);
         found.map_or_else(|| "goes".to_owned(), |stays| stays.why.to_string())
+    }
+}
+
+fn evenly(topology_key: &str, app: &str) -> Spread {
+    Spread {
+        max_skew: 1,
+        topology_key: topology_key.into(),
+        selector: Some(labelled("app", app)),
+        min_domains: None,
+        node_affinity: Policy::Honor,
+        node_taints: Policy::Ignore,
+        when: WhenUnsatisfiable::DoNotSchedule,
+    }
+}
+
+fn apart(app: &str) -> PodTerm {
+    PodTerm {
+        selector: Some(labelled("app", app)),
+        namespaces: ["shop".into()].into(),
+        namespace_selector: None,
+        topology_key: HOSTNAME.into(),
     }
 }
 
@@ -190,6 +234,68 @@ fn pods_that_were_moved_are_moved_on_when_their_node_goes_too() {
         .flat_map(|removal| removal.moves.iter().map(|moved| format!("{:?}", moved.to)))
         .collect();
     assert_eq!(to.len(), 1, "{to:?}");
+}
+
+/// What a move makes of the domains can forbid one that was made before. Then the node that it was made for stays, and the
+/// plan is made anew without it, as often as that takes.
+#[test]
+fn only_nodes_whose_pods_would_break_a_rule_in_the_end_are_kept() {
+    let big = ("big", 2500);
+    let job = ("job", 1000);
+    let goes = |nodes: &[(&str, &[(&str, i64)])]| World::of_apps(nodes).goes();
+    assert_eq!(
+        goes(&[
+            ("a", &[("api", 500), ("web", 1000), ("db", 100)]),
+            ("a", &[("web", 1000)]),
+            ("a", &[("api", 500)])
+        ]),
+        ["n1", "n0"]
+    );
+    assert_eq!(goes(&[("a", &[("log", 1000)]), ("a", &[job, ("log", 1000)]), ("a", &[job, big])]), ["n2"]);
+    let (web, free) = (("web", 500), ("free", 1000));
+    assert_eq!(
+        goes(&[
+            ("a", &[job, free, web]),
+            ("a", &[job, web, free]),
+            ("a", &[free, web, big]),
+            ("c", &[job, free]),
+            ("c", &[job, job, free]),
+        ]),
+        ["n2"]
+    );
+    let (half, little) = (("half", 500), ("little", 100));
+    assert_eq!(
+        goes(&[
+            ("b", &[half, job, big]),
+            ("b", &[half, job]),
+            ("b", &[job, job]),
+            ("a", &[half, half, job]),
+            ("b", &[half, little, half, big]),
+            ("b", &[job, half, job]),
+            ("b", &[little, job, job]),
+        ]),
+        ["n4"]
+    );
+}
+
+/// A fifth and a sixth look would let `n9` and `n8` go, whose pods depend on others as well.
+#[test]
+fn after_four_plans_that_broke_a_rule_every_node_with_pods_that_depend_on_others_is_kept() {
+    let (db, cache, web, big) = (("db", 500), ("cache", 1000), ("web", 1000), ("big", 2500));
+    let mut world = World::of_apps(&[
+        ("c", &[]),
+        ("a", &[db, cache, db]),
+        ("a", &[cache, cache, db]),
+        ("b", &[db]),
+        ("a", &[db, cache]),
+        ("c", &[db, cache]),
+        ("c", &[cache, web]),
+        ("b", &[db, web, big]),
+        ("a", &[cache, big]),
+        ("a", &[cache]),
+        ("c", &[cache, web]),
+    ]);
+    assert_eq!(world.goes(), ["n0"]);
 }
 
 #[test]
