@@ -1,5 +1,3 @@
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use anyhow::{Context, Result, anyhow, ensure};
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -43,13 +41,14 @@ async fn hpas_are_taken_over() -> Result<()> {
     let refused = refused.iter().find(|event| event.is_forbidden());
     ensure!(refused.is_none(), "not allowed: {refused:?}");
 
-    // The built-in controller comes back, and writes what it sees first. The load lives (280 to 299 m at 50 m a pod are
-    // six pods), since of a status that is right already it writes nothing.
+    // The built-in controller comes back, and writes what it sees first: while both look, it finds what we have written
+    // and has nothing to write.
+    operator.upgrade(&[FAST, "--set=hpa.mode=ignore"]).await?;
     let controller = cluster.start_hpa_controller()?;
-    let times = AtomicU64::new(0);
-    let breathe = || load.set(Total { cpu_milli: 280 + times.fetch_add(1, Relaxed) % 20, memory_mib: 64 });
+    load.set(Total { cpu_milli: 290, memory_mib: 64 });
+    hpas::until(&ours, "web", |hpa| hpa["status"]["desiredReplicas"] == 6).await?;
+    operator.upgrade(&[FAST, "--set=hpa.mode=takeover"]).await?;
     eventually("an event that the takeover is refused", PATIENCE, async || {
-        breathe();
         let told = events(&ours).await?;
         let told =
             told.iter().find(|event| event.starts_with("TakeoverRefused: kube-controller-manager writes"));
@@ -60,12 +59,9 @@ async fn hpas_are_taken_over() -> Result<()> {
     let series = format!("plimsoll_hpa_takeover_refused{{hpa=\"web\",namespace=\"{}\"}} 1", ours.namespace);
     ensure!(metrics.contains(&series), "no {series}");
     let mut requests = ours.requests()?;
-    hpas::until(&ours, "web", |hpa| {
-        breathe();
-        hpa["status"]["desiredReplicas"] == 6
-    })
-    .await?;
-    ours.reaches(&Target::deployment("web"), 6).await?;
+    load.set(Total { cpu_milli: 390, memory_mib: 64 });
+    hpas::until(&ours, "web", |hpa| hpa["status"]["desiredReplicas"] == 8).await?;
+    ours.reaches(&Target::deployment("web"), 8).await?;
     let writes: Vec<_> = requests
         .all()?
         .iter()

@@ -32,7 +32,7 @@ fn tables(figures: &Figures) -> Result<String, std::fmt::Error> {
     )?;
     writeln!(
         text,
-        "| pods | Plimsoll | taken in before in | Karpenter | times as fast | nodes | price per hour | at least |"
+        "| pods | Plimsoll | to take them in | Karpenter | times as fast | nodes | price per hour | at least |"
     )?;
     writeln!(text, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     for row in &figures.rows {
