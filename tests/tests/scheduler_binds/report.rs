@@ -91,7 +91,7 @@ fn page(figures: &Value, told: &Tally) -> String {
          promised a place has to be bound, and a node that was ordered has to be used.\n\n\
          | | |\n| --- | --- |\n\
          | date | {date} |\n| commit | {commit} |\n| Kubernetes | {kubernetes} |\n| seed | {seed} |\n\n\
-         «Nominated»: each pod is told its node in `status.nominatedNodeName`. «Alone»: the scheduler goes by its own scores;\n\
+         «Nominated»: pods are told their node in `status.nominatedNodeName`, as by the operator. «Alone»: the scheduler goes by its own scores;\n\
          pods that it has scattered so that others fit nowhere are what a next plan would order for.\n\n\
          | | nominated | alone |\n| --- | ---: | ---: |\n{rows}\n\
          What no plan can do without: let weights over cpu, memory, the number of pods, and the number of nodes that pods which\n\
@@ -100,8 +100,8 @@ fn page(figures: &Value, told: &Tally) -> String {
          zones, affinity, or that machines come whole, so a plan at the bound is rarely possible.\n\n\
          A plan that the audit refuses is not carried out and promises nothing.\n\n\
          Why nominated pods may be scattered all the same: kube-scheduler counts all pods that are nominated to a node when it\n\
-         asks whether one more may go there, also for a spread constraint, which then looks broken although the others would\n\
-         come in turn. Such a pod goes to any other node, perhaps to room that was meant for another.\n\n\
+         asks whether one more may go there, also for a spread constraint. So no more of a spread are nominated for a node than\n\
+         it may be uneven, and the others go to any node that takes them, perhaps to room that was meant for another.\n\n\
          ## What groups of pods asked for\n\n| | groups |\n| --- | ---: |\n{wishes}",
         date = text("date"),
         commit = text("commit"),
