@@ -30,12 +30,12 @@ work=$target_dir/mutants
 tree=$work/tree
 results=$work/$name
 files=$folder
+[[ -d $folder ]] && files="$folder/**"
 # Seconds that the tests may take with a mutant, also on a busy machine.
 limit=30
+host=$(rustc -vV | sed -n 's/^host: //p')
 # What cargo starts test programs with.
-runner=$(rustc -vV | sed -n 's/^host: //p')
-runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$runner")_RUNNER
-[[ -d $folder ]] && files="$folder/**"
+runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$host")_RUNNER
 
 # What runs against every mutant, what only against those that survived it, and what the folder does without.
 case $folder/ in
@@ -114,8 +114,13 @@ mutate() {
 quick_tests() {
   if [[ $shard == 0/1 ]]; then rm -rf "$results"; fi
   say "changes of $folder against the quick tests (part $shard)"
+  against_quick_tests "${shard//\//-of-}" --shard "$shard" --sharding round-robin
+}
+
+# against_quick_tests NAME OPTIONS...: the mutants that these options of cargo-mutants choose.
+against_quick_tests() {
   copy_core "${quick[@]}"
-  mutate "$results/${shard//\//-of-}" --file "$files" --shard "$shard" --sharding round-robin -- -- "${slow_tests[@]}"
+  mutate "$results/$1" --file "$files" "${@:2}" -- -- "${slow_tests[@]}"
 }
 
 # What was not run yet, or is elsewhere than when it was run.
@@ -125,8 +130,7 @@ rest() {
     <(every_mutant | sed 's|^controller/core/src/||' | sort) | only_these)
   (( ${#mutants[@]} )) || return 0
   say "$((${#mutants[@]} / 2)) changes of $folder that were not run yet"
-  copy_core "${quick[@]}"
-  mutate "$results/rest-$(date +%s)" --file "$files" "${mutants[@]}" -- -- "${slow_tests[@]}"
+  against_quick_tests "rest-$(date +%s)" "${mutants[@]}"
 }
 
 # Mutants, a line each, as arguments of cargo-mutants.
@@ -134,18 +138,17 @@ only_these() { sed 's/[][\.*^$+?(){}|]/\\&/g; s|.*|--re\n^controller/core/src/&$
 
 # quick | all: the survivors against these tests.
 again() {
-  local survivors=() arguments=()
+  local survivors=()
   mapfile -t survivors < <(collect | sed -n 's/^survived //p' | only_these)
   (( ${#survivors[@]} )) || return 0
   say "$((${#survivors[@]} / 2)) survivors against the $1 tests"
   if [[ $1 == all ]]; then
     limit=300
     copy_core "${quick[@]}" "${slow[@]}"
+    mutate "$results/$1-$(date +%s)" --file "$files" "${survivors[@]}"
   else
-    copy_core "${quick[@]}"
-    arguments=(-- -- "${slow_tests[@]}")
+    against_quick_tests "$1-$(date +%s)" "${survivors[@]}"
   fi
-  mutate "$results/$1-$(date +%s)" --file "$files" "${survivors[@]}" "${arguments[@]}"
 }
 
 # "OUTCOME MUTANT" of each that was run. What some test caught is caught; what is no mutant any more is left out.

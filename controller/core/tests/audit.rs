@@ -15,11 +15,11 @@ use std::sync::Arc;
 use broken::{
     Break, Then as _, base, new_nodes, on_node, on_plans, on_pod, on_pool, on_shape, refuses, to, with,
 };
-use cluster::{Cluster, NOW, budget, offering, pod, pool, selector, shape};
+use cluster::{Cluster, NOW, Plans, budget, evenly, offering, pod, pool, shape, term};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, HostPort, NodeBudget, Order, PodShape, PodState, PodTerm, Policy, Pool,
-    Readiness, Resources, Spread, Taint, VolumeNeed, WhenUnsatisfiable, ZONE,
+    Affinity, Effect, HOSTNAME, HostPort, NodeBudget, Order, PodShape, PodState, Pool, Readiness, Resources,
+    Spread, Taint, VolumeNeed, ZONE,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::nodes::{NewNodes, Place, Placement};
@@ -245,35 +245,14 @@ fn pods_where_their_node_forbids_them() {
 #[test]
 fn pods_where_others_forbid_them() {
     let spread = |shape: &mut PodShape| {
-        shape.spread.push(Spread {
-            max_skew: 1,
-            topology_key: ZONE.into(),
-            selector: Some(selector("web")),
-            min_domains: Some(3),
-            node_affinity: Policy::Honor,
-            node_taints: Policy::Ignore,
-            when: WhenUnsatisfiable::DoNotSchedule,
-        });
+        shape.spread.push(Spread { min_domains: Some(3), ..evenly(ZONE, "web") });
     };
     refuses(Invariant::Spread, vec![on_shape("web-n1", spread)]);
-    let term = || PodTerm {
-        selector: Some(selector("web")),
-        namespaces: ["shop".into()].into(),
-        namespace_selector: None,
-        topology_key: HOSTNAME.into(),
-    };
-    let anti = move |shape: &mut PodShape| {
-        shape.affinity = Affinity { anti_pods: vec![term()], ..Affinity::default() };
+    let anti = |shape: &mut PodShape| {
+        shape.affinity = Affinity { anti_pods: vec![term(HOSTNAME, "web")], ..Affinity::default() };
     };
     let alone = |shape: &mut PodShape| {
-        let selector = Some(selector("nobody"));
-        let term = PodTerm {
-            selector,
-            namespaces: ["shop".into()].into(),
-            topology_key: ZONE.into(),
-            ..PodTerm::default()
-        };
-        shape.affinity = Affinity { pods: vec![term], ..Affinity::default() };
+        shape.affinity = Affinity { pods: vec![term(ZONE, "nobody")], ..Affinity::default() };
     };
     refuses(
         Invariant::PodAffinity,
@@ -286,15 +265,7 @@ fn pods_where_others_forbid_them() {
 fn in_turn(order: [&str; 3], ordered_before: bool) -> Result<(), Invariant> {
     let offering = offering("m", "a", 4, 200_000);
     let mut watcher = shape("web", 100);
-    watcher.spread.push(Spread {
-        max_skew: 1,
-        topology_key: HOSTNAME.into(),
-        selector: Some(selector("api")),
-        min_domains: None,
-        node_affinity: Policy::Honor,
-        node_taints: Policy::Ignore,
-        when: WhenUnsatisfiable::DoNotSchedule,
-    });
+    watcher.spread.push(evenly(HOSTNAME, "api"));
     let (watcher, api) = (Arc::new(watcher), Arc::new(shape("api", 100)));
     let mut cluster = Cluster::default();
     let pods = [("watcher", &watcher), ("api-1", &api), ("api-2", &api)];
@@ -316,10 +287,10 @@ fn in_turn(order: [&str; 3], ordered_before: bool) -> Result<(), Invariant> {
     let place = if ordered_before { Place::Order("o".into(), 0) } else { Place::New(0, 0) };
     let placement =
         |pod: &str| Placement { pod: format!("uid-{pod}").into(), count: 1, place: place.clone() };
-    let mut plans = cluster.plan(NOW);
+    let mut plans = Plans::nothing();
     plans.adding.add = if ordered_before { Vec::new() } else { vec![new] };
     plans.adding.placements = order.iter().map(|pod| placement(pod)).collect();
-    cluster.audit(&plans, NOW).map_err(|breach| breach.invariant)
+    cluster.verdict(&plans)
 }
 
 #[test]

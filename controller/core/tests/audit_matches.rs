@@ -12,11 +12,11 @@ mod cluster;
 use std::collections::BTreeSet;
 
 use broken::{Break, Then as _, accepts, base, on_node, on_plans, on_pod, on_shape, refuses, to, with};
-use cluster::{Cluster, NOW, Plans, budget, selector};
+use cluster::{Cluster, NOW, Plans, budget, term};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, HostPort, Node, NodeTerm, Operator, OwnerKind, Pod, PodTerm, Readiness,
-    Requirement, Taint, Toleration, TolerationOperator, Unplannable, VolumeNeed,
+    Affinity, Effect, HOSTNAME, HostPort, Node, NodeTerm, Operator, OwnerKind, Pod, Readiness, Requirement,
+    Taint, Toleration, TolerationOperator, Unplannable, VolumeNeed,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::placement::Change;
@@ -178,13 +178,7 @@ fn twin(is_gone: bool) -> Break {
 fn of_two_equal_pods_the_one_that_stays_still_counts() {
     let apart = || {
         on_shape("web-n1", |shape| {
-            let term = PodTerm {
-                selector: Some(selector("api")),
-                namespaces: ["shop".into()].into(),
-                namespace_selector: None,
-                topology_key: HOSTNAME.into(),
-            };
-            shape.affinity = Affinity { anti_pods: vec![term], ..Affinity::default() };
+            shape.affinity = Affinity { anti_pods: vec![term(HOSTNAME, "api")], ..Affinity::default() };
         })
     };
     let both_gone = with(|cluster| cluster.changes.push(Change::PodGone("uid-api-n2".into())));

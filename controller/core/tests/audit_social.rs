@@ -10,11 +10,11 @@ mod cluster;
 
 use std::sync::Arc;
 
-use cluster::{Cluster, NOW, node, offering, pod, pool, selector, shape};
+use cluster::{Cluster, NOW, Plans, evenly, node, offering, pod, pool, shape, term};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Announced, Effect, HOSTNAME, Node, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Selector,
-    Spread, Taint, WhenUnsatisfiable, ZONE,
+    Announced, Effect, HOSTNAME, Node, Pod, PodShape, PodState, Policy, Pool, Readiness, Selector, Spread,
+    Taint, ZONE,
 };
 use plimsoll_core::nodes::{Place, Placement};
 use plimsoll_core::placement::Change;
@@ -84,30 +84,14 @@ impl Scene {
     }
 
     fn verdict(self) -> Result<(), Invariant> {
-        let mut plans = self.cluster.plan(NOW);
-        plans.adding.add.clear();
+        let mut plans = Plans::nothing();
         plans.adding.placements = self.placements;
-        plans.removing.remove.clear();
-        plans.removing.add.clear();
-        self.cluster.audit(&plans, NOW).map_err(|breach| breach.invariant)
+        self.cluster.verdict(&plans)
     }
 }
 
 const UNEVEN: Result<(), Invariant> = Err(Invariant::Spread);
 const APART: Result<(), Invariant> = Err(Invariant::PodAffinity);
-
-/// Pods of `web` spread over domains of a label, one more in one than in another at the most.
-fn even(key: &str) -> Spread {
-    Spread {
-        max_skew: 1,
-        topology_key: key.into(),
-        selector: Some(selector("web")),
-        min_domains: None,
-        node_affinity: Policy::Honor,
-        node_taints: Policy::Ignore,
-        when: WhenUnsatisfiable::DoNotSchedule,
-    }
-}
 
 fn web(change: impl Fn(&mut PodShape)) -> Arc<PodShape> {
     let mut web = shape("web", 100);
@@ -121,7 +105,7 @@ fn spread(constraint: Spread) -> Arc<PodShape> {
 
 #[test]
 fn a_spread_is_measured_by_the_emptiest_domain() {
-    let even = spread(even(ZONE));
+    let even = spread(evenly(ZONE, "web"));
     let each_has_one = || Scene::of(&["a", "b", "c"]).there(1, &even, "n1").there(1, &even, "n2");
     assert_eq!(each_has_one().there(1, &even, "n3").comes(&even, "n1").verdict(), Ok(()));
     assert_eq!(each_has_one().comes(&even, "n1").verdict(), UNEVEN);
@@ -132,7 +116,7 @@ fn a_spread_is_measured_by_the_emptiest_domain() {
 #[test]
 fn fewer_domains_than_a_spread_wants_are_as_good_as_empty_ones() {
     let over = |domains: i32| {
-        let even = spread(Spread { min_domains: Some(domains), ..even(ZONE) });
+        let even = spread(Spread { min_domains: Some(domains), ..evenly(ZONE, "web") });
         let one_each = Scene::of(&["a", "b"]).there(1, &even, "n1").there(1, &even, "n2");
         one_each.comes(&even, "n1").verdict()
     };
@@ -173,7 +157,7 @@ fn a_spread_looks_where_its_policies_say() {
         (ignore, ignore, "all nodes", true, true),
         (honour, honour, "those that pass both", false, false),
     ] {
-        let of = || Spread { node_affinity, node_taints, ..even(ZONE) };
+        let of = || Spread { node_affinity, node_taints, ..evenly(ZONE, "web") };
         assert_eq!(n2_is_a_domain(of(), slow), slow_is, "{what}");
         assert_eq!(n2_is_a_domain(of(), tainted), tainted_is, "{what}");
         assert!(n2_is_a_domain(of(), |_| ()), "{what}");
@@ -182,7 +166,7 @@ fn a_spread_looks_where_its_policies_say() {
 
 #[test]
 fn a_node_without_a_label_of_another_spread_is_no_domain() {
-    let both = web(|web| web.spread.extend([even(HOSTNAME), even(ZONE)]));
+    let both = web(|web| web.spread.extend([evenly(HOSTNAME, "web"), evenly(ZONE, "web")]));
     let nowhere = |node: &mut Node| {
         node.labels.remove(ZONE);
     };
@@ -193,7 +177,7 @@ fn a_node_without_a_label_of_another_spread_is_no_domain() {
 
 #[test]
 fn a_spread_counts_pods_of_its_namespace_that_it_selects() {
-    let even_web = spread(even(ZONE));
+    let even_web = spread(evenly(ZONE, "web"));
     let elsewhere = web(|web| web.namespace = "elsewhere".into());
     let api = Arc::new(shape("api", 100));
     let crowded =
@@ -202,41 +186,32 @@ fn a_spread_counts_pods_of_its_namespace_that_it_selects() {
     assert_eq!(crowded(&api), Ok(()));
     assert_eq!(crowded(&web(|_| ())), UNEVEN);
     // The scheduler counts no pod under a selector that says nothing.
-    let all = spread(Spread { selector: Some(Selector(Vec::new())), ..even(ZONE) });
+    let all = spread(Spread { selector: Some(Selector(Vec::new())), ..evenly(ZONE, "web") });
     assert_eq!(Scene::of(&["a", "b"]).there(5, &all, "n1").comes(&all, "n1").verdict(), Ok(()));
 }
 
 #[test]
 fn each_pod_of_an_announcement_is_judged() {
-    let even = spread(even(HOSTNAME));
+    let even = spread(evenly(HOSTNAME, "web"));
     let come = |count: u32| Scene::of(&["a", "b"]).come(count, &even, "n1").verdict();
     assert_eq!((come(1), come(2)), (Ok(()), UNEVEN));
-    let near = web(|web| web.affinity.pods = vec![near("web", ZONE)]);
+    let near = web(|web| web.affinity.pods = vec![term(ZONE, "web")]);
     assert_eq!(Scene::of(&["a", "b"]).come(3, &near, "n1").verdict(), Ok(()));
-    let apart = web(|web| web.affinity.anti_pods = vec![self::near("web", HOSTNAME)]);
+    let apart = web(|web| web.affinity.anti_pods = vec![term(HOSTNAME, "web")]);
     let come = |count: u32| Scene::of(&["a", "b"]).come(count, &apart, "n1").verdict();
     assert_eq!((come(1), come(2)), (Ok(()), APART));
 }
 
-fn near(app: &str, key: &str) -> PodTerm {
-    PodTerm {
-        selector: Some(selector(app)),
-        namespaces: ["shop".into()].into(),
-        namespace_selector: None,
-        topology_key: key.into(),
-    }
-}
-
 #[test]
 fn the_first_of_pods_that_want_to_be_together_stands_alone() {
-    let friends = web(|web| web.affinity.pods = vec![near("web", ZONE)]);
+    let friends = web(|web| web.affinity.pods = vec![term(ZONE, "web")]);
     let scene = || Scene::of(&["a", "b"]);
     assert_eq!(scene().comes(&friends, "n1").verdict(), Ok(()));
     assert_eq!(scene().comes(&friends, "n1").comes(&friends, "n1").verdict(), Ok(()));
     assert_eq!(scene().comes(&friends, "n1").comes(&friends, "n2").verdict(), APART);
     assert_eq!(scene().there(1, &friends, "n1").comes(&friends, "n1").verdict(), Ok(()));
     assert_eq!(scene().there(1, &friends, "n1").comes(&friends, "n2").verdict(), APART);
-    let guests = web(|web| web.affinity.pods = vec![near("api", ZONE)]);
+    let guests = web(|web| web.affinity.pods = vec![term(ZONE, "api")]);
     let api = Arc::new(shape("api", 100));
     assert_eq!(scene().comes(&guests, "n1").verdict(), APART);
     assert_eq!(scene().there(1, &api, "n1").comes(&guests, "n1").verdict(), Ok(()));

@@ -75,13 +75,9 @@ fn moved(of_n1: &Place, of_n2: &Place) -> [Vec<(&'static str, Place)>; 2] {
 
 /// A plan that removes these and orders those.
 fn removing(remove: Vec<Removal>, add: Vec<NewNodes>) -> Plans {
-    let mut plans = Cluster::default().plan(NOW);
+    let mut plans = Plans::nothing();
     (plans.removing.remove, plans.removing.add) = (remove, add);
     plans
-}
-
-fn verdict(cluster: &Cluster, plans: &Plans) -> Result<(), Invariant> {
-    cluster.audit(plans, NOW).map_err(|breach| breach.invariant)
 }
 
 #[test]
@@ -95,7 +91,7 @@ fn nodes_that_go_together_share_the_budget_of_their_pods() {
     let with = |allowed: i32| {
         let mut cluster = fleet(|_| ());
         cluster.changes.push(Change::Budget(budget("web", allowed)));
-        verdict(&cluster, &plans)
+        cluster.verdict(&plans)
     };
     assert_eq!(with(3), Ok(()));
     // n1 takes two of it.
@@ -119,19 +115,15 @@ fn a_pod_that_is_not_ready_costs_a_budget_that_wants_none() {
                 pod.state = PodState::Bound { node: "n2".into(), ready: false };
             }
         }
-        verdict(&cluster, &plans)
+        cluster.verdict(&plans)
     };
     assert_eq!(with(UnhealthyPods::IfHealthyBudget), Err(Invariant::PodBudget));
     assert_eq!(with(UnhealthyPods::AlwaysAllow), Ok(()));
 }
 
-/// New nodes of zone b at a price that the pool has there.
-fn in_b(count: u32, price: i64) -> NewNodes {
-    new_nodes(count, price)
-}
-
-fn in_c(count: u32, price: i64) -> NewNodes {
-    NewNodes { offering: offering("m", "c", 4, price).key, ..new_nodes(count, price) }
+/// New nodes of a zone at a price that the pool has there.
+fn in_zone(zone: &str, count: u32, price: i64) -> NewNodes {
+    NewNodes { offering: offering("m", zone, 4, price).key, ..new_nodes(count, price) }
 }
 
 #[test]
@@ -140,7 +132,7 @@ fn nodes_that_share_a_new_one_are_paid_for_together() {
     let together = |price: i64| {
         let [of_n1, of_n2] = moved(&first, &first);
         let remove = vec![removal("n1", replaced(), &[0], &of_n1), removal("n2", replaced(), &[0], &of_n2)];
-        verdict(&fleet(|pool| pool.offerings[1].price = price), &removing(remove, vec![in_b(1, price)]))
+        fleet(|pool| pool.offerings[1].price = price).verdict(&removing(remove, vec![in_zone("b", 1, price)]))
     };
     assert_eq!(together(190_000), Ok(()), "one for two");
     let apart = |one: i64, other: i64| {
@@ -151,7 +143,7 @@ fn nodes_that_share_a_new_one_are_paid_for_together() {
             pool.offerings.push(offering("s", "c", 4, other));
         });
         let small = NewNodes { offering: offering("s", "c", 4, other).key, ..new_nodes(1, other) };
-        verdict(&cluster, &removing(remove, vec![in_c(1, one), small]))
+        cluster.verdict(&removing(remove, vec![in_zone("c", 1, one), small]))
     };
     assert_eq!(apart(100_000, 100_000), Ok(()));
     assert_eq!(apart(10_000, 199_000), Err(Invariant::Savings), "what one saves does not pay for the other");
@@ -164,7 +156,8 @@ fn each_new_node_costs_its_price() {
     let [of_n1, _] = moved(&first, &first);
     let plan = |count: u32, price: i64| {
         let remove = vec![removal("n1", replaced(), &[0], &of_n1)];
-        verdict(&fleet(|pool| pool.offerings[1].price = price), &removing(remove, vec![in_b(count, price)]))
+        fleet(|pool| pool.offerings[1].price = price)
+            .verdict(&removing(remove, vec![in_zone("b", count, price)]))
     };
     assert_eq!(plan(2, 90_000), Ok(()));
     assert_eq!(plan(2, 95_000), Err(Invariant::Savings));
@@ -179,7 +172,8 @@ fn evictions_are_paid_for_pod_by_pod() {
             pool.offerings[1].price = 100_000;
             pool.scale_down.savings_per_eviction = per_eviction;
         });
-        verdict(&cluster, &removing(vec![removal("n1", replaced(), &[0], &of_n1)], vec![in_b(1, 100_000)]))
+        cluster
+            .verdict(&removing(vec![removal("n1", replaced(), &[0], &of_n1)], vec![in_zone("b", 1, 100_000)]))
     };
     assert_eq!(worth(50_000), Ok(()));
     assert_eq!(worth(50_001), Err(Invariant::Savings));
@@ -195,9 +189,9 @@ fn drift_is_paid_for_and_moving_to_what_is_there_costs_nothing() {
         })
     };
     let drifted = removal("n1", WhyRemoved::Drifted(Drift::Label("x".into())), &[0], &moved(&first, &n3)[0]);
-    assert_eq!(verdict(&greedy(), &removing(vec![drifted], vec![in_b(1, 300_000)])), Ok(()));
+    assert_eq!(greedy().verdict(&removing(vec![drifted], vec![in_zone("b", 1, 300_000)])), Ok(()));
     let moves = removal("n1", underused(), &[], &moved(&n3, &n3)[0]);
-    assert_eq!(verdict(&greedy(), &removing(vec![moves], Vec::new())), Ok(()));
+    assert_eq!(greedy().verdict(&removing(vec![moves], Vec::new())), Ok(()));
 }
 
 #[test]
@@ -205,7 +199,6 @@ fn a_zone_keeps_its_least_size_of_what_stays_and_what_comes_there() {
     let (n3, first) = (Place::Node("n3".into()), Place::New(0, 0));
     let drifted =
         |to: &Place| removal("n1", WhyRemoved::Drifted(Drift::Label("x".into())), &[0], &moved(to, to)[0]);
-    let in_a = || NewNodes { offering: offering("m", "a", 4, PRICE).key, ..new_nodes(1, PRICE) };
     let with = |least: u32, second: Option<bool>, plans: &Plans| {
         let mut cluster = fleet(|pool| {
             pool.limits.min_per_zone.insert("a".into(), least);
@@ -214,14 +207,16 @@ fn a_zone_keeps_its_least_size_of_what_stays_and_what_comes_there() {
             let of = node("n4", &pool("p", offerings()), &offerings()[0]);
             cluster.changes.push(Change::Node(Node { interrupted, ..of }));
         }
-        verdict(&cluster, plans)
+        cluster.verdict(plans)
     };
-    let replaced = removing(vec![drifted(&first)], vec![in_a()]);
+    let replaced = removing(vec![drifted(&first)], vec![in_zone("a", 1, PRICE)]);
     assert_eq!(with(2, None, &replaced), Ok(()), "one that has too few may lose as many as it gets");
-    let in_other_zone = removing(vec![drifted(&first)], vec![in_b(1, PRICE)]);
+    let in_other_zone = removing(vec![drifted(&first)], vec![in_zone("b", 1, PRICE)]);
     assert_eq!(with(1, None, &in_other_zone), Err(Invariant::LeastSize));
-    let one_of_two_replaced =
-        removing(vec![drifted(&first), removal("n4", WhyRemoved::Empty, &[], &[])], vec![in_a()]);
+    let one_of_two_replaced = removing(
+        vec![drifted(&first), removal("n4", WhyRemoved::Empty, &[], &[])],
+        vec![in_zone("a", 1, PRICE)],
+    );
     assert_eq!(with(1, Some(false), &one_of_two_replaced), Ok(()));
     assert_eq!(with(2, Some(false), &one_of_two_replaced), Err(Invariant::LeastSize));
     let emptied = removing(vec![removal("n1", underused(), &[], &moved(&n3, &n3)[0])], Vec::new());
@@ -245,10 +240,10 @@ fn daemons_take_room_of_the_new_nodes_that_they_run_on() {
         pod.state = PodState::Pending;
         cluster.changes.push(Change::Pod(pod));
         let mut plans = removing(Vec::new(), Vec::new());
-        plans.adding.add = vec![in_b(1, PRICE)];
+        plans.adding.add = vec![in_zone("b", 1, PRICE)];
         plans.adding.placements =
             vec![Placement { pod: "uid-waits".into(), count: 1, place: Place::New(0, 0) }];
-        verdict(&cluster, &plans)
+        cluster.verdict(&plans)
     };
     let elsewhere = |shape: &mut PodShape| {
         shape.node_selector.insert("disk".into(), "fast".into());
@@ -286,8 +281,8 @@ fn a_refusal_says_what_is_broken_and_where() {
 #[test]
 fn what_costs_nothing_may_be_ordered() {
     let mut plans = removing(Vec::new(), Vec::new());
-    plans.adding.add = vec![in_b(1, 0)];
-    assert_eq!(verdict(&fleet(|pool| pool.offerings[1].price = 0), &plans), Ok(()));
+    plans.adding.add = vec![in_zone("b", 1, 0)];
+    assert_eq!(fleet(|pool| pool.offerings[1].price = 0).verdict(&plans), Ok(()));
 }
 
 #[test]
@@ -302,7 +297,7 @@ fn what_is_ordered_already_counts_for_the_bound_of_the_cluster() {
         asked: NOW,
     }));
     let mut plans = removing(Vec::new(), Vec::new());
-    plans.adding.add = vec![in_b(1, PRICE)];
+    plans.adding.add = vec![in_zone("b", 1, PRICE)];
     let within = |most: u32| {
         let mut audit = Audit::default();
         cluster.changes.iter().for_each(|change| audit.apply(change));
@@ -325,10 +320,10 @@ fn a_zone_that_is_past_its_limit_forbids_what_would_grow_it() {
     let plan = |add: Vec<NewNodes>| {
         let mut plans = removing(Vec::new(), Vec::new());
         plans.adding.add = add;
-        verdict(&cluster, &plans)
+        cluster.verdict(&plans)
     };
-    let of_other = NewNodes { pool: "other".into(), ..in_c(1, PRICE) };
-    assert_eq!(plan(vec![in_b(1, PRICE), of_other]), Ok(()), "another pool may grow there");
-    assert_eq!(plan(vec![in_b(1, PRICE), in_c(0, PRICE)]), Ok(()), "nothing is no growth");
-    assert_eq!(plan(vec![in_c(1, PRICE)]), Err(Invariant::Limits));
+    let of_other = NewNodes { pool: "other".into(), ..in_zone("c", 1, PRICE) };
+    assert_eq!(plan(vec![in_zone("b", 1, PRICE), of_other]), Ok(()), "another pool may grow there");
+    assert_eq!(plan(vec![in_zone("b", 1, PRICE), in_zone("c", 0, PRICE)]), Ok(()), "nothing is no growth");
+    assert_eq!(plan(vec![in_zone("c", 1, PRICE)]), Err(Invariant::Limits));
 }

@@ -91,8 +91,8 @@ fn page(figures: &Value, told: &Tally) -> String {
          promised a place has to be bound, and a node that was ordered has to be used.\n\n\
          | | |\n| --- | --- |\n\
          | date | {date} |\n| commit | {commit} |\n| Kubernetes | {kubernetes} |\n| seed | {seed} |\n\n\
-         «Nominated»: pods are told their node in `status.nominatedNodeName`, as by the operator. «Alone»: the scheduler goes by its own scores;\n\
-         pods that it has scattered so that others fit nowhere are what a next plan would order for.\n\n\
+         «Nominated»: pods are told their node in `status.nominatedNodeName`, as by the operator. «Alone»: the scheduler goes by\n\
+         its own scores; pods that it has scattered so that others fit nowhere are what a next plan would order for.\n\n\
          | | nominated | alone |\n| --- | ---: | ---: |\n{rows}\n\
          What no plan can do without: let weights over cpu, memory, the number of pods, and the number of nodes that pods which\n\
          keep apart need, sum to 1, and take what the promised pods need of each beyond what is free. The cheapest price per\n\

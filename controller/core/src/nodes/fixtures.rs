@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::cluster::{
     Balance, Capacity, CapacityType, Expander, Labels, Limits, Name, Node, NodeTemplate, Offering,
-    OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Requirement,
-    Resources, ScaleDown, Selector,
+    OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness,
+    Requirement, Resources, ScaleDown, Selector, Spread, WhenUnsatisfiable,
 };
 use crate::time::Timestamp;
 
@@ -115,4 +115,27 @@ pub(crate) fn labelled(key: &str, value: &str) -> Selector {
         key: key.into(),
         operator: Operator::In(BTreeSet::from([Name::from(value)])),
     }])
+}
+
+/// The pods of an app of namespace `shop`, in the domain of a label.
+pub(crate) fn term(topology_key: &str, app: &str) -> PodTerm {
+    PodTerm {
+        selector: Some(labelled("app", app)),
+        namespaces: ["shop".into()].into(),
+        namespace_selector: None,
+        topology_key: topology_key.into(),
+    }
+}
+
+/// Evenly with the pods of an app over domains of a label, one more in one than in another at the most.
+pub(crate) fn evenly(topology_key: &str, app: &str) -> Spread {
+    Spread {
+        max_skew: 1,
+        topology_key: topology_key.into(),
+        selector: Some(labelled("app", app)),
+        min_domains: None,
+        node_affinity: Policy::Honor,
+        node_taints: Policy::Ignore,
+        when: WhenUnsatisfiable::DoNotSchedule,
+    }
 }

@@ -78,8 +78,8 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::*;
-    use crate::cluster::{HOSTNAME, Pod, Policy, Spread};
-    use crate::nodes::fixtures::{labelled, pod};
+    use crate::cluster::{HOSTNAME, Pod, Spread};
+    use crate::nodes::fixtures::{self, pod};
     use crate::placement::Change;
 
     /// A pod with the label `app`, spread over nodes among those of an app; by how much at the most, or not at all.
@@ -87,15 +87,8 @@ mod tests {
         let mut pod = Pod { state: PodState::Pending, ..pod(name, "none") };
         let shape = Arc::make_mut(&mut pod.shape);
         shape.labels.insert("app".into(), app.into());
-        shape.spread.extend(evenly.map(|(max_skew, among)| Spread {
-            max_skew,
-            topology_key: HOSTNAME.into(),
-            selector: Some(labelled("app", among)),
-            min_domains: None,
-            node_affinity: Policy::Honor,
-            node_taints: Policy::Ignore,
-            when: WhenUnsatisfiable::DoNotSchedule,
-        }));
+        let spread = |(max_skew, among)| Spread { max_skew, ..fixtures::evenly(HOSTNAME, among) };
+        shape.spread.extend(evenly.map(spread));
         pod
     }
 

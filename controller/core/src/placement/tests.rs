@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{Affinity, HOSTNAME, Labels, PodTerm};
-use crate::nodes::fixtures::{labelled, node, pod};
+use crate::cluster::{Affinity, HOSTNAME, Labels};
+use crate::nodes::fixtures::{node, pod, term};
 
 /// A pod of an app that asks for so much cpu, in a state.
 fn of(name: &str, cpu: i64, state: PodState) -> Pod {
@@ -53,13 +53,8 @@ fn a_pod_is_not_in_its_own_way() {
 #[test]
 fn a_pod_that_is_only_nominated_is_no_company_yet() {
     let mut guest = of("guest", 100, PodState::Pending);
-    let term = PodTerm {
-        selector: Some(labelled("app", "db")),
-        namespaces: ["shop".into()].into(),
-        namespace_selector: None,
-        topology_key: HOSTNAME.into(),
-    };
-    Arc::make_mut(&mut guest.shape).affinity = Affinity { pods: vec![term], ..Affinity::default() };
+    Arc::make_mut(&mut guest.shape).affinity =
+        Affinity { pods: vec![term(HOSTNAME, "db")], ..Affinity::default() };
     let bound = of("db", 100, PodState::Bound { node: "n".into(), ready: true });
     assert_eq!(fits_on_n(&guest, &[bound]), Ok(()));
     assert!(fits_on_n(&guest, &[nominated("db", 100, "n")]).is_err());

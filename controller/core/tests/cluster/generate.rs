@@ -13,7 +13,7 @@ use plimsoll_core::time::{Span, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::parts::{budget, node, offering, pod, pool, selector, shape};
+use super::parts::{budget, evenly, node, offering, pod, pool, selector, shape, term};
 use super::{Cluster, NOW};
 
 const ZONES: [&str; 3] = ["a", "b", "c"];
@@ -189,26 +189,12 @@ fn a_pool(kind_of_budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
 
 fn a_shape(app: usize, size: usize, social: u32) -> Arc<PodShape> {
     let mut shape = shape(APPS[app], [100, 300, 700, 1500][size]);
-    let term = |key: &str| PodTerm {
-        selector: Some(selector(APPS[app])),
-        namespaces: ["shop".into()].into(),
-        namespace_selector: None,
-        topology_key: key.into(),
-    };
-    let spread = |key: &str| Spread {
-        max_skew: 1,
-        topology_key: key.into(),
-        selector: Some(selector(APPS[app])),
-        min_domains: None,
-        node_affinity: Policy::Honor,
-        node_taints: Policy::Ignore,
-        when: WhenUnsatisfiable::DoNotSchedule,
-    };
+    let app = APPS[app];
     match social {
-        0 => shape.affinity = Affinity { anti_pods: vec![term(HOSTNAME)], ..Affinity::default() },
-        1 => shape.spread = vec![spread(ZONE)],
-        2 => shape.spread = vec![spread(HOSTNAME)],
-        3 => shape.affinity = Affinity { pods: vec![term(ZONE)], ..Affinity::default() },
+        0 => shape.affinity = Affinity { anti_pods: vec![term(HOSTNAME, app)], ..Affinity::default() },
+        1 => shape.spread = vec![evenly(ZONE, app)],
+        2 => shape.spread = vec![evenly(HOSTNAME, app)],
+        3 => shape.affinity = Affinity { pods: vec![term(ZONE, app)], ..Affinity::default() },
         _ => {}
     }
     Arc::new(shape)

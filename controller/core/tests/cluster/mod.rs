@@ -7,7 +7,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 
-use plimsoll_core::audit::{Audit, Audited, Breach};
+use plimsoll_core::audit::{Audit, Audited, Breach, Invariant};
 use plimsoll_core::cluster::{Buffer, NODE_ORDER, Name, Node, OfferingKey, Pod, PodState, Pool, Workload};
 use plimsoll_core::nodes::add::{self, Settings};
 use plimsoll_core::nodes::remove::{self, Input, Memory, RemovalPlan};
@@ -16,7 +16,7 @@ use plimsoll_core::placement::{Change, View};
 use plimsoll_core::time::Timestamp;
 
 pub(crate) use generate::{clusters, plain_clusters};
-pub(crate) use parts::{budget, node, offering, pod, pool, selector, shape};
+pub(crate) use parts::{budget, evenly, node, offering, pod, pool, selector, shape, term};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -38,6 +38,13 @@ pub(crate) struct Plans {
     pub(crate) memory: Memory,
 }
 
+impl Plans {
+    /// Neither adds nor removes.
+    pub(crate) fn nothing() -> Self {
+        Self { adding: NodePlan::default(), removing: RemovalPlan::default(), memory: Memory::default() }
+    }
+}
+
 impl Cluster {
     pub(crate) fn view(&self) -> View {
         let mut view = View::default();
@@ -54,6 +61,11 @@ impl Cluster {
         self.changes.iter().for_each(|change| audit.apply(change));
         let audited = Audited { adding: &plans.adding, removing: &plans.removing, most_nodes: None, now };
         audit.check(&audited)
+    }
+
+    /// The invariant that plans break, if they break one.
+    pub(crate) fn verdict(&self, plans: &Plans) -> Result<(), Invariant> {
+        self.audit(plans, NOW).map_err(|breach| breach.invariant)
     }
 
     /// Nodes, pods and pools as they are now.

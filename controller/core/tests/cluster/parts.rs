@@ -6,8 +6,8 @@ use std::sync::Arc;
 use plimsoll_core::cluster::{
     Balance, CAPACITY_POOL, CAPACITY_TYPE, Capacity, CapacityType, DisruptionBudget, Eviction, Expander,
     HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeTemplate, Offering, OfferingKey, Operator,
-    Owner, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Requirement, Resources, ScaleDown, Selector,
-    UnhealthyPods, ZONE,
+    Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Requirement, Resources,
+    ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -124,5 +124,28 @@ pub(crate) fn budget(app: &str, allowed: i32) -> DisruptionBudget {
         desired: 3,
         unhealthy: UnhealthyPods::IfHealthyBudget,
         disrupted: BTreeSet::new(),
+    }
+}
+
+/// The pods of an app of namespace `shop`, in the domain of a label.
+pub(crate) fn term(topology_key: &str, app: &str) -> PodTerm {
+    PodTerm {
+        selector: Some(selector(app)),
+        namespaces: ["shop".into()].into(),
+        namespace_selector: None,
+        topology_key: topology_key.into(),
+    }
+}
+
+/// Evenly with the pods of an app over domains of a label, one more in one than in another at the most.
+pub(crate) fn evenly(topology_key: &str, app: &str) -> Spread {
+    Spread {
+        max_skew: 1,
+        topology_key: topology_key.into(),
+        selector: Some(selector(app)),
+        min_domains: None,
+        node_affinity: Policy::Honor,
+        node_taints: Policy::Ignore,
+        when: WhenUnsatisfiable::DoNotSchedule,
     }
 }

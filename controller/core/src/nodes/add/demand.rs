@@ -160,32 +160,9 @@ fn size(shape: &PodShape) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{
-        Affinity, HOSTNAME, HostPort, Name, PodTerm, Policy, Resources, Spread, WhenUnsatisfiable, ZONE,
-    };
-    use crate::nodes::fixtures::{labelled, owner, pod};
+    use crate::cluster::{Affinity, HOSTNAME, HostPort, Name, Resources, ZONE};
+    use crate::nodes::fixtures::{evenly, owner, pod, term};
     use crate::placement::Change;
-
-    fn term(topology_key: &str, app: &str) -> PodTerm {
-        PodTerm {
-            selector: Some(labelled("app", app)),
-            namespaces: ["shop".into()].into(),
-            namespace_selector: None,
-            topology_key: topology_key.into(),
-        }
-    }
-
-    fn evenly(topology_key: &str, app: &str) -> Spread {
-        Spread {
-            max_skew: 1,
-            topology_key: topology_key.into(),
-            selector: Some(labelled("app", app)),
-            min_domains: None,
-            node_affinity: Policy::Honor,
-            node_taints: Policy::Ignore,
-            when: WhenUnsatisfiable::DoNotSchedule,
-        }
-    }
 
     /// Adds a pod that waits, named like its app.
     fn wait(

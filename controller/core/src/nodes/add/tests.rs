@@ -6,10 +6,10 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::cluster::{
     Affinity, Announced, Balance, Capacity, DRAINING, Effect, Expander, HOSTNAME, HostPort, Labels, Offering,
-    Order, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Resources, Spread, Taint, Toleration,
-    TolerationOperator, WhenUnsatisfiable, ZONE,
+    Order, OwnerKind, Pod, PodShape, PodState, Pool, Resources, Spread, Taint, Toleration,
+    TolerationOperator, ZONE,
 };
-use crate::nodes::fixtures::{key, labelled, node, offering, owner, pod, pool};
+use crate::nodes::fixtures::{evenly, key, labelled, node, offering, owner, pod, pool, term};
 use crate::nodes::{NewNodes, Place};
 use crate::placement::Change;
 use crate::time::Span;
@@ -47,26 +47,7 @@ fn with(mut pod: Pod, change: impl FnOnce(&mut PodShape)) -> Pod {
 
 /// Only where pods of this app are.
 fn beside(topology_key: &str, app: &str) -> Affinity {
-    let term = PodTerm {
-        selector: Some(labelled("app", app)),
-        namespaces: ["shop".into()].into(),
-        namespace_selector: None,
-        topology_key: topology_key.into(),
-    };
-    Affinity { pods: vec![term], ..Affinity::default() }
-}
-
-/// Evenly with all pods of this app over domains of a label.
-fn evenly(topology_key: &str, app: &str) -> Spread {
-    Spread {
-        max_skew: 1,
-        topology_key: topology_key.into(),
-        selector: Some(labelled("app", app)),
-        min_domains: None,
-        node_affinity: Policy::Honor,
-        node_taints: Policy::Ignore,
-        when: WhenUnsatisfiable::DoNotSchedule,
-    }
+    Affinity { pods: vec![term(topology_key, app)], ..Affinity::default() }
 }
 
 fn places(plan: &NodePlan) -> BTreeMap<String, Place> {
@@ -75,7 +56,6 @@ fn places(plan: &NodePlan) -> BTreeMap<String, Place> {
 
 #[test]
 fn a_node_that_goes_gets_no_more_pods() {
-    let taint = Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule };
     let tolerates_all =
         Toleration { key: "".into(), operator: TolerationOperator::Exists, value: "".into(), effect: None };
     let web = with(waiting("web", "web", 100), |shape| shape.tolerations = vec![tolerates_all]);
@@ -83,9 +63,8 @@ fn a_node_that_goes_gets_no_more_pods() {
     for (interrupted, drained, place) in
         [(false, false, here), (true, false, Place::New(0, 0)), (false, true, Place::New(0, 0))]
     {
-        let mut node = node("n", "a");
-        node.interrupted = interrupted;
-        node.taints.extend(drained.then(|| taint.clone()));
+        let node = if drained { draining("n", "a") } else { node("n", "a") };
+        let node = Node { interrupted, ..node };
         let plan = planned([Change::Pool(pool()), Change::Node(node), Change::Pod(web.clone())]);
         assert_eq!(places(&plan), BTreeMap::from([("uid-web".to_owned(), place)]));
     }

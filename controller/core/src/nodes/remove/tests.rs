@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Pod, PodTerm, Policy, Pool, Readiness,
-    Resources, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
+    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Pod, Pool, Readiness, Resources,
+    Selector, UnhealthyPods, ZONE,
 };
 use crate::nodes::add;
-use crate::nodes::fixtures::{labelled, node, offering, pod, pool};
+use crate::nodes::fixtures::{evenly, node, offering, pod, pool, term};
 use crate::placement::Change;
 use crate::time::Span;
 
@@ -74,7 +74,7 @@ impl World {
                     match *app {
                         "api" | "log" | "job" => shape.spread = vec![evenly(ZONE, app)],
                         "db" | "cache" => shape.spread = vec![evenly(HOSTNAME, app)],
-                        "web" => shape.affinity.anti_pods = vec![apart(app)],
+                        "web" => shape.affinity.anti_pods = vec![term(HOSTNAME, app)],
                         _ => {}
                     }
                 });
@@ -124,27 +124,6 @@ impl World {
         let plan = self.plan();
         let found = plan.stays.iter().find(|stays| &*stays.node == node);
         found.map_or_else(|| "goes".to_owned(), |stays| stays.why.to_string())
-    }
-}
-
-fn evenly(topology_key: &str, app: &str) -> Spread {
-    Spread {
-        max_skew: 1,
-        topology_key: topology_key.into(),
-        selector: Some(labelled("app", app)),
-        min_domains: None,
-        node_affinity: Policy::Honor,
-        node_taints: Policy::Ignore,
-        when: WhenUnsatisfiable::DoNotSchedule,
-    }
-}
-
-fn apart(app: &str) -> PodTerm {
-    PodTerm {
-        selector: Some(labelled("app", app)),
-        namespaces: ["shop".into()].into(),
-        namespace_selector: None,
-        topology_key: HOSTNAME.into(),
     }
 }
 
