@@ -158,3 +158,88 @@ impl Packing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Pod, PodShape, PodState, ZONE};
+    use crate::nodes::fixtures::{evenly, node, pod, term};
+    use crate::placement::{Change, Refusal, View, fits};
+
+    const SSD: (&str, &str) = ("disk", "ssd");
+
+    fn labels(labels: &[(&str, &str)]) -> crate::cluster::Labels {
+        labels.iter().map(|(key, value)| (Name::from(*key), Name::from(*value))).collect()
+    }
+
+    fn of_app(app: &str, state: PodState, shape: impl FnOnce(&mut PodShape)) -> Pod {
+        let mut pod = Pod { state, ..pod(app, "none") };
+        let of = Arc::make_mut(&mut pod.shape);
+        of.labels = labels(&[("app", app)]);
+        shape(of);
+        pod
+    }
+
+    /// Node n with a fast disk in zone a, on which db runs, and node m in zone b. All is counted already.
+    fn counted() -> View {
+        let mut n = node("n", "a");
+        n.labels.extend(labels(&[SSD]));
+        let db = of_app("db", PodState::Bound { node: "n".into(), ready: true }, |shape| {
+            shape.affinity.anti_pods = vec![term(HOSTNAME, "foe"), term(ZONE, "foe")];
+        });
+        let mut view = View::default();
+        for change in [Change::Node(n), Change::Node(node("m", "b")), Change::Pod(db)] {
+            view.apply(change);
+        }
+        view.packing();
+        view
+    }
+
+    #[test]
+    fn a_pod_of_another_kind_is_judged_by_what_was_counted_before_it_came() {
+        type Row = (&'static str, fn(&mut PodShape), Option<Refusal>, Option<Refusal>);
+        let zone = || Name::from(ZONE);
+        let rows: [Row; 5] = [
+            ("web", |of| of.affinity.pods = vec![term(ZONE, "db")], None, Some(Refusal::PodAffinity(zone()))),
+            (
+                "web",
+                |of| of.affinity.anti_pods = vec![term(ZONE, "db")],
+                Some(Refusal::PodAntiAffinity(zone())),
+                None,
+            ),
+            ("web", |of| of.spread = vec![evenly(ZONE, "db")], None, None),
+            ("db", |of| of.spread = vec![evenly(ZONE, "db")], Some(Refusal::Spread(zone())), None),
+            (
+                "db",
+                |of| {
+                    of.spread = vec![evenly(ZONE, "db")];
+                    of.node_selector = labels(&[SSD]);
+                },
+                None,
+                Some(Refusal::NodeAffinity),
+            ),
+        ];
+        for (app, shape, on_n, on_m) in rows {
+            let mut view = counted();
+            let pod = of_app(app, PodState::Pending, shape);
+            let pod = Pod { uid: "comes later".into(), ..pod };
+            view.apply(Change::Pod(pod.clone()));
+            let found = ["n", "m"].map(|node| fits(&view, &pod, node).err());
+            assert_eq!(found, [on_n, on_m], "{:?}", pod.shape);
+        }
+    }
+
+    #[test]
+    fn a_pod_that_names_its_node_gets_no_other_of_the_same_kind() {
+        let view = counted();
+        let mut packing = view.packing();
+        for name in ["m", "n"] {
+            let shape =
+                of_app("web", PodState::Pending, |of| of.node_selector = labels(&[(HOSTNAME, name)])).shape;
+            let class = view.dense().seeking_in(&mut packing, &shape);
+            let nodes = ["m", "n"].map(|name| view.dense().node(name).unwrap());
+            let suits = nodes.map(|node| packing.suits(class, node));
+            assert_eq!(suits, [name == "m", name == "n"]);
+        }
+    }
+}
