@@ -147,4 +147,27 @@ mod tests {
         free.add(&ask, 2);
         assert_eq!(free.base, [1000, 10, 0, 3]);
     }
+
+    #[test]
+    fn what_is_overcommitted_stands_in_the_way_of_those_alone_who_ask_for_it() {
+        let mut names = Interner::default();
+        let free = amounts(1000, 10, 3, Some(-1), &mut names);
+        for (gpu, lacking) in [(Some(0), None), (Some(1), Some(Resource::Extended("example.com/gpu".into())))]
+        {
+            let ask = amounts(100, 1, 1, gpu, &mut names);
+            assert_eq!(free.lacks(&ask, &names), lacking);
+            assert_eq!(free.holds(&ask), lacking.is_none());
+        }
+    }
+
+    #[test]
+    fn resources_that_only_one_side_has_are_added_as_well() {
+        let mut names = Interner::default();
+        let (plain, gpu) = (amounts(100, 1, 1, None, &mut names), amounts(100, 1, 1, Some(1), &mut names));
+        let mut free = plain.clone();
+        free.add(&gpu, 2);
+        assert_eq!(free.room(&gpu), 2);
+        free.add(&plain, -1);
+        assert_eq!(free.room(&gpu), 2, "one of three is taken by a pod that wants no device");
+    }
 }

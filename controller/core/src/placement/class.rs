@@ -167,3 +167,32 @@ pub(crate) fn reads(shape: &PodShape) -> impl Iterator<Item = &Name> {
 pub(crate) fn constrains(spread: &crate::cluster::Spread) -> bool {
     spread.when == WhenUnsatisfiable::DoNotSchedule
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Operator, Requirement, ZONE};
+    use crate::placement::node_affinity::NAME_FIELD;
+
+    fn exists(key: &str) -> Requirement {
+        Requirement { key: key.into(), operator: Operator::Exists }
+    }
+
+    #[test]
+    fn a_name_and_a_hostname_tell_one_node_from_every_other() {
+        let selector = |key: &str| Labels::from([(key.into(), "n".into())]);
+        let term = |labels: &[&str], fields: &[&str]| NodeTerm {
+            labels: labels.iter().map(|key| exists(key)).collect(),
+            fields: fields.iter().map(|key| exists(key)).collect(),
+        };
+        for (tells, selector, terms) in [
+            (false, Labels::new(), vec![]),
+            (false, selector(ZONE), vec![term(&[ZONE], &[])]),
+            (true, selector(HOSTNAME), vec![]),
+            (true, Labels::new(), vec![term(&[ZONE, HOSTNAME], &[])]),
+            (true, Labels::new(), vec![term(&[ZONE], &[]), term(&[], &[NAME_FIELD])]),
+        ] {
+            assert_eq!(is_about_single_nodes(&selector, terms.iter()), tells, "{selector:?} {terms:?}");
+        }
+    }
+}

@@ -77,3 +77,88 @@ fn asked<'a>(class: &'a Class, named: &BTreeSet<(&'a Name, &'a Name)>) -> BTreeM
     asked.retain(|_, count| *count > 0);
     asked
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cluster::{Node, Pod, PodState, VolumeNeed};
+    use crate::nodes::fixtures::{node, pod};
+    use crate::placement::{Change, View, fits};
+
+    /// Drivers and names of volumes; no driver where that is empty.
+    type Volumes = &'static [(&'static str, &'static str)];
+
+    fn with_volumes(name: &str, state: PodState, one_pod: bool, volumes: Volumes) -> Pod {
+        let mut pod = Pod { state, ..pod(name, "none") };
+        let volumes = volumes.iter().map(|(driver, id)| VolumeNeed {
+            id: (*id).into(),
+            driver: (!driver.is_empty()).then(|| (*driver).into()),
+            reachable: None,
+            one_pod,
+            bound: true,
+        });
+        Arc::make_mut(&mut pod.shape).volumes = volumes.collect();
+        pod
+    }
+
+    fn running(name: &str, on: &str, one_pod: bool, volumes: Volumes) -> Pod {
+        with_volumes(name, PodState::Bound { node: on.into(), ready: true }, one_pod, volumes)
+    }
+
+    /// Why node n, which may attach two volumes of `csi`, refuses a pod beside others, if it does.
+    fn on_n(pod: &Pod, others: impl IntoIterator<Item = Pod>) -> Option<Refusal> {
+        let mut view = View::default();
+        view.apply(Change::Node(Node { attach_limits: [("csi".into(), 2)].into(), ..node("n", "a") }));
+        view.apply(Change::Node(node("m", "a")));
+        others.into_iter().chain([pod.clone()]).for_each(|pod| view.apply(Change::Pod(pod)));
+        fits(&view, pod, "n").err()
+    }
+
+    #[test]
+    fn a_node_attaches_as_many_volumes_of_a_driver_as_it_may_each_once() {
+        let rows: [(&[Volumes], Volumes, bool, &str); 11] = [
+            (&[], &[("csi", "a"), ("csi", "b")], true, "as many as it may"),
+            (&[], &[("csi", "a"), ("csi", "b"), ("csi", "c")], false, "one too many"),
+            (&[&[("csi", "a")]], &[("csi", "b")], true, "the second"),
+            (&[&[("csi", "a")], &[("csi", "b")]], &[("csi", "c")], false, "the third"),
+            (&[&[("csi", "a")], &[("csi", "a")]], &[("csi", "b")], true, "two pods share one"),
+            (&[&[("csi", "a")], &[("csi", "b")]], &[("csi", "a")], true, "one that is attached"),
+            (&[&[("csi", "a")]], &[("csi", "b"), ("csi", "b")], true, "one that a pod has twice"),
+            (&[&[("csi", "a"), ("csi", "a")]], &[("csi", "b")], true, "one that a pod there has twice"),
+            (&[&[("csi", "a")], &[("csi", "b")]], &[("nfs", "c")], true, "a driver without a limit"),
+            (&[&[("csi", "a")], &[("csi", "b")]], &[("", "c")], true, "no driver"),
+            (
+                &[&[("csi", "a"), ("csi", "b"), ("csi", "c")]],
+                &[("csi", "a")],
+                true,
+                "more than it may before",
+            ),
+        ];
+        for (there, volumes, fits, what) in rows {
+            let others = there.iter().enumerate();
+            let others = others.map(|(at, volumes)| running(&format!("other-{at}"), "n", false, volumes));
+            let pod = with_volumes("web", PodState::Pending, false, volumes);
+            let refusal = (!fits).then(|| Refusal::AttachLimit("csi".into()));
+            assert_eq!(on_n(&pod, others), refusal, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_volume_that_one_pod_at_a_time_may_have_is_in_use_wherever_another_has_it() {
+        let in_use = |volume: &str| Some(Refusal::VolumeInUse(volume.into()));
+        let waits = |name: &str, volumes| with_volumes(name, PodState::Pending, true, volumes);
+        let web = waits("web", &[("", "a"), ("", "b")]);
+        for (other, refusal, what) in [
+            (running("db", "n", true, &[("", "b")]), in_use("b"), "on the node"),
+            (running("db", "m", true, &[("", "a")]), in_use("a"), "on another"),
+            (running("db", "m", true, &[("", "c")]), None, "another volume"),
+            (waits("db", &[("", "a")]), None, "of a pod that waits as well"),
+        ] {
+            assert_eq!(on_n(&web, [other]), refusal, "{what}");
+        }
+        let shares = with_volumes("web", PodState::Pending, false, &[("", "a")]);
+        assert_eq!(on_n(&shares, [running("db", "m", false, &[("", "a")])]), None, "one that many may have");
+    }
+}

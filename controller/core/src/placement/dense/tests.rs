@@ -1,8 +1,8 @@
 use super::*;
-use crate::cluster::Effect;
+use crate::cluster::{Effect, HOSTNAME, VolumeNeed};
 use crate::nodes::add::{Settings, plan};
-use crate::nodes::fixtures::{node, pod, pool};
-use crate::placement::Change;
+use crate::nodes::fixtures::{node, pod, pool, term};
+use crate::placement::{Change, Refusal, fits};
 use crate::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -46,4 +46,51 @@ fn a_node_is_planned_as_it_will_be_when_it_is_ready() {
         let ordered = !plan(&view, &Settings::default(), NOW).add.is_empty();
         assert_eq!(ordered, !takes, "{what}");
     }
+}
+
+/// A view whose counts have followed `later` since they were made of `first`.
+fn followed(first: &[Pod], later: &[Pod]) -> View {
+    let mut view = View::default();
+    for name in ["n", "m"] {
+        view.apply(Change::Node(node(name, "a")));
+    }
+    first.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
+    view.packing();
+    later.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
+    view
+}
+
+#[test]
+fn a_label_counts_as_soon_as_a_pod_reads_it() {
+    let mut db = pod("db", "n");
+    Arc::make_mut(&mut db.shape).labels = Labels::from([("app".into(), "db".into())]);
+    let mut guest = Pod { state: PodState::Pending, ..pod("guest", "none") };
+    Arc::make_mut(&mut guest.shape).affinity.pods = vec![term(HOSTNAME, "db")];
+    let view = followed(&[db], &[guest.clone()]);
+    assert_eq!(fits(&view, &guest, "n"), Ok(()));
+    assert!(fits(&view, &guest, "m").is_err());
+}
+
+/// A pod with a volume that one pod at a time may have.
+fn with_volume(name: &str, state: PodState, id: &str) -> Pod {
+    let mut pod = Pod { state, ..pod(name, "none") };
+    let volume = VolumeNeed { id: id.into(), driver: None, reachable: None, one_pod: true, bound: true };
+    Arc::make_mut(&mut pod.shape).volumes = vec![volume];
+    pod
+}
+
+#[test]
+fn a_volume_counts_as_shared_as_soon_as_a_second_pod_has_it() {
+    let first = with_volume("first", PodState::Bound { node: "n".into(), ready: true }, "v");
+    let second = with_volume("second", PodState::Pending, "v");
+    let view = followed(&[first], &[second.clone()]);
+    assert_eq!(fits(&view, &second, "m"), Err(Refusal::VolumeInUse("v".into())));
+}
+
+#[test]
+fn names_of_volumes_that_no_other_pod_has_do_not_tell_pods_apart() {
+    let waits = |name: &str, volume: &str| with_volume(name, PodState::Pending, volume);
+    let classes = |pods: &[Pod]| followed(pods, &[]).dense().waiting.len();
+    assert_eq!(classes(&[waits("a", "v"), waits("b", "w")]), 1);
+    assert_eq!(classes(&[waits("a", "v"), waits("b", "w"), waits("c", "w")]), 2, "two share one");
 }
