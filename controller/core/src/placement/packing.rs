@@ -290,3 +290,6 @@ pub(super) fn remember(known: &mut Arc<Vec<u8>>, kind: KindId, yes: bool) {
     }
     known[kind as usize] = if yes { 1 } else { 2 };
 }
+
+#[cfg(test)]
+mod tests;

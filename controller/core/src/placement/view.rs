@@ -261,3 +261,6 @@ fn same_room(one: &Pod, other: &Pod) -> bool {
         && one.unplannable == other.unplannable
         && one.owner == other.owner
 }
+
+#[cfg(test)]
+mod tests;
