@@ -90,3 +90,156 @@ pub(crate) fn fixed(shape: &PodShape, facts: &Facts) -> Liking {
         ..Liking::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cluster::{
+        HOSTNAME, Labels, Pod, PodState, Preferred, Spread, Taint, WhenUnsatisfiable, ZONE,
+    };
+    use crate::nodes::fixtures::{evenly, node, pod, term};
+    use crate::placement::{Change, View};
+
+    fn of(app: &str, name: &str, state: PodState) -> Pod {
+        let mut pod = Pod { state, ..pod(name, "none") };
+        Arc::make_mut(&mut pod.shape).labels = Labels::from([("app".into(), app.into())]);
+        pod
+    }
+
+    /// Nodes n and m with these taints, each with so many pods of apps, and a pod that waits: its class, and n and m.
+    fn beside(
+        taints: [&[Taint]; 2],
+        running: &[(&str, &str, usize)],
+        shape: impl FnOnce(&mut PodShape),
+    ) -> (Packing, ClassId, [NodeIx; 2]) {
+        let mut view = View::default();
+        for (name, taints) in ["n", "m"].into_iter().zip(taints) {
+            let node = node(name, name);
+            view.apply(Change::Node(crate::cluster::Node { taints: taints.to_vec(), ..node }));
+        }
+        for (on, app, count) in running {
+            let state = PodState::Bound { node: (*on).into(), ready: true };
+            let name = |number| format!("{app}-{on}-{number}");
+            (0..*count).for_each(|number| view.apply(Change::Pod(of(app, &name(number), state.clone()))));
+        }
+        let mut web = of("web", "waits", PodState::Pending);
+        shape(Arc::make_mut(&mut web.shape));
+        view.apply(Change::Pod(web));
+        let dense = view.dense();
+        let (class, _) = *dense.waiting.keys().next().unwrap();
+        (view.packing(), class, ["n", "m"].map(|name| dense.node(name).unwrap()))
+    }
+
+    fn near(weight: i32, key: &str, app: &str) -> Preferred<crate::cluster::PodTerm> {
+        Preferred { weight, term: term(key, app) }
+    }
+
+    fn soft(key: &str) -> Taint {
+        Taint { key: key.into(), value: "".into(), effect: Effect::PreferNoSchedule }
+    }
+
+    #[test]
+    fn what_a_pod_likes_is_about_nodes_or_domains_or_hosts() {
+        let hard = |taint: Taint| Taint { effect: Effect::NoSchedule, ..taint };
+        let (old, slow) = ([soft("old")], [soft("slow")]);
+        let tainted = [hard(soft("old"))];
+        let anyway = |key: &str| Spread { when: WhenUnsatisfiable::ScheduleAnyway, ..evenly(key, "web") };
+        type Shape<'a> = &'a dyn Fn(&mut PodShape);
+        let nothing: [&[Taint]; 2] = [&[], &[]];
+        let rows: [([&[Taint]; 2], Shape<'_>, [bool; 3], &str); 10] = [
+            (nothing, &|_| {}, [false, false, false], "nothing"),
+            ([&old, &[]], &|_| {}, [true, false, false], "a soft taint"),
+            ([&old, &slow], &|_| {}, [true, false, false], "a soft taint on each"),
+            ([&tainted, &[]], &|_| {}, [false, false, false], "a taint that keeps off"),
+            (
+                nothing,
+                &|of| of.spread = vec![evenly(HOSTNAME, "web")],
+                [false, false, false],
+                "a hard spread",
+            ),
+            (
+                nothing,
+                &|of| of.spread = vec![anyway(HOSTNAME)],
+                [false, false, true],
+                "a soft spread over hosts",
+            ),
+            (
+                nothing,
+                &|of| of.spread = vec![anyway(ZONE)],
+                [false, false, false],
+                "a soft spread over zones",
+            ),
+            (
+                nothing,
+                &|of| of.affinity.preferred_pods = vec![near(1, ZONE, "db")],
+                [false, true, false],
+                "a zone",
+            ),
+            (
+                nothing,
+                &|of| of.affinity.preferred_pods = vec![near(1, HOSTNAME, "db")],
+                [false, false, true],
+                "a host",
+            ),
+            (
+                nothing,
+                &|of| of.affinity.preferred_anti_pods = vec![near(1, HOSTNAME, "db"), near(1, ZONE, "db")],
+                [false, true, true],
+                "others are to be far",
+            ),
+        ];
+        for (taints, shape, [nodes, domains, hosts], what) in rows {
+            let (packing, class, _) = beside(taints, &[], shape);
+            let taste = packing.taste(class);
+            assert_eq!(taste, Taste { nodes, domains, hosts }, "{what}");
+            assert_eq!(taste.is_any(), nodes || domains || hosts, "{what}");
+            assert_eq!(taste.changes(), domains || hosts, "{what}");
+        }
+    }
+
+    #[test]
+    fn company_is_liked_by_its_weight_once_for_each_pod() {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        type Shape<'a> = &'a dyn Fn(&mut PodShape);
+        let anyway = || Spread { when: WhenUnsatisfiable::ScheduleAnyway, ..evenly(HOSTNAME, "web") };
+        let rows: [(&[(&str, &str, usize)], Shape<'_>, std::cmp::Ordering, &str); 6] = [
+            (&[("n", "db", 3)], &|_| {}, Equal, "nothing is liked"),
+            (
+                &[("n", "db", 1), ("m", "cache", 2)],
+                &|of| of.affinity.preferred_pods = vec![near(9, HOSTNAME, "db"), near(4, HOSTNAME, "cache")],
+                Greater,
+                "one of 9 and two of 4",
+            ),
+            (
+                &[("n", "db", 1), ("m", "cache", 3)],
+                &|of| of.affinity.preferred_pods = vec![near(9, HOSTNAME, "db"), near(4, HOSTNAME, "cache")],
+                Less,
+                "one of 9 and three of 4",
+            ),
+            (
+                &[("n", "db", 1), ("m", "db", 2)],
+                &|of| of.affinity.preferred_anti_pods = vec![near(1, HOSTNAME, "db")],
+                Greater,
+                "fewer that are to be far",
+            ),
+            (
+                &[("n", "web", 2), ("m", "web", 1)],
+                &|of| of.spread = vec![anyway()],
+                Less,
+                "the fuller of pods like it",
+            ),
+            (
+                &[("n", "web", 2)],
+                &|of| of.spread = vec![evenly(ZONE, "web")],
+                Equal,
+                "what constrains is not liked",
+            ),
+        ];
+        for (running, shape, expected, what) in rows {
+            let (packing, class, [n, m]) = beside([&[], &[]], running, shape);
+            assert_eq!(packing.liking(class, n).cmp(&packing.liking(class, m)), expected, "{what}");
+        }
+    }
+}

@@ -94,3 +94,22 @@ fn names_of_volumes_that_no_other_pod_has_do_not_tell_pods_apart() {
     assert_eq!(classes(&[waits("a", "v"), waits("b", "w")]), 1);
     assert_eq!(classes(&[waits("a", "v"), waits("b", "w"), waits("c", "w")]), 2, "two share one");
 }
+
+#[test]
+fn shapes_are_kept_for_as_long_as_a_pod_has_them() {
+    let shape = pod("web", "n").shape;
+    let web = |number: usize, state: PodState| {
+        let of = pod(&format!("web-{number}"), "none");
+        Pod { state, shape: shape.clone(), ..of }
+    };
+    let states = [PodState::Bound { node: "n".into(), ready: true }, PodState::Pending];
+    let pods: Vec<Pod> = (0..20).map(|number| web(number, states[number % 2].clone())).collect();
+    let mut view = followed(&pods[..10], &pods[10..]);
+    drop(shape);
+    let kept = |view: &View| (view.dense().residing.len(), view.dense().seeking.len());
+    assert_eq!(kept(&view), (1, 1));
+    for pod in pods {
+        view.apply(Change::PodGone(pod.uid));
+    }
+    assert_eq!(kept(&view), (0, 0));
+}
