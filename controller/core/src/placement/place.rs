@@ -205,3 +205,6 @@ fn note(placed: &mut Placed, node: NodeIx, count: u32) {
         _ => placed.push((node, count)),
     }
 }
+
+#[cfg(test)]
+mod tests;
