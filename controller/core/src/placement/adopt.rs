@@ -230,16 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_names_its_node_gets_no_other_of_the_same_kind() {
+    fn a_pod_that_comes_later_gets_no_node_for_being_like_another_to_those_before_it() {
         let view = counted();
         let mut packing = view.packing();
-        for name in ["m", "n"] {
-            let shape =
-                of_app("web", PodState::Pending, |of| of.node_selector = labels(&[(HOSTNAME, name)])).shape;
+        for (label, suits) in [((HOSTNAME, "m"), "m"), ((HOSTNAME, "n"), "n"), (SSD, "n")] {
+            let shape = of_app("web", PodState::Pending, |of| of.node_selector = labels(&[label])).shape;
             let class = view.dense().seeking_in(&mut packing, &shape);
-            let nodes = ["m", "n"].map(|name| view.dense().node(name).unwrap());
-            let suits = nodes.map(|node| packing.suits(class, node));
-            assert_eq!(suits, [name == "m", name == "n"]);
+            for node in ["m", "n"] {
+                let found = packing.suits(class, view.dense().node(node).unwrap());
+                assert_eq!(found, node == suits, "{label:?} on {node}");
+            }
         }
     }
 }

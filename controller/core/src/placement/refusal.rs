@@ -66,3 +66,28 @@ impl fmt::Display for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Effect;
+
+    #[test]
+    fn a_refusal_reads_as_what_is_said_of_nodes() {
+        let taint = |value: &str| {
+            Refusal::Taint(Taint { key: "gpu".into(), value: value.into(), effect: Effect::NoSchedule })
+        };
+        let port = HostPort { ip: "".into(), protocol: "TCP".into(), port: 80 };
+        for (refusal, text) in [
+            (Refusal::Unschedulable, "are cordoned"),
+            (taint(""), "have the taint gpu"),
+            (taint("yes"), "have the taint gpu=yes"),
+            (Refusal::HostPort(port), "have the host port 80/TCP in use"),
+            (Refusal::Lacks(Resource::Pods), "have as many pods as they may"),
+            (Refusal::Lacks(Resource::Cpu), "lack cpu"),
+            (Refusal::NoTopology("rack".into()), "lack the label rack"),
+        ] {
+            assert_eq!(refusal.to_string(), text);
+        }
+    }
+}

@@ -138,4 +138,26 @@ mod tests {
         let unlabelled = refused(one(), |shape| shape.spread = vec![skew(9)], "o");
         assert_eq!(unlabelled, Some(Refusal::NoTopology(ZONE.into())));
     }
+
+    /// In zone a is node n with a fast disk, in zone b is node p with one.
+    #[test]
+    fn pods_on_nodes_that_it_does_not_honour_are_not_counted() {
+        let ssd = |name: &str, zone: &str| {
+            let mut node = node(name, zone);
+            node.labels.extend(label("disk", "ssd"));
+            node
+        };
+        let mut waits = Pod { uid: "waits".into(), ..web(PodState::Pending) };
+        let shape = Arc::make_mut(&mut waits.shape);
+        shape.spread = vec![evenly(ZONE, "web")];
+        shape.node_selector = label("disk", "ssd");
+        for (other, refusal) in [(node("m", "a"), None), (ssd("m", "a"), Some(Refusal::Spread(ZONE.into())))]
+        {
+            let mut view = View::default();
+            [ssd("n", "a"), ssd("p", "b"), other].into_iter().for_each(|node| view.apply(Change::Node(node)));
+            let runs = web(PodState::Bound { node: "m".into(), ready: true });
+            [runs, waits.clone()].into_iter().for_each(|pod| view.apply(Change::Pod(pod)));
+            assert_eq!(fits(&view, &waits, "n").err(), refusal);
+        }
+    }
 }

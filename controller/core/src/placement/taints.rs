@@ -65,6 +65,7 @@ mod tests {
             (true, "k", Gt, "4", None, taint("5", NoSchedule)),
             (false, "k", Gt, "5", None, taint("5", NoSchedule)),
             (true, "k", Lt, "6", None, taint("5", NoSchedule)),
+            (false, "k", Lt, "5", None, taint("5", NoSchedule)),
             (false, "k", Lt, "6", None, taint("05", NoSchedule)),
             (false, "k", Lt, "six", None, taint("5", NoSchedule)),
         ] {

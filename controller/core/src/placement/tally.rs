@@ -223,7 +223,12 @@ mod tests {
         assert_eq!(tally.occupied(), 3);
         tally.add(2, -1);
         assert_eq!(tally.occupied(), 2);
+        tally.add(3, 0);
+        assert_eq!(tally.occupied(), 2, "none has come");
         tally.node_went(0);
-        assert_eq!(tally.least(1), 10);
+        assert_eq!((tally.least(1), tally.least(2)), (10, 0));
+        tally.add(0, -4);
+        tally.node_went(0);
+        assert_eq!((tally.least(1), tally.count(0)), (10, 1), "domain 0 has no node in scope any more");
     }
 }

@@ -73,3 +73,21 @@ fn what_was_done_can_be_undone_step_by_step() {
         assert_eq!(seen(&packing), before);
     }
 }
+
+#[test]
+fn each_node_that_may_come_is_a_host_of_its_own() {
+    let (mut packing, [n, m], class) = running();
+    packing.put(m, class, 1);
+    let like = packing.nodes[n as usize].clone();
+    let nameless = Facts { name: "".into(), ..(*like.facts).clone() };
+    let come = |packing: &mut Packing| {
+        let state = packing.state(nameless.clone().into(), like.free.clone(), Arc::default(), false);
+        packing.come(state)
+    };
+    let (first, second) = (come(&mut packing), come(&mut packing));
+    assert_eq!(packing.refusal(class, first), None, "each node that is there has a pod of web");
+    packing.put(first, class, 1);
+    packing.put(m, class, 1);
+    let refused = |packing: &Packing, node: NodeIx| packing.refusal(class, node).is_some();
+    assert_eq!([first, second].map(|node| refused(&packing, node)), [true, false]);
+}

@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::cluster::{
     HOSTNAME, HostPort, Labels, Name, Node, NodeTerm, Operator, Pod, PodShape, PodState, Preferred,
-    Requirement, Spread, VolumeNeed, WhenUnsatisfiable, ZONE,
+    Requirement, Selector, Spread, VolumeNeed, WhenUnsatisfiable, ZONE,
 };
 use crate::nodes::fixtures::{evenly, node, pod, term};
 use crate::placement::{Change, View};
@@ -23,11 +23,13 @@ fn of_app(name: &str, app: &str, state: PodState) -> Pod {
 struct Stage<'a> {
     running: &'a [(&'a str, &'a str)],
     like: &'a dyn Fn(&mut PodShape),
-    /// Pods that look for room besides.
+    /// A pod of another app that looks for room besides.
     beside: Option<&'a dyn Fn(&mut PodShape)>,
+    /// Whether that is gone again.
+    gone: bool,
 }
 
-const EMPTY: Stage<'_> = Stage { running: &[], like: &|_| {}, beside: None };
+const EMPTY: Stage<'_> = Stage { running: &[], like: &|_| {}, beside: None, gone: false };
 
 impl Stage<'_> {
     /// Where pods of web go one after the other, of `count` of a shape, on nodes in this order, and how many are left.
@@ -51,10 +53,14 @@ impl Stage<'_> {
             other
         });
         [web.clone()].into_iter().chain(other.clone()).for_each(|pod| view.apply(Change::Pod(pod)));
+        view.packing();
+        if self.gone {
+            view.apply(Change::PodGone("uid-other".into()));
+        }
         let (dense, mut packing) = (view.dense(), view.packing());
         let class = dense.seeking_in(&mut packing, &web.shape);
         let other = other.map(|other| dense.seeking_in(&mut packing, &other.shape));
-        packing.watch([class].into_iter().chain(other));
+        packing.watch([class].into_iter().chain(other.filter(|_| !self.gone)));
         let on: Vec<NodeIx> = on.split(' ').map(|name| dense.node(name).unwrap()).collect();
         let mut placed = Placed::new();
         let left = packing.place(class, count, &on, &mut placed);
@@ -121,6 +127,11 @@ fn zones_stay_even_for_others_who_will_count_its_pods() {
     let beside = Stage { running: &[("a1", "web")], beside: Some(&counts), ..EMPTY };
     assert_eq!(beside.place(3, "a1 a2 b1", |_| {}), "b1:1 a1:1 b1:1 left 0");
     assert_eq!(beside.place(6, "a1 a2", |_| {}), "a1:3 a2:3 left 0", "it keeps nobody off");
+    assert_eq!(
+        Stage { gone: true, ..beside }.place(3, "a1 a2 b1", |_| {}),
+        "a1:3 left 0",
+        "that pod is gone"
+    );
     let does_not = |of: &mut PodShape| of.spread = vec![evenly(ZONE, "db")];
     let beside = Stage { beside: Some(&does_not), ..beside };
     assert_eq!(beside.place(3, "a1 a2 b1", |_| {}), "a1:3 left 0");
@@ -133,6 +144,36 @@ fn hosts_are_filled_as_far_as_a_spread_over_them_allows() {
     assert_eq!(EMPTY.place(5, "a1 a2", hosts), "a1:1 a2:1 left 3");
     let both = |of: &mut PodShape| of.spread = vec![evenly(ZONE, "web"), evenly(HOSTNAME, "web")];
     assert_eq!(EMPTY.place(6, "a1 a2 b1", both), "a1:1 b1:1 a2:1 b1:1 a2:1 left 1");
+}
+
+/// Zone a has a pod of web and may have one more only after zone b has got one.
+#[test]
+fn a_zone_that_was_held_up_is_next_as_soon_as_another_has_grown() {
+    let either = |of: &mut PodShape| {
+        let mut spread = evenly(ZONE, "web");
+        let both = Operator::In(["web", "db"].map(Name::from).into());
+        spread.selector = Some(Selector(vec![Requirement { key: "app".into(), operator: both }]));
+        of.spread = vec![spread];
+    };
+    let uneven =
+        Stage { running: &[("a1", "web"), ("b1", "db"), ("b1", "db")], beside: Some(&either), ..EMPTY };
+    let zones = |of: &mut PodShape| of.spread = vec![evenly(ZONE, "web")];
+    assert_eq!(uneven.place(2, "a1 a2 b1", zones), "b1:1 a1:1 left 0");
+}
+
+/// A foe of web runs in zone b.
+#[test]
+fn nodes_of_a_domain_that_matters_are_filled_one_after_the_other() {
+    let foe = |of: &mut PodShape| of.affinity.anti_pods = vec![term(ZONE, "web")];
+    let with_foe = Stage { running: &[("b1", "db")], like: &foe, ..EMPTY };
+    assert_eq!(with_foe.place(5, "a2 b1 a1", |_| {}), "a2:4 a1:1 left 0");
+    let waits = Stage { beside: Some(&foe), ..EMPTY };
+    assert_eq!(waits.place(9, "a2 b1 a1", |_| {}), "a2:4 a1:4 b1:1 left 0", "one that will keep it off");
+    assert_eq!(
+        Stage { gone: true, ..waits }.place(9, "a2 b1 a1", |_| {}),
+        "a2:4 b1:4 a1:1 left 0",
+        "it is gone"
+    );
 }
 
 #[test]
@@ -196,4 +237,7 @@ fn ports_and_volumes_are_asked_for_anew_with_each_pod() {
         of.volumes = vec![VolumeNeed { id, driver, reachable: None, one_pod: false, bound: true }];
     };
     assert_eq!(EMPTY.place(5, "a1 b1", volume), "a1:2 b1:2 left 1");
+    assert_eq!(EMPTY.place(1, "a1 b1", volume), "a1:1 left 0");
+    let full = Stage { running: &[("a1", "db"); 3], ..EMPTY };
+    assert_eq!(full.place(2, "a1", volume), "a1:1 left 1");
 }

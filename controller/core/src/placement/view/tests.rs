@@ -10,10 +10,12 @@ fn labels(key: &str, value: &str) -> Labels {
     Labels::from([(key.into(), value.into())])
 }
 
-/// Nodes n and m, with pods, which are counted.
+/// Node n of zone a and node m of zone b, with pods, which are counted.
 fn counted(pods: &[Pod]) -> View {
     let mut view = View::default();
-    ["n", "m"].into_iter().for_each(|name| view.apply(Change::Node(node(name, "a"))));
+    for (name, zone) in [("n", "a"), ("m", "b")] {
+        view.apply(Change::Node(node(name, zone)));
+    }
     pods.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
     view.packing();
     view
@@ -30,7 +32,7 @@ fn on(node: &str, ready: bool) -> PodState {
     PodState::Bound { node: node.into(), ready }
 }
 
-/// What is free, who waits, who is left alone, and how many pods are counted.
+/// What is free, who waits, who is left alone, how many pods are counted, and how many in the emptiest zone.
 fn told(view: &View) -> String {
     let dense = view.dense();
     let free: Vec<_> =
@@ -42,8 +44,11 @@ fn told(view: &View) -> String {
         .collect();
     waiting.sort();
     let alone: Vec<_> = dense.left_alone.keys().collect();
-    let totals: u64 = dense.packing.tallies.iter().map(|tally| tally.total()).sum();
-    format!("{free:?} {waiting:?} {alone:?} {totals}")
+    let tallies = dense.packing.tallies.iter().map(|tally| (tally.total(), tally.least(1), tally.least(2)));
+    let mut tallies: Vec<_> = tallies.collect();
+    tallies.retain(|counts| *counts != (0, 0, 0));
+    tallies.sort_unstable();
+    format!("{free:?} {waiting:?} {alone:?} {tallies:?}")
 }
 
 #[test]
@@ -73,22 +78,35 @@ fn what_changes_of_a_pod_is_counted() {
         followed.apply(Change::Pod(after.clone()));
         assert_eq!(told(&followed), told(&counted(&[spread.clone(), after.clone()])), "{what}");
         followed.apply(Change::PodGone(after.uid));
-        assert_eq!(told(&followed), told(&counted(&[spread.clone()])), "{what}, and it is gone");
+        assert_eq!(told(&followed), told(&counted(std::slice::from_ref(&spread))), "{what}, and it is gone");
     }
+}
+
+/// The same, counted anew.
+fn anew(view: &View) -> View {
+    View { dense: OnceLock::new(), ..view.clone() }
 }
 
 #[test]
 fn a_node_that_changes_comes_or_goes_is_counted_with_its_pods() {
-    let web = of_app("web", on("n", true));
-    let mut view = counted(&[web.clone()]);
+    let mut spread = of_app("spread", PodState::Pending);
+    Arc::make_mut(&mut spread.shape).spread = vec![evenly(ZONE, "web")];
+    let mut view = counted(&[of_app("web", on("n", true)), spread]);
     let mut large = node("n", "a");
     large.allocatable.cpu = 9000;
-    view.apply(Change::Node(large));
-    assert_eq!(told(&view), told(&counted(&[web.clone()])).replace("3900", "8900"));
-    view.apply(Change::NodeGone("n".into()));
-    assert!(!told(&view).contains("8900"));
-    view.apply(Change::Node(node("n", "a")));
-    assert_eq!(told(&view), told(&counted(&[web])));
+    for (change, what) in [
+        (Change::Node(large), "larger"),
+        (Change::NodeGone("n".into()), "gone with its pod"),
+        (Change::NodeGone("n".into()), "gone already"),
+        (Change::Node(node("n", "a")), "back"),
+        (Change::NodeGone("m".into()), "an empty one is gone"),
+        (Change::Node(node("m", "c")), "in another zone"),
+        (Change::Node(node("m", "c")), "as before"),
+        (Change::Node(node("o", "d")), "new"),
+    ] {
+        view.apply(change);
+        assert_eq!(told(&view), told(&anew(&view)), "{what}");
+    }
 }
 
 /// Beside pods of db in namespaces that a selector selects.
