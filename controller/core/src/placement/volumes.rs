@@ -143,6 +143,16 @@ mod tests {
             let refusal = (!fits).then(|| Refusal::AttachLimit("csi".into()));
             assert_eq!(on_n(&pod, others), refusal, "{what}");
         }
+        let full = [
+            running("full", "n", false, &[("csi", "a"), ("csi", "b")]),
+            running("far", "m", false, &[("csi", "c")]),
+        ];
+        let pod = with_volumes("web", PodState::Pending, false, &[("csi", "c")]);
+        assert_eq!(
+            on_n(&pod, full),
+            Some(Refusal::AttachLimit("csi".into())),
+            "one that is attached elsewhere"
+        );
     }
 
     #[test]
