@@ -155,3 +155,57 @@ impl Packing {
         groups.map(|(nodes, liking)| Group::new(Nodes::Listed(nodes), liking)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::cluster::{Pod, PodState, Resources};
+    use crate::nodes::fixtures::{node, pod};
+    use crate::placement::{Change, View};
+
+    const NAMES: [&str; 5] = ["closed", "gone", "full", "lacks", "takes"];
+
+    /// The nodes of a group in their order, by name, that would be next for pods which ask for a device.
+    fn visited(nodes: impl for<'a> FnOnce(&'a [NodeIx], &'a Ladder) -> Nodes<'a>) -> Vec<&'static str> {
+        let mut view = View::default();
+        for name in NAMES {
+            let mut node = node(name, "a");
+            if name != "lacks" {
+                node.allocatable.extended = [("example.com/gpu".into(), 1)].into();
+            }
+            view.apply(Change::Node(node));
+        }
+        let asks =
+            Resources { pods: 1, extended: [("example.com/gpu".into(), 1)].into(), ..Resources::default() };
+        let mut shape = (*pod("web", "full").shape).clone();
+        shape.requests = asks;
+        let state = PodState::Bound { node: "full".into(), ready: true };
+        view.apply(Change::Pod(Pod { shape: shape.clone().into(), state, ..pod("web", "full") }));
+        let (dense, mut packing) = (view.dense(), view.packing());
+        let on = NAMES.map(|name| dense.node(name).unwrap());
+        packing.set_open(on[0], false);
+        packing.remove_node(on[1]);
+        let class = dense.seeking_in(&mut packing, &shape);
+        let ask = packing.class(class).ask.clone();
+        let mut ladder = Ladder::default();
+        let mut ordered = on.to_vec();
+        ordered.sort_unstable();
+        ordered.iter().for_each(|node| ladder.push(*node, &packing.nodes[*node as usize].free));
+        let mut group = Group::new(nodes(&on, &ladder), Liking::default());
+        group.rewind(&packing, &ask);
+        let mut visited = Vec::new();
+        while let Some(node) = group.head.filter(|_| visited.len() < NAMES.len()) {
+            visited.extend(NAMES.into_iter().zip(on).filter(|(_, at)| *at == node).map(|(name, _)| name));
+            group.advance(&packing, &ask);
+        }
+        visited
+    }
+
+    #[test]
+    fn the_node_that_is_next_has_room_and_takes_pods() {
+        assert_eq!(visited(|on, _| Nodes::Listed(on.to_vec())), ["takes"]);
+        assert_eq!(visited(|_, ladder| Nodes::Ladders(vec![ladder])), ["takes"]);
+    }
+}

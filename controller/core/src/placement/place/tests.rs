@@ -18,7 +18,7 @@ fn of_app(name: &str, app: &str, state: PodState) -> Pod {
     pod
 }
 
-/// Nodes of four cores, a1 and a2 of zone a and b1 of zone b, with pods of apps with a core each that run: on which, and
+/// Nodes of four cores, a1 and a2 of zone a, b1 of zone b, and c1 of zone c if something runs there, with pods of apps with a core each that run: on which, and
 /// what is special about them.
 struct Stage<'a> {
     running: &'a [(&'a str, &'a str)],
@@ -35,7 +35,8 @@ impl Stage<'_> {
     /// Where pods of web go one after the other, of `count` of a shape, on nodes in this order, and how many are left.
     fn place(&self, count: u32, on: &str, shape: impl FnOnce(&mut PodShape)) -> String {
         let mut view = View::default();
-        for (name, zone) in [("a1", "a"), ("a2", "a"), ("b1", "b")] {
+        let far = self.running.iter().any(|(on, _)| *on == "c1").then_some(("c1", "c"));
+        for (name, zone) in [("a1", "a"), ("a2", "a"), ("b1", "b")].into_iter().chain(far) {
             let attach_limits = [("csi".into(), 2)].into();
             view.apply(Change::Node(Node { attach_limits, ..node(name, zone) }));
         }
@@ -161,12 +162,11 @@ fn a_zone_that_was_held_up_is_next_as_soon_as_another_has_grown() {
     assert_eq!(uneven.place(2, "a1 a2 b1", zones), "b1:1 a1:1 left 0");
 }
 
-/// A foe of web runs in zone b.
 #[test]
 fn nodes_of_a_domain_that_matters_are_filled_one_after_the_other() {
     let foe = |of: &mut PodShape| of.affinity.anti_pods = vec![term(ZONE, "web")];
-    let with_foe = Stage { running: &[("b1", "db")], like: &foe, ..EMPTY };
-    assert_eq!(with_foe.place(5, "a2 b1 a1", |_| {}), "a2:4 a1:1 left 0");
+    let with_foe = Stage { running: &[("c1", "db")], like: &foe, ..EMPTY };
+    assert_eq!(with_foe.place(9, "a2 b1 a1 c1", |_| {}), "a2:4 a1:4 b1:1 left 0", "a foe runs in zone c");
     let waits = Stage { beside: Some(&foe), ..EMPTY };
     assert_eq!(waits.place(9, "a2 b1 a1", |_| {}), "a2:4 a1:4 b1:1 left 0", "one that will keep it off");
     assert_eq!(
