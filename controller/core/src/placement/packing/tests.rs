@@ -3,6 +3,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::cluster::{HOSTNAME, Labels, Pod, PodState, ZONE};
 use crate::nodes::fixtures::{evenly, node, pod, term};
+use crate::placement::class::ClassKey;
 use crate::placement::{Change, View};
 
 /// Nodes n of zone a and m of zone b, with a pod of web on n; pods of web keep apart by host and even over zones. Gives the
@@ -90,4 +91,19 @@ fn each_node_that_may_come_is_a_host_of_its_own() {
     packing.put(m, class, 1);
     let refused = |packing: &Packing, node: NodeIx| packing.refusal(class, node).is_some();
     assert_eq!([first, second].map(|node| refused(&packing, node)), [true, false]);
+}
+
+#[test]
+fn nothing_is_counted_on_the_host_of_a_stand_in() {
+    let (mut packing, [n, _], class) = running();
+    let mut shape = (*packing.class(class).shape).clone();
+    shape.spread = vec![evenly(HOSTNAME, "web")];
+    let class = packing.intern(ClassKey { shape: shape.into(), leaving: false });
+    let like = packing.nodes[n as usize].clone();
+    let nameless = Facts { name: "".into(), ..(*like.facts).clone() };
+    let state = packing.state(nameless.into(), like.free.clone(), Arc::default(), true);
+    let stand_in = packing.come(state);
+    assert_eq!(packing.refusal(class, stand_in), None);
+    packing.put(stand_in, class, 3);
+    assert_eq!(packing.refusal(class, stand_in), None, "it stands for as many nodes as are needed");
 }
