@@ -1,3 +1,5 @@
+mod new_nodes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
