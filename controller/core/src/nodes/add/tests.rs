@@ -1,4 +1,5 @@
 mod new_nodes;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -375,9 +376,9 @@ fn no_more_pods_share_the_price_of_a_node_than_may_be_on_it() {
     assert_eq!(of(&|shape| shape.host_ports = [port.clone()].into()), ["8 small for 8"]);
 }
 
-/// Pods on the small node would be too many in its zone in the end.
-#[test]
-fn a_node_whose_pods_would_be_refused_in_the_end_is_not_ordered() {
+/// Six pods that are spread, and room for some of them. One has a small node at first, and would be too many in its zone in
+/// the end.
+fn with_one_too_many(more: Option<Change>) -> NodePlan {
     let mut pool = pool();
     pool.offerings = vec![offering("small", "a", 2, 250_000), offering("large", "b", 3, 350_000)];
     pool.limits.resources.insert("cpu".into(), 9000);
@@ -385,8 +386,21 @@ fn a_node_whose_pods_would_be_refused_in_the_end_is_not_ordered() {
         let pod = waiting(&format!("web-{index}"), "web", 1500);
         Change::Pod(with(pod, |shape| shape.spread = vec![evenly(ZONE, "web"), evenly(HOSTNAME, "web")]))
     });
-    let plan = planned([Change::Pool(pool), Change::Node(node("n", "a"))].into_iter().chain(pods));
+    planned([Change::Pool(pool), Change::Node(node("n", "a"))].into_iter().chain(pods).chain(more))
+}
+
+#[test]
+fn a_node_whose_pods_would_be_refused_in_the_end_is_not_ordered() {
+    let plan = with_one_too_many(None);
     assert!(plan.add.iter().all(|of| of.pods > 0), "{plan}");
     let refused: u32 = plan.refused.iter().map(|of| of.count).sum();
     assert_eq!(plan.placements.len() + refused as usize, 6, "{plan}");
+}
+
+#[test]
+fn room_of_pods_that_would_be_refused_in_the_end_is_for_others() {
+    let less_important = with(waiting("db", "db", 1500), |shape| shape.priority = -1);
+    let plan = with_one_too_many(Some(Change::Pod(less_important)));
+    let Some(Place::New(entry, 0)) = places(&plan).remove("uid-db") else { panic!("{plan}") };
+    assert_eq!(&*plan.add[entry as usize].offering.instance_type, "small");
 }

@@ -12,7 +12,7 @@ fn in_one_zone(types: &[(&str, i64, i64)]) -> Pool {
 }
 
 /// Equal pods that wait, each with so much cpu.
-fn some(app: &str, count: usize, cpu: i64, change: impl Fn(&mut PodShape)) -> Vec<Change> {
+pub(super) fn some(app: &str, count: usize, cpu: i64, change: impl Fn(&mut PodShape)) -> Vec<Change> {
     let of = |index| Change::Pod(with(waiting(&format!("{app}-{index}"), app, cpu), &change));
     (0..count).map(of).collect()
 }
@@ -20,7 +20,7 @@ fn some(app: &str, count: usize, cpu: i64, change: impl Fn(&mut PodShape)) -> Ve
 fn anything(_: &mut PodShape) {}
 
 /// Not on a node with a pod of one of these.
-fn apart_from(apps: &[&str]) -> impl Fn(&mut PodShape) {
+pub(super) fn apart_from(apps: &[&str]) -> impl Fn(&mut PodShape) {
     let terms: Vec<_> = apps.iter().map(|app| term(HOSTNAME, app)).collect();
     move |shape| shape.affinity.anti_pods.clone_from(&terms)
 }
@@ -94,15 +94,6 @@ fn of_two_types_at_one_price_the_smaller_makes_more_of_a_limit() {
     pool.limits.resources.insert("cpu".into(), 8000);
     let pods = [some("web", 2, 1000, apart_from(&["web"]))];
     assert_eq!(added_for(vec![pool], pods), ["2 small for 2"]);
-}
-
-#[test]
-fn zones_are_even_where_several_types_have_one_price() {
-    let mut pool = in_one_zone(&[("small", 4, 100), ("large", 8, 100)]);
-    pool.offerings.extend([offering("small", "b", 4, 100), offering("large", "b", 8, 100)]);
-    let plan = planned([Change::Pool(pool)].into_iter().chain(some("web", 4, 1000, apart_from(&["web"]))));
-    let zones: Vec<_> = plan.add.iter().map(|of| (of.count, &*of.offering.zone)).collect();
-    assert_eq!(zones, [(2, "a"), (2, "b")]);
 }
 
 #[test]
