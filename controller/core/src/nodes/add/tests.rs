@@ -189,6 +189,16 @@ fn a_pod_that_comes_too_late_for_the_last_machine_is_told_so() {
     assert_eq!((names, plan.refused[0].count), (vec!["uid-web-1", "uid-web-2"], 2), "the last by name");
 }
 
+#[test]
+fn a_pod_without_a_place_is_told_how_many_offerings_are_passed_over() {
+    let mut pool = pool();
+    pool.offerings[1..].iter_mut().for_each(|of| of.capacity = Capacity::Left(0));
+    let plan = planned([Change::Pool(pool), Change::Pod(waiting("web", "web", 5000))]);
+    let told =
+        ["pool p: 1 offerings lack cpu", "pool p: 2 offerings passed over: the provider has no more of it"];
+    assert_eq!(why(&plan), told);
+}
+
 /// A daemon goes with its node, one that ends needs no place, and one that is nominated is not there yet.
 #[test]
 fn only_pods_that_will_be_evicted_look_for_room_before_their_node_goes() {
@@ -376,9 +386,9 @@ fn no_more_pods_share_the_price_of_a_node_than_may_be_on_it() {
     assert_eq!(of(&|shape| shape.host_ports = [port.clone()].into()), ["8 small for 8"]);
 }
 
-/// Six pods that are spread, and room for some of them. One has a small node at first, and would be too many in its zone in
-/// the end.
-fn with_one_too_many(more: Option<Change>) -> NodePlan {
+/// Pods on the small node would be too many in its zone in the end.
+#[test]
+fn a_node_whose_pods_would_be_refused_in_the_end_is_not_ordered() {
     let mut pool = pool();
     pool.offerings = vec![offering("small", "a", 2, 250_000), offering("large", "b", 3, 350_000)];
     pool.limits.resources.insert("cpu".into(), 9000);
@@ -386,21 +396,8 @@ fn with_one_too_many(more: Option<Change>) -> NodePlan {
         let pod = waiting(&format!("web-{index}"), "web", 1500);
         Change::Pod(with(pod, |shape| shape.spread = vec![evenly(ZONE, "web"), evenly(HOSTNAME, "web")]))
     });
-    planned([Change::Pool(pool), Change::Node(node("n", "a"))].into_iter().chain(pods).chain(more))
-}
-
-#[test]
-fn a_node_whose_pods_would_be_refused_in_the_end_is_not_ordered() {
-    let plan = with_one_too_many(None);
+    let plan = planned([Change::Pool(pool), Change::Node(node("n", "a"))].into_iter().chain(pods));
     assert!(plan.add.iter().all(|of| of.pods > 0), "{plan}");
     let refused: u32 = plan.refused.iter().map(|of| of.count).sum();
     assert_eq!(plan.placements.len() + refused as usize, 6, "{plan}");
-}
-
-#[test]
-fn room_of_pods_that_would_be_refused_in_the_end_is_for_others() {
-    let less_important = with(waiting("db", "db", 1500), |shape| shape.priority = -1);
-    let plan = with_one_too_many(Some(Change::Pod(less_important)));
-    let Some(Place::New(entry, 0)) = places(&plan).remove("uid-db") else { panic!("{plan}") };
-    assert_eq!(&*plan.add[entry as usize].offering.instance_type, "small");
 }

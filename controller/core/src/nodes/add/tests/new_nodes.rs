@@ -52,11 +52,11 @@ fn of_several_nodes_the_one_is_enlarged_that_is_cheapest_to_enlarge() {
 fn many_nodes_that_pods_may_not_be_on_hide_none_that_can_be_enlarged_for_them() {
     let pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);
     let pods = [
-        some("db", 12, 4000, apart_from(&["db", "cache", "web"])),
+        some("db", 40, 4000, apart_from(&["db", "cache", "web"])),
         some("cache", 1, 4000, anything),
         some("web", 4, 1000, anything),
     ];
-    assert_eq!(added_for(vec![pool], pods), ["1 large for 5", "12 small for 12"]);
+    assert_eq!(added_for(vec![pool], pods), ["1 large for 5", "40 small for 40"]);
 }
 
 #[test]

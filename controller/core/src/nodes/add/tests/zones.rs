@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::new_nodes::{apart_from, some};
 use super::*;
+use crate::cluster::{NodeTerm, Preferred};
 
 /// How many pods of an app go to new nodes of which zone.
 fn in_zones(plan: &NodePlan, app: &str) -> Vec<(String, usize)> {
@@ -16,8 +17,8 @@ fn in_zones(plan: &NodePlan, app: &str) -> Vec<(String, usize)> {
     zones.into_iter().collect()
 }
 
-fn expected<const N: usize>(zones: [(&str, usize); N]) -> Vec<(String, usize)> {
-    zones.map(|(zone, count)| (zone.to_owned(), count)).into()
+fn expected(zones: &[(&str, usize)]) -> Vec<(String, usize)> {
+    zones.iter().map(|(zone, count)| ((*zone).to_owned(), *count)).collect()
 }
 
 fn spread(app: &str, max_skew: i32) -> impl Fn(&mut PodShape) {
@@ -42,7 +43,7 @@ fn zones_are_even_where_several_types_have_one_price() {
         [("small", "a", 4, 100), ("large", "a", 8, 100), ("small", "b", 4, 100), ("large", "b", 8, 100)];
     let pods = some("web", 4, 1000, apart_from(&["web"]));
     let plan = planned([Change::Pool(pool_of(&types))].into_iter().chain(pods));
-    assert_eq!(in_zones(&plan, "web"), expected([("a", 2), ("b", 2)]));
+    assert_eq!(in_zones(&plan, "web"), expected(&[("a", 2), ("b", 2)]));
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn a_zone_that_can_have_no_node_for_a_pod_holds_up_no_spread() {
         let mut pool = pool_of(&[("m", "a", 4, 200_000), ("m", "b", 4, 200_000)]);
         make(&mut pool);
         let plan = planned([Change::Pool(pool)].into_iter().chain(some("web", 3, 3000, spread("web", 1))));
-        assert_eq!(in_zones(&plan, "web"), expected([("a", 3)]), "{what}");
+        assert_eq!(in_zones(&plan, "web"), expected(&[("a", 3)]), "{what}");
     }
 }
 
@@ -71,8 +72,8 @@ fn a_zone_that_is_too_small_for_some_pods_is_used_for_others() {
     let pods =
         some("large", 1, 3000, spread("large", 1)).into_iter().chain(some("web", 2, 1000, spread("web", 1)));
     let plan = planned([Change::Pool(pool)].into_iter().chain(pods));
-    assert_eq!(in_zones(&plan, "large"), expected([("a", 1)]));
-    assert_eq!(in_zones(&plan, "web"), expected([("a", 1), ("b", 1)]));
+    assert_eq!(in_zones(&plan, "large"), expected(&[("a", 1)]));
+    assert_eq!(in_zones(&plan, "web"), expected(&[("a", 1), ("b", 1)]));
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_zone_that_may_have_no_more_nodes_takes_its_share_on_a_larger_one() {
     pool.limits.nodes_per_zone.insert("a".into(), 1);
     let pods = some("db", 1, 4000, only_in("a")).into_iter().chain(some("web", 2, 1000, spread("web", 1)));
     let plan = planned([Change::Pool(pool)].into_iter().chain(pods));
-    assert_eq!(in_zones(&plan, "web"), expected([("a", 1), ("b", 1)]));
+    assert_eq!(in_zones(&plan, "web"), expected(&[("a", 1), ("b", 1)]));
 }
 
 /// Zone a has no pods of the app and one node of the plan, which is full and as large as can be.
@@ -91,7 +92,7 @@ fn a_zone_that_may_have_no_more_nodes_takes_its_share_on_a_larger_one() {
 fn a_zone_whose_nodes_cannot_become_larger_does_not_hold_up_what_another_may_take() {
     let mut pool = pool_of(&[("m", "a", 4, 200), ("m", "b", 4, 200)]);
     pool.limits.nodes_per_zone.insert("a".into(), 1);
-    for (max_skew, zones) in [(1, vec![]), (2, expected([("b", 1)]))] {
+    for (max_skew, zones) in [(1, vec![]), (2, expected(&[("b", 1)]))] {
         let there = [
             Change::Pool(pool.clone()),
             Change::Node(node("full", "b")),
@@ -105,6 +106,45 @@ fn a_zone_whose_nodes_cannot_become_larger_does_not_hold_up_what_another_may_tak
         ));
         let plan = planned(there.into_iter().chain(pods));
         assert_eq!(in_zones(&plan, "web"), zones, "{max_skew}");
-        assert_eq!(in_zones(&plan, "db"), expected([("a", 1)]), "{max_skew}");
+        assert_eq!(in_zones(&plan, "db"), expected(&[("a", 1)]), "{max_skew}");
+    }
+}
+
+/// With the node in zone b, which comes for the small ones, a second large one in zone a is one too many.
+#[test]
+fn room_of_a_pod_that_would_be_refused_in_the_end_is_for_others() {
+    let mut pool = pool_of(&[("m", "a", 4, 200_000), ("small", "b", 2, 100_000)]);
+    pool.limits.nodes = Some(3);
+    let large = some("large", 2, 3000, spread("large", 1));
+    let web = some("web", 2, 1000, spread("web", 1));
+    let less_important = some("db", 1, 3000, |shape| shape.priority = -1);
+    let plan = planned([Change::Pool(pool)].into_iter().chain(large).chain(web).chain(less_important));
+    for (app, zones) in [("large", vec![("a", 1)]), ("web", vec![("a", 1), ("b", 1)]), ("db", vec![("a", 1)])]
+    {
+        assert_eq!(in_zones(&plan, app), expected(&zones), "{plan}");
+    }
+}
+
+#[test]
+fn of_zones_that_are_as_empty_the_one_is_next_whose_node_with_room_was_opened_first() {
+    let pool = pool_of(&[("m", "a", 4, 200), ("m", "b", 4, 200)]);
+    let pods = [("full", 4000, "a"), ("first", 3900, "b"), ("second", 3800, "a")];
+    let pods = pods.map(|(app, cpu, zone)| some(app, 1, cpu, only_in(zone)));
+    let web = some("web", 1, 100, spread("web", 1));
+    let plan = planned([Change::Pool(pool)].into_iter().chain(pods.into_iter().flatten()).chain(web));
+    assert_eq!(in_zones(&plan, "web"), expected(&[("b", 1)]));
+}
+
+#[test]
+fn of_nodes_of_the_plan_with_room_a_pod_goes_to_the_one_that_it_likes() {
+    let pool = pool_of(&[("m", "a", 4, 200), ("m", "b", 4, 200)]);
+    let there = ["a", "b"].map(|zone| some(&format!("db-{zone}"), 1, 3000, only_in(zone)));
+    for liked in ["a", "b"] {
+        let term = NodeTerm { labels: labelled(ZONE, liked).0, fields: Vec::new() };
+        let likes = vec![Preferred { weight: 1, term }];
+        let web = some("web", 1, 100, |shape| shape.affinity.preferred_nodes.clone_from(&likes));
+        let all = there.iter().flatten().cloned().chain(web);
+        let plan = planned([Change::Pool(pool.clone())].into_iter().chain(all));
+        assert_eq!(in_zones(&plan, "web"), expected(&[(liked, 1)]));
     }
 }
