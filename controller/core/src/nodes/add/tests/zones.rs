@@ -148,3 +148,10 @@ fn of_nodes_of_the_plan_with_room_a_pod_goes_to_the_one_that_it_likes() {
         assert_eq!(in_zones(&plan, "web"), expected(&[(liked, 1)]));
     }
 }
+
+#[test]
+fn a_zone_takes_no_turn_with_a_type_that_takes_fewer_pods_at_the_same_price() {
+    let pool = pool_of(&[("m", "a", 4, 200), ("small", "b", 2, 200)]);
+    let plan = planned([Change::Pool(pool)].into_iter().chain(some("web", 8, 1000, |_| ())));
+    assert_eq!(in_zones(&plan, "web"), expected(&[("a", 8)]));
+}
