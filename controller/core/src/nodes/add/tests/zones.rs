@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::new_nodes::{apart_from, some};
 use super::*;
-use crate::cluster::{NodeTerm, Preferred};
+use crate::cluster::{Buffer, NodeTerm, Preferred};
 
 /// How many pods of an app go to new nodes of which zone.
 fn in_zones(plan: &NodePlan, app: &str) -> Vec<(String, usize)> {
@@ -154,4 +154,16 @@ fn a_zone_takes_no_turn_with_a_type_that_takes_fewer_pods_at_the_same_price() {
     let pool = pool_of(&[("m", "a", 4, 200), ("small", "b", 2, 200)]);
     let plan = planned([Change::Pool(pool)].into_iter().chain(some("web", 8, 1000, |_| ())));
     assert_eq!(in_zones(&plan, "web"), expected(&[("a", 8)]));
+}
+
+#[test]
+fn a_buffer_that_is_spread_takes_what_the_limits_of_zones_leave_in_others() {
+    let mut pool = pool_of(&["a", "b", "c"].map(|zone| ("m", zone, 4, 200)));
+    pool.limits.nodes_per_zone = [("a".into(), 1), ("b".into(), 5)].into();
+    let shape = with(waiting("web", "web", 4000), spread("web", 20)).shape;
+    let buffer = Buffer { key: "shop/web".into(), shape, count: 13 };
+    let plan = planned([Change::Pool(pool), Change::Buffer(buffer)]);
+    let zones: Vec<_> = plan.add.iter().map(|of| (&*of.offering.zone, of.count)).collect();
+    assert_eq!(zones, [("a", 1), ("b", 5), ("c", 7)]);
+    assert_eq!(plan.kept_free[0].missing, 0);
 }
