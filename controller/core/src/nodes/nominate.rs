@@ -148,6 +148,15 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_kept_back_counts_for_nobody_after_it() {
+        let web = of_app("web", "web", Some((1, "api")));
+        let api = ["a", "b", "c"].map(|name| of_app(name, "api", None));
+        let pods: Vec<Pod> = api.into_iter().chain([web]).collect();
+        assert_eq!(told(&pods, &[("web", "n"), ("a", "n"), ("b", "n"), ("c", "n")]), ["web", "a"]);
+        assert_eq!(told(&pods, &[("a", "n"), ("b", "n"), ("web", "n"), ("c", "n")]), ["a", "b", "c"]);
+    }
+
+    #[test]
     fn those_of_other_namespaces_are_not_counted() {
         let mut other = of_app("b", "web", None);
         Arc::make_mut(&mut other.shape).namespace = "other".into();

@@ -192,10 +192,10 @@ mod tests {
         wait(&mut view, "zones", usual, |_, shape| shape.spread = vec![evenly(ZONE, "zones")]);
         wait(&mut view, "ring", usual, |_, shape| shape.affinity.pods = vec![term(ZONE, "ring")]);
         wait(&mut view, "hosts", usual, |_, shape| shape.spread = vec![evenly(HOSTNAME, "hosts")]);
-        wait(&mut view, "plain", usual, |_, _| ());
-        wait(&mut view, "more-cpu", (2000, 1 << 30), |_, _| ());
+        wait(&mut view, "common", usual, |_, _| ());
+        wait(&mut view, "more-cpu", (1400, 1 << 30), |_, _| ());
         wait(&mut view, "more-memory", (500, 6 << 30), |_, _| ());
-        wait(&mut view, "ports", (300, 1), |_, shape| {
+        wait(&mut view, "ports", (500, 1), |_, shape| {
             shape.host_ports = [HostPort { ip: "0.0.0.0".into(), protocol: "TCP".into(), port: 80 }].into();
         });
         wait(&mut view, "apart", (400, 1), |_, shape| {
@@ -209,11 +209,11 @@ mod tests {
         let expected = [
             "daemon",
             "important",
-            "apart",
             "ports",
-            "more-cpu",
+            "apart",
             "more-memory",
-            "plain",
+            "more-cpu",
+            "common",
             "hosts",
             "ring",
             "zones",

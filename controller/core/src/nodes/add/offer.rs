@@ -84,14 +84,16 @@ impl Solver<'_> {
         let others = families.iter().filter(|family| **family != offer.family).filter_map(|&at| {
             let family = &self.menu.families[at];
             let price = self.menu.families[offer.family].alternatives[offer.alternative].price;
-            let mut offered = family.alternatives.iter().enumerate();
-            let (alternative, of) = offered
-                .find(|(_, of)| of.price == price && of.room.room(ask).min(offer.pods) == offer.pods)?;
+            let offered = family.alternatives.iter().enumerate();
+            let same = offered.filter(|(_, of)| of.price == price && of.room.room(ask) >= offer.pods);
             let way = self.ways[at];
             let in_zone = self.bounds.in_zone(&family.pool, &family.zone);
             let liking = self.packing.liking(class, family.stand_in);
-            let rank = Rank::of(family, of, offer.pods, ask, way, in_zone, liking);
-            rank.is_as_good(&offer.rank).then_some(Offer { family: at, alternative, pods: offer.pods, rank })
+            let mut offers = same.map(|(alternative, of)| {
+                let rank = Rank::of(family, of, offer.pods, ask, way, in_zone, liking);
+                Offer { family: at, alternative, pods: offer.pods, rank }
+            });
+            offers.find(|of| of.rank.is_as_good(&offer.rank))
         });
         std::iter::once(offer.clone()).chain(others).collect()
     }

@@ -1,3 +1,6 @@
+mod new_nodes;
+mod zones;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -184,6 +187,16 @@ fn a_pod_that_comes_too_late_for_the_last_machine_is_told_so() {
     assert_eq!(why(&plan), told);
     let names: Vec<&str> = plan.refused[0].pods.iter().map(AsRef::as_ref).collect();
     assert_eq!((names, plan.refused[0].count), (vec!["uid-web-1", "uid-web-2"], 2), "the last by name");
+}
+
+#[test]
+fn a_pod_without_a_place_is_told_how_many_offerings_are_passed_over() {
+    let mut pool = pool();
+    pool.offerings[1..].iter_mut().for_each(|of| of.capacity = Capacity::Left(0));
+    let plan = planned([Change::Pool(pool), Change::Pod(waiting("web", "web", 5000))]);
+    let told =
+        ["pool p: 1 offerings lack cpu", "pool p: 2 offerings passed over: the provider has no more of it"];
+    assert_eq!(why(&plan), told);
 }
 
 /// A daemon goes with its node, one that ends needs no place, and one that is nominated is not there yet.

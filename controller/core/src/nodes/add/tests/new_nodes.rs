@@ -1,0 +1,137 @@
+//! Which nodes are ordered, and which of them become larger.
+
+use pretty_assertions::assert_eq;
+
+use super::*;
+use crate::cluster::VolumeNeed;
+
+/// Pool `p` with these types in zone a: cores and price of each.
+fn in_one_zone(types: &[(&str, i64, i64)]) -> Pool {
+    let of = |(name, cores, price): &(&str, i64, i64)| offering(name, "a", *cores, *price);
+    Pool { offerings: types.iter().map(of).collect(), ..pool() }
+}
+
+/// Equal pods that wait, each with so much cpu.
+pub(super) fn some(app: &str, count: usize, cpu: i64, change: impl Fn(&mut PodShape)) -> Vec<Change> {
+    let of = |index| Change::Pod(with(waiting(&format!("{app}-{index}"), app, cpu), &change));
+    (0..count).map(of).collect()
+}
+
+fn anything(_: &mut PodShape) {}
+
+/// Not on a node with a pod of one of these.
+pub(super) fn apart_from(apps: &[&str]) -> impl Fn(&mut PodShape) {
+    let terms: Vec<_> = apps.iter().map(|app| term(HOSTNAME, app)).collect();
+    move |shape| shape.affinity.anti_pods.clone_from(&terms)
+}
+
+fn added_for(pools: Vec<Pool>, pods: impl IntoIterator<Item = Vec<Change>>) -> Vec<String> {
+    added(&planned(pools.into_iter().map(Change::Pool).chain(pods.into_iter().flatten())))
+}
+
+#[test]
+fn a_node_is_enlarged_though_an_earlier_one_is_as_large_as_can_be() {
+    let pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);
+    let pods =
+        [some("big", 1, 8000, anything), some("db", 1, 4000, anything), some("web", 4, 1000, anything)];
+    assert_eq!(added_for(vec![pool], pods), ["2 large for 6"]);
+}
+
+#[test]
+fn of_several_nodes_the_one_is_enlarged_that_is_cheapest_to_enlarge() {
+    let pool = in_one_zone(&[("small", 4, 3200), ("medium", 8, 6300), ("large", 12, 9000)]);
+    let pods = [
+        some("db", 1, 4000, apart_from(&["big"])),
+        some("big", 1, 8000, anything),
+        some("web", 4, 1000, anything),
+    ];
+    assert_eq!(added_for(vec![pool], pods), ["1 large for 5", "1 small for 1"]);
+}
+
+#[test]
+fn many_nodes_that_pods_may_not_be_on_hide_none_that_can_be_enlarged_for_them() {
+    let pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);
+    let pods = [
+        some("db", 40, 4000, apart_from(&["db", "cache", "web"])),
+        some("cache", 1, 4000, anything),
+        some("web", 4, 1000, anything),
+    ];
+    assert_eq!(added_for(vec![pool], pods), ["1 large for 5", "40 small for 40"]);
+}
+
+#[test]
+fn a_machine_that_a_node_did_without_by_growing_can_be_had_again() {
+    let mut pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);
+    pool.offerings[0].capacity = Capacity::Left(1);
+    let pods =
+        [some("db", 1, 4000, anything), some("web", 4, 1000, anything), some("tiny", 1, 100, anything)];
+    assert_eq!(added_for(vec![pool], pods), ["1 large for 5", "1 small for 1"]);
+}
+
+#[test]
+fn pods_of_many_kinds_that_fill_a_node_get_one_each() {
+    let pods = (3900..3912).map(|cpu| some(&format!("app-{cpu}"), 1, cpu, anything));
+    assert_eq!(added_for(vec![in_one_zone(&[("m", 4, 100)])], pods), ["12 m for 12"]);
+}
+
+#[test]
+fn machines_that_cost_nothing_are_ordered_like_others() {
+    let pods = [some("db", 1, 4000, anything), some("web", 4, 1000, anything)];
+    assert_eq!(added_for(vec![in_one_zone(&[("m", 4, 0)])], pods), ["2 m for 5"]);
+}
+
+#[test]
+fn a_pool_that_goes_by_weight_gives_way_to_a_dearer_one_of_more_weight() {
+    let by_weight = Pool { expander: Expander::Priority, ..in_one_zone(&[("cheap", 4, 100)]) };
+    let heavy = Pool { name: "q".into(), weight: 50, ..in_one_zone(&[("dear", 4, 900)]) };
+    let pods = [some("web", 1, 1000, anything)];
+    assert_eq!(added_for(vec![by_weight, heavy], pods), ["1 dear for 1"]);
+}
+
+#[test]
+fn of_two_types_at_one_price_the_smaller_makes_more_of_a_limit() {
+    let mut pool = in_one_zone(&[("small", 4, 100), ("large", 8, 100)]);
+    pool.limits.resources.insert("cpu".into(), 8000);
+    let pods = [some("web", 2, 1000, apart_from(&["web"]))];
+    assert_eq!(added_for(vec![pool], pods), ["2 small for 2"]);
+}
+
+#[test]
+fn the_least_waste_is_looked_for_among_all_types_of_a_zone() {
+    let mut pool = in_one_zone(&[("loose", 2, 100), ("tight", 2, 900)]);
+    pool.expander = Expander::LeastWaste;
+    pool.offerings[0].capacity = Capacity::Left(1);
+    pool.offerings[1].allocatable.memory = 1 << 30;
+    let ask = |memory, priority| {
+        move |shape: &mut PodShape| (shape.requests.memory, shape.priority) = (memory, priority)
+    };
+    let pods = [some("first", 1, 2000, ask(1 << 30, 1)), some("second", 1, 2000, ask(4 << 30, 0))];
+    assert_eq!(added_for(vec![pool], pods), ["1 loose for 1", "1 tight for 1"]);
+}
+
+#[test]
+fn no_more_pods_share_the_price_of_a_node_than_it_can_attach_volumes_for() {
+    let volume = |driver: &str| VolumeNeed { driver: Some(driver.into()), ..VolumeNeed::default() };
+    for (limit, expected) in
+        [(("disk", 16), "1 large for 8"), (("disk", 8), "2 small for 8"), (("other", 1), "1 large for 8")]
+    {
+        let mut pool = in_one_zone(&[("small", 2, 100), ("large", 16, 150)]);
+        pool.offerings[1].attach_limits = [(limit.0.into(), limit.1)].into();
+        let two = |shape: &mut PodShape| shape.volumes = vec![volume("disk"), volume("disk")];
+        assert_eq!(added_for(vec![pool], [some("db", 8, 500, two)]), [expected], "{limit:?}");
+    }
+}
+
+#[test]
+fn no_node_is_ordered_for_the_pod_of_a_daemon() {
+    let mut daemon = waiting("agent", "agent", 1000);
+    daemon.owner = Some(owner(OwnerKind::DaemonSet, "agent"));
+    let plan = planned([
+        Change::Pool(pool()),
+        Change::Node(node("n", "a")),
+        Change::Pod(running("old", "old", 4000, "n")),
+        Change::Pod(daemon),
+    ]);
+    assert!(plan.add.is_empty(), "{plan}");
+    assert_eq!(why(&plan), ["1 nodes lack cpu"]);
+}
