@@ -1,3 +1,6 @@
+mod balanced;
+mod bought;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
