@@ -126,3 +126,21 @@ fn the_node_that_a_zone_needs_takes_the_pods_where_they_are_put_there_anyway() {
 fn a_zone_that_needs_a_node_gets_one_although_pods_go_to_another() {
     assert_eq!(ordered(&needed(&[3500]).plan()), [("m2", "a", 1, 1), ("l", "b", 1, 0)]);
 }
+
+/// A drifted node with pods of these sizes, where `m2` has four cores and `xl` sixteen.
+fn large(cpus: &[i64]) -> World {
+    World::new()
+        .pool(|pool| {
+            pool.offerings = vec![offering("m2", "b", 4, 200_000), offering("xl", "b", 16, 500_000)];
+        })
+        .node_as("n1", "a", cpus, |node| node.allocatable.cpu = 64_000)
+}
+
+/// The two pods of three cores get a node each; those of two cores then make one of these large.
+#[test]
+fn a_new_node_whose_pods_fit_on_the_others_after_all_is_not_ordered() {
+    let plan = large(&[3000, 3000, 2000, 2000, 2000, 2000]).plan();
+    assert_eq!(ordered(&plan), [("xl", "b", 1, 6)]);
+    assert!(plan.remove[0].moves.iter().all(|one| one.to == crate::nodes::Place::New(0, 0)));
+    assert_eq!(plan.remove[0].moves.len(), 6);
+}
