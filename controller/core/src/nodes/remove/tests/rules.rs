@@ -71,3 +71,73 @@ fn a_node_that_may_not_go_yet_counts_where_pods_are_spread() {
     let mut with = waited(World::of_apps(&[("a", &[db]), ("b", &[db]), ("c", &[db, job])]));
     assert_eq!(with.goes(), ["n0"], "each of the others has one");
 }
+
+fn log(pod: &mut Pod) {
+    Arc::make_mut(&mut pod.shape).labels.insert("app".into(), "log".into());
+}
+
+/// Of app `log`, evenly over zones.
+fn even_log(pod: &mut Pod) {
+    log(pod);
+    Arc::make_mut(&mut pod.shape).spread = vec![evenly(ZONE, "log")];
+}
+
+/// Its place depends on others, of which there are none.
+fn apart(pod: &mut Pod) {
+    Arc::make_mut(&mut pod.shape).affinity.anti_pods = vec![term(HOSTNAME, "nobody")];
+}
+
+fn waiting_log(pod: &mut Pod) {
+    even_log(pod);
+    pod.state = PodState::Unschedulable { since: NOW };
+}
+
+fn kept(node: &mut Node) {
+    node.scale_down_disabled = true;
+}
+
+/// As in a rollout that has just made an app spread: pods of before are counted, and not held by that rule themselves.
+#[test]
+fn nodes_with_pods_that_depend_on_others_stay_where_a_promise_would_be_broken() {
+    let world = || {
+        World::new()
+            .pool(|pool| pool.offerings.clear())
+            .node_as("n0", "a", &[], |node| node.allocatable.cpu = 400)
+            .pod_as("n0", "old", 100, |pod| {
+                log(pod);
+                apart(pod);
+            })
+            .node_as("n1", "a", &[4000], kept)
+            .node_as("n2", "b", &[1000], kept)
+            .pod_as("n2", "one", 500, even_log)
+            .node("n3", "b", &[])
+            .pod_as("n3", "large", 3600, apart)
+            .node_as("n4", "b", &[], |node| node.interrupted = true)
+            .pod_as("n4", "taken", 450, apart)
+    };
+    assert_eq!(world().goes(), ["n4", "n0"]);
+    let mut promised = world().pod_as("", "new", 500, waiting_log);
+    assert_eq!(promised.goes(), ["n4"]);
+    assert_eq!(promised.stays("n0"), "pod shop/old fits nowhere else: there is no other node");
+    assert_eq!(promised.stays("n3"), "pod shop/large fits nowhere else: 3 nodes lack cpu");
+}
+
+/// The node that comes to zone `c` makes a domain that was not there when `new` was promised its place.
+#[test]
+fn a_promise_that_is_broken_anyway_keeps_no_node() {
+    let mut world = World::new()
+        .node_as("n1", "b", &[1000], kept)
+        .pod_as("n1", "one", 500, even_log)
+        .pod_as("n1", "two", 500, even_log)
+        .pod_as("", "new", 500, waiting_log)
+        .node("n2", "b", &[])
+        .pod_as("n2", "x", 400, apart);
+    world.view.apply(Change::Order(Order {
+        name: "o".into(),
+        pool: "p".into(),
+        offering: key("m", "c"),
+        missing: 1,
+        asked: NOW,
+    }));
+    assert_eq!(world.goes(), ["n2"]);
+}
