@@ -144,3 +144,14 @@ fn a_new_node_whose_pods_fit_on_the_others_after_all_is_not_ordered() {
     assert!(plan.remove[0].moves.iter().all(|one| one.to == crate::nodes::Place::New(0, 0)));
     assert_eq!(plan.remove[0].moves.len(), 6);
 }
+
+#[test]
+fn what_is_ordered_of_one_offering_leaves_as_many_of_another() {
+    let mut world = drifted(&["n1"])
+        .pool(|pool| {
+            pool.offerings.push(offering("l", "b", 8, 400_000));
+            pool.offerings.iter_mut().for_each(|offering| offering.capacity = Capacity::Left(1));
+        })
+        .node_as("n2", "a", &[7000], |node| node.allocatable.cpu = 8000);
+    assert_eq!(ordered(&world.plan()), [("m2", "b", 1, 1), ("l", "b", 1, 1)]);
+}
