@@ -11,8 +11,11 @@ use crate::placement::Refusal;
 
 const LATER: Timestamp = Timestamp::from_secs(1_000_600);
 
-/// Every reason to stay, as it is told, and when it ends by itself.
-fn stays() -> Vec<(WhyStays, &'static str, Option<Timestamp>)> {
+/// A reason to stay, as it is told, and when it ends by itself.
+type Told = (WhyStays, &'static str, Option<Timestamp>);
+
+/// What a node or a pod says.
+fn said_of_nodes_and_pods() -> Vec<Told> {
     let pod = || "shop/web".to_owned();
     let lacks = || vec![(Refusal::NodeAffinity, 2), (Refusal::Unschedulable, 1)];
     vec![
@@ -73,6 +76,12 @@ fn stays() -> Vec<(WhyStays, &'static str, Option<Timestamp>)> {
              selector or node affinity, 1 nodes are cordoned",
             None,
         ),
+    ]
+}
+
+/// What its pool and its use say.
+fn said_of_pools_and_use() -> Vec<Told> {
+    vec![
         (
             WhyStays::OnlyEmpty { pods: 3 },
             "it has 3 pods to move, and its pool lets only empty nodes go",
@@ -121,7 +130,7 @@ fn stays() -> Vec<(WhyStays, &'static str, Option<Timestamp>)> {
 
 #[test]
 fn every_reason_to_stay_is_told_in_words_with_its_end() {
-    for (why, words, until) in stays() {
+    for (why, words, until) in said_of_nodes_and_pods().into_iter().chain(said_of_pools_and_use()) {
         assert_eq!((why.to_string().as_str(), why.until()), (words, until));
     }
 }
