@@ -155,3 +155,19 @@ fn what_is_ordered_of_one_offering_leaves_as_many_of_another() {
         .node_as("n2", "a", &[7000], |node| node.allocatable.cpu = 8000);
     assert_eq!(ordered(&world.plan()), [("m2", "b", 1, 1), ("l", "b", 1, 1)]);
 }
+
+/// Nobody asked for that label before.
+#[test]
+fn a_pod_that_asks_for_a_label_gets_what_has_it_also_after_others_that_do_not_ask() {
+    let mut world = drifted(&["n1"])
+        .pool(|pool| {
+            let mut with_disk = offering("m3", "b", 4, 260_000);
+            with_disk.labels.insert("disk".into(), "ssd".into());
+            pool.offerings.push(with_disk);
+        })
+        .node("n2", "a", &[])
+        .pod_as("n2", "db", 3500, |pod| {
+            Arc::make_mut(&mut pod.shape).node_selector.insert("disk".into(), "ssd".into());
+        });
+    assert_eq!(ordered(&world.plan()), [("m2", "b", 1, 1), ("m3", "b", 1, 1)]);
+}
