@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cluster::{Cluster, NOW, budget, node, offering, pod, pool, shape};
-use plimsoll_core::cluster::{NodeBudget, Pod, PodShape, Pool, Readiness};
+use plimsoll_core::cluster::{Balance, NodeBudget, Pod, PodShape, Pool, Readiness};
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -204,6 +204,7 @@ fn cheaper_nodes_replace_dear_ones_where_that_saves_enough() {
     let cheaper = |price: i64| {
         move |pool: &mut Pool| {
             half_at_a_time(pool);
+            pool.balance = Balance::Off;
             pool.offerings.push(offering("s", "a", 3, price));
         }
     };

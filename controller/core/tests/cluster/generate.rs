@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_core::cluster::{
-    Affinity, Buffer, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node, NodeBudget,
+    Affinity, Buffer, Capacity, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node, NodeBudget,
     OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Resources, Spread, Taint,
     WhenUnsatisfiable, Workload, ZONE,
 };
@@ -159,6 +159,10 @@ fn a_pool(kind_of_budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
     let mut pool = pool("p", offered.collect());
     if calm {
         return pool;
+    }
+    // A third of what is offered is short.
+    for offering in pool.offerings.iter_mut().skip(kind_of_budget as usize % 3).step_by(3) {
+        offering.capacity = Capacity::Left(min);
     }
     pool.scale_down.breaker = 400;
     pool.scale_down.drain.max_surge = min;

@@ -1,7 +1,14 @@
+mod node;
+mod pod;
+mod pool;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{Capacity, Pod, PodState, Resources};
+use crate::cluster::{
+    Capacity, DRAINING, Effect, Node, Pod, PodState, Pool, Readiness, Resources, Taint, Unplannable,
+};
 use crate::nodes::add;
 use crate::nodes::fixtures::{key, node as ready_node, pod as bound_pod, pool as pool_p};
 use crate::nodes::remove::{Input, plan as remove};
@@ -62,6 +69,42 @@ fn waiting(name: &str, cpu: i64) -> Pod {
     pod.state = PodState::Unschedulable { since: NOW };
     Arc::make_mut(&mut pod.shape).requests = Resources { cpu, pods: 1, ..Resources::default() };
     pod
+}
+
+/// A pod on a node that asks for so many thousandths of a core.
+fn runs(name: &str, node: &str, cpu: i64) -> Pod {
+    let mut pod = bound_pod(name, node);
+    Arc::make_mut(&mut pod.shape).requests = Resources { cpu, pods: 1, ..Resources::default() };
+    pod
+}
+
+/// Pool `p` whose nodes go as soon as they are not needed.
+fn eager() -> Pool {
+    let mut pool = pool_p();
+    pool.scale_down.unneeded_for = Span::ZERO;
+    pool.scale_down.delay_after_add = Span::ZERO;
+    pool.scale_down.budgets = Vec::new();
+    pool
+}
+
+fn draining(name: &str, zone: &str) -> Node {
+    let mut node = ready_node(name, zone);
+    node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
+    node
+}
+
+/// Node `a` is being drained; of its pods `one` has room on `b`, and `two` on `c`.
+fn with_a_drain() -> World {
+    let mut world = World::default()
+        .with(Change::Pool(eager()))
+        .with(Change::Node(draining("a", "a")))
+        .with(Change::Node(ready_node("b", "b")))
+        .with(Change::Node(ready_node("c", "c")))
+        .with(Change::Pod(runs("one", "a", 100)))
+        .with(Change::Pod(runs("two", "a", 3000)))
+        .with(Change::Pod(runs("most-of-b", "b", 3800)));
+    world.drains.insert("a".into(), Drain::new(NOW - Span::from_secs(120), false, BTreeSet::new()));
+    world
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
         if left.groups.is_empty() && wish.one_in.is_none() {
             return Ok(bought);
         }
-        let menu = filtered(shop.menu, wish);
+        let menu = self.filtered(shop.menu, wish);
         let stand_ins;
         let mut lacks = None;
         {
@@ -234,17 +234,21 @@ impl<'a> Planner<'a> {
         }
         bounds
     }
-}
 
-fn filtered(mut menu: Menu, wish: &Wish<'_>) -> Menu {
-    menu.families.retain(|family| family.pool == wish.pool.name);
-    for family in &mut menu.families {
-        family
-            .alternatives
-            .retain(|of| find(wish.pool, &of.key).is_some_and(|offering| (wish.allows)(offering)));
+    /// What the wish allows, without what this plan and that for new nodes have ordered already.
+    fn filtered(&self, mut menu: Menu, wish: &Wish<'_>) -> Menu {
+        menu.families.retain(|family| family.pool == wish.pool.name);
+        for family in &mut menu.families {
+            family.alternatives.retain_mut(|of| {
+                let ordered = self.input.adding.add.iter().chain(&self.plan.add);
+                let same = ordered.filter(|new| new.pool == wish.pool.name && new.offering == of.key);
+                of.left = of.left.map(|left| same.fold(left, |left, new| left.saturating_sub(new.count)));
+                of.left != Some(0) && find(wish.pool, &of.key).is_some_and(|offering| (wish.allows)(offering))
+            });
+        }
+        menu.families.retain(|family| !family.alternatives.is_empty());
+        menu
     }
-    menu.families.retain(|family| !family.alternatives.is_empty());
-    menu
 }
 
 fn cheapest(solver: &Solver<'_>, pool: &Pool, zone: &Name) -> Option<(usize, usize)> {

@@ -29,6 +29,7 @@ impl Planner<'_> {
             for (index, why) in drifted {
                 if let Err(why) = self.replace_one(index, WhyRemoved::Drifted(why)) {
                     self.fates[index] = Fate::Stays(why);
+                    self.candidates.insert(index);
                 }
             }
         }

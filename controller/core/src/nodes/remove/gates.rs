@@ -43,7 +43,7 @@ impl<'a> Planner<'a> {
         self.input.workloads.get(owner).is_some_and(|workload| workload.replicas == 1)
     }
 
-    /// What keeps a node that is not needed: time, growth, budgets, and what other nodes have claimed.
+    /// What keeps a node that is not needed: time (an imbalance has one of its own), growth, budgets, and others' claims.
     pub(super) fn gate(&mut self, index: usize, why: &WhyRemoved) -> Result<(), WhyStays> {
         let since = self.unneeded_since(index);
         let now = self.now;
@@ -51,7 +51,7 @@ impl<'a> Planner<'a> {
             return Err(WhyStays::Node(NodeBlocker::NoPool(None)));
         };
         let needs = pool.pool.scale_down.unneeded_for;
-        if since + needs > now {
+        if since + needs > now && !matches!(why, WhyRemoved::Unbalanced { .. }) {
             return Err(WhyStays::Unneeded { since, needs });
         }
         let is_new_need = matches!(why, WhyRemoved::Drifted(_));

@@ -172,20 +172,21 @@ impl<'a> Planner<'a> {
         Some(Swap { members: members.to_vec(), moved, bought, saves: saturate_to_i64(saves), share })
     }
 
-    /// Replaces a set. False where a gate holds one of its nodes; then nothing is changed.
+    /// Replaces a set, or keeps those nodes of it that a gate holds. False where neither could be done.
     fn swap(&mut self, pool: &Name, members: &[usize]) -> bool {
         let before = (self.ledger.clone(), self.surging.clone());
         for index in members {
             let why = WhyRemoved::Replaced { nodes: 0, by: 0, saving: 0 };
-            if let Err(why) = self.gate(*index, &why) {
-                self.fates[*index] = Fate::Stays(why);
-                (self.ledger, self.surging) = before;
-                return false;
+            match self.gate(*index, &why) {
+                // The next one finds what this one leaves.
+                Ok(()) => drop(self.claim(*index)),
+                Err(why) => self.fates[*index] = Fate::Stays(why),
             }
-            // The next one finds what this one leaves.
-            self.claim(*index);
         }
         (self.ledger, self.surging) = before;
+        if members.iter().any(|index| matches!(self.fates[*index], Fate::Stays(_))) {
+            return true;
+        }
         let mark = self.room.mark();
         let Some(swap) = self.find_swap(pool, members) else {
             self.room.undo(mark);

@@ -1,3 +1,15 @@
+mod balanced;
+mod bought;
+mod gates;
+mod kept_free;
+mod looked_at;
+mod memory;
+mod reasons;
+mod replaced;
+mod rules;
+mod told;
+mod unneeded;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +31,7 @@ struct World {
     pool: Pool,
     memory: Memory,
     workloads: BTreeMap<Name, Workload>,
+    surging: u32,
     now: Timestamp,
 }
 
@@ -29,7 +42,14 @@ impl World {
         pool.scale_down.unneeded_for = Span::ZERO;
         pool.scale_down.delay_after_add = Span::ZERO;
         pool.scale_down.budgets = Vec::new();
-        Self { view: View::default(), pool, memory: Memory::default(), workloads: BTreeMap::new(), now: NOW }
+        Self {
+            view: View::default(),
+            pool,
+            memory: Memory::default(),
+            workloads: BTreeMap::new(),
+            surging: 0,
+            now: NOW,
+        }
     }
 
     fn pool(mut self, change: impl FnOnce(&mut Pool)) -> Self {
@@ -97,7 +117,7 @@ impl World {
         self
     }
 
-    fn plan(&mut self) -> RemovalPlan {
+    fn with_input<T>(&mut self, ask: impl FnOnce(&Input<'_>, &Memory) -> T) -> T {
         self.view.apply(Change::Pool(self.pool.clone()));
         let settings = Settings::default();
         let adding = add::plan(&self.view, &settings, self.now);
@@ -106,10 +126,14 @@ impl World {
             adding: &adding,
             settings: &settings,
             workloads: &self.workloads,
-            surging: 0,
+            surging: self.surging,
             now: self.now,
         };
-        let (plan, memory) = plan(&input, &self.memory);
+        ask(&input, &self.memory)
+    }
+
+    fn plan(&mut self) -> RemovalPlan {
+        let (plan, memory) = self.with_input(plan);
         self.memory = memory;
         plan
     }
@@ -125,6 +149,14 @@ impl World {
         let found = plan.stays.iter().find(|stays| &*stays.node == node);
         found.map_or_else(|| "goes".to_owned(), |stays| stays.why.to_string())
     }
+}
+
+fn draining(node: &mut Node) {
+    node.taints.push(crate::cluster::Taint {
+        key: crate::cluster::DRAINING.into(),
+        value: "".into(),
+        effect: crate::cluster::Effect::NoSchedule,
+    });
 }
 
 #[test]
@@ -305,13 +337,6 @@ fn a_zone_keeps_its_least_size() {
 
 #[test]
 fn budgets_count_nodes_that_are_going() {
-    let draining = |node: &mut Node| {
-        node.taints.push(crate::cluster::Taint {
-            key: crate::cluster::DRAINING.into(),
-            value: "".into(),
-            effect: crate::cluster::Effect::NoSchedule,
-        });
-    };
     let mut world = World::new()
         .pool(|pool| pool.scale_down.budgets = vec![NodeBudget { share: Some(500), ..NodeBudget::default() }])
         .node("n1", "a", &[])
