@@ -56,13 +56,13 @@ pub(crate) fn demands(view: &View, packing: &mut Packing, others: &Others) -> Ve
 }
 
 /// Uids of the pods of a class and keys of its announcements, with how many pods each is, in the order of these.
-pub(crate) fn names(view: &View, others: &Others, demand: &Demand) -> Vec<(Name, u32)> {
+pub(crate) fn names<'a>(view: &'a View, others: &'a Others, demand: &Demand) -> Vec<(&'a Name, u32)> {
     let pods = view.dense().waiting.get(&(demand.class, !demand.may_order));
-    let pods = pods.into_iter().flat_map(BTreeMap::keys).map(|uid| (uid.clone(), 1));
+    let pods = pods.into_iter().flat_map(BTreeMap::keys).map(|uid| (uid, 1));
     let others = others.get(&demand.class).filter(|_| demand.may_order).into_iter().flatten();
     let mut names: Vec<_> = pods.collect();
     let waiting = names.len();
-    names.extend(others.cloned());
+    names.extend(others.map(|(key, count)| (key, *count)));
     if names.len() > waiting {
         names.sort();
     }

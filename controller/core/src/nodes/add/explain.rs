@@ -76,14 +76,14 @@ fn why(
 }
 
 /// Room is given to pods in the order of their names, so those that get none are the last.
-fn without_place(pods: &[(Name, u32)], left: u32) -> Vec<Name> {
+fn without_place(pods: &[(&Name, u32)], left: u32) -> Vec<Name> {
     let mut names = Vec::new();
     let mut missing = left;
     for (pod, count) in pods.iter().rev() {
         if missing == 0 {
             break;
         }
-        names.push(pod.clone());
+        names.push((*pod).clone());
         missing = missing.saturating_sub(*count);
     }
     names.reverse();

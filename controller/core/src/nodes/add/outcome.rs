@@ -111,8 +111,8 @@ fn placements(
     others: &Others,
     called: &BTreeMap<NodeIx, Place>,
 ) -> Vec<Placement> {
-    let mut names: Vec<Option<std::vec::IntoIter<(Name, u32)>>> = vec![None; demands.len()];
-    let mut open: Vec<Option<(Name, u32)>> = vec![None; demands.len()];
+    let mut names: Vec<Option<std::vec::IntoIter<(&Name, u32)>>> = vec![None; demands.len()];
+    let mut open: Vec<Option<(&Name, u32)>> = vec![None; demands.len()];
     let mut placements = Vec::with_capacity(journal.len());
     for Entry { demand, node, count } in journal {
         let Some(place) = called.get(node) else { continue };

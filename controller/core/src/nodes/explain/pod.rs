@@ -116,9 +116,10 @@ fn bound(sight: &Sight<'_>, pod: &Pod, node: &Name, explained: &mut PodExplained
     } else if let Some(stays) = sight.removal.stays.iter().find(|stays| stays.node == *node) {
         let own = full_name(pod);
         let is_why = match &stays.why {
-            WhyStays::Pod { pod, .. } | WhyStays::Forbidden { pod, .. } | WhyStays::NoRoom { pod, .. } => {
-                *pod == own
-            }
+            WhyStays::Pod { pod, .. }
+            | WhyStays::Forbidden { pod, .. }
+            | WhyStays::NoRoom { pod, .. }
+            | WhyStays::Entangled { pod } => *pod == own,
             _ => false,
         };
         if is_why {

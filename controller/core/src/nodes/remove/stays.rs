@@ -50,6 +50,11 @@ pub enum WhyStays {
         /// Why other nodes refuse it, with how many do.
         refusals: Vec<(Refusal, u32)>,
     },
+    /// Where a pod may be depends on pods that would move as well, and no plan was found that is right for all of them.
+    Entangled {
+        /// Namespace and name.
+        pod: String,
+    },
     /// Room that is kept free has no place elsewhere.
     KeepsFree {
         /// Whose it is.
@@ -145,6 +150,10 @@ impl fmt::Display for WhyStays {
             Self::NoRoom { pod, refusals } => {
                 write!(f, "pod {pod} fits nowhere else: {}", told(refusals))
             }
+            Self::Entangled { pod } => write!(
+                f,
+                "where pod {pod} may be depends on pods that would move as well, and no plan was right for all of them"
+            ),
             Self::KeepsFree { of, refusals } if refusals.is_empty() => {
                 write!(f, "{of} keeps room free on it, which is not moved")
             }

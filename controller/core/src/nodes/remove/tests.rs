@@ -307,6 +307,11 @@ fn after_four_plans_that_broke_a_rule_every_node_with_pods_that_depend_on_others
         ("c", &[cache, web]),
     ]);
     assert_eq!(world.goes(), ["n0"]);
+    let why = world.stays("n9");
+    assert!(
+        why.ends_with("depends on pods that would move as well, and no plan was right for all of them"),
+        "{why}"
+    );
 }
 
 #[test]

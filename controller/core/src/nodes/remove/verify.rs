@@ -101,7 +101,7 @@ impl<'a> Planner<'a> {
             for pod in self.nodes[index].movers.clone() {
                 let class = self.room.seeking_of(pod);
                 if self.room.depends_on_others(class) {
-                    let why = WhyStays::NoRoom { pod: full_name(pod), refusals: Vec::new() };
+                    let why = WhyStays::Entangled { pod: full_name(pod) };
                     kept.insert(self.nodes[index].node.name.clone(), why);
                     break;
                 }

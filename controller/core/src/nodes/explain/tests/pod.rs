@@ -4,6 +4,7 @@ use super::*;
 use crate::cluster::Expander;
 use crate::nodes::fixtures::offering;
 use crate::nodes::reason::{Cause, Limit, PassedOver, WhyPassedOver, WhyRefused};
+use crate::nodes::remove::{RemovalPlan, Stays, WhyStays};
 use crate::nodes::{NewNodes, Place, Placement, Refused};
 use crate::placement::Refusal;
 
@@ -58,6 +59,21 @@ fn only_the_pod_that_keeps_its_node_is_told_so() {
     ] {
         let told = told(&world, name);
         assert_eq!((told.sentences, told.outlook, told.place), (to_strings(sentences), Outlook::Bound, None));
+    }
+}
+
+#[test]
+fn a_pod_without_room_is_told_that_it_keeps_its_node() {
+    let world = with_two_nodes().with(Change::Pod(bound_pod("web", "a")));
+    let pod_of = || "shop/web".to_owned();
+    for why in [
+        WhyStays::NoRoom { pod: pod_of(), refusals: vec![(Refusal::Unschedulable, 1)] },
+        WhyStays::Entangled { pod: pod_of() },
+    ] {
+        let stays = vec![Stays { node: "a".into(), why: why.clone() }];
+        let removal = RemovalPlan { stays, ..RemovalPlan::default() };
+        let told = world.told(|sight| pod(&Sight { removal: &removal, ..*sight }, "shop", "web")).unwrap();
+        assert_eq!(told.sentences, ["It runs on node a.".to_owned(), format!("It keeps node a: {why}.")]);
     }
 }
 
