@@ -192,7 +192,9 @@ mod tests {
         let mut ladder = Ladder::default();
         let mut ordered = on.to_vec();
         ordered.sort_unstable();
-        ordered.iter().for_each(|node| ladder.push(*node, &packing.nodes[*node as usize].free));
+        for node in ordered {
+            ladder.push(node, &packing.nodes[node as usize].free);
+        }
         let mut group = Group::new(nodes(&on, &ladder), Liking::default());
         group.rewind(&packing, &ask);
         let mut visited = Vec::new();

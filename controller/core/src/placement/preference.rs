@@ -102,6 +102,12 @@ mod tests {
     use crate::nodes::fixtures::{evenly, node, pod, term};
     use crate::placement::{Change, View};
 
+    type Shape<'a> = &'a dyn Fn(&mut PodShape);
+    /// Of two nodes.
+    type Taints<'a> = [&'a [Taint]; 2];
+    /// Nodes, apps, and how many pods.
+    type Running<'a> = &'a [(&'a str, &'a str, usize)];
+
     fn of(app: &str, name: &str, state: PodState) -> Pod {
         let mut pod = Pod { state, ..pod(name, "none") };
         Arc::make_mut(&mut pod.shape).labels = Labels::from([("app".into(), app.into())]);
@@ -110,8 +116,8 @@ mod tests {
 
     /// Nodes n and m with these taints, each with so many pods of apps, and a pod that waits: its class, and n and m.
     fn beside(
-        taints: [&[Taint]; 2],
-        running: &[(&str, &str, usize)],
+        taints: Taints<'_>,
+        running: Running<'_>,
         shape: impl FnOnce(&mut PodShape),
     ) -> (Packing, ClassId, [NodeIx; 2]) {
         let mut view = View::default();
@@ -146,9 +152,8 @@ mod tests {
         let (old, slow) = ([soft("old")], [soft("slow")]);
         let tainted = [hard(soft("old"))];
         let anyway = |key: &str| Spread { when: WhenUnsatisfiable::ScheduleAnyway, ..evenly(key, "web") };
-        type Shape<'a> = &'a dyn Fn(&mut PodShape);
-        let nothing: [&[Taint]; 2] = [&[], &[]];
-        let rows: [([&[Taint]; 2], Shape<'_>, [bool; 3], &str); 10] = [
+        let nothing: Taints<'_> = [&[], &[]];
+        let rows: [(Taints<'_>, Shape<'_>, [bool; 3], &str); 10] = [
             (nothing, &|_| {}, [false, false, false], "nothing"),
             ([&old, &[]], &|_| {}, [true, false, false], "a soft taint"),
             ([&old, &slow], &|_| {}, [true, false, false], "a soft taint on each"),
@@ -202,9 +207,8 @@ mod tests {
     #[test]
     fn company_is_liked_by_its_weight_once_for_each_pod() {
         use std::cmp::Ordering::{Equal, Greater, Less};
-        type Shape<'a> = &'a dyn Fn(&mut PodShape);
         let anyway = || Spread { when: WhenUnsatisfiable::ScheduleAnyway, ..evenly(HOSTNAME, "web") };
-        let rows: [(&[(&str, &str, usize)], Shape<'_>, std::cmp::Ordering, &str); 6] = [
+        let rows: [(Running<'_>, Shape<'_>, std::cmp::Ordering, &str); 6] = [
             (&[("n", "db", 3)], &|_| {}, Equal, "nothing is liked"),
             (
                 &[("n", "db", 1), ("m", "cache", 2)],

@@ -67,8 +67,12 @@ mod tests {
         shape(Arc::make_mut(&mut waits.shape));
         let waits = Pod { uid: "waits".into(), ..waits };
         let mut view = View::default();
-        [n, m, o].into_iter().for_each(|node| view.apply(Change::Node(node)));
-        [runs, waits.clone()].into_iter().for_each(|pod| view.apply(Change::Pod(pod)));
+        for node in [n, m, o] {
+            view.apply(Change::Node(node));
+        }
+        for pod in [runs, waits.clone()] {
+            view.apply(Change::Pod(pod));
+        }
         fits(&view, &waits, on).err()
     }
 
@@ -154,9 +158,13 @@ mod tests {
         for (other, refusal) in [(node("m", "a"), None), (ssd("m", "a"), Some(Refusal::Spread(ZONE.into())))]
         {
             let mut view = View::default();
-            [ssd("n", "a"), ssd("p", "b"), other].into_iter().for_each(|node| view.apply(Change::Node(node)));
+            for node in [ssd("n", "a"), ssd("p", "b"), other] {
+                view.apply(Change::Node(node));
+            }
             let runs = web(PodState::Bound { node: "m".into(), ready: true });
-            [runs, waits.clone()].into_iter().for_each(|pod| view.apply(Change::Pod(pod)));
+            for pod in [runs, waits.clone()] {
+                view.apply(Change::Pod(pod));
+            }
             assert_eq!(fits(&view, &waits, "n").err(), refusal);
         }
     }

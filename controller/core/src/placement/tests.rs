@@ -89,13 +89,14 @@ fn with_db(more: &[Pod]) -> View {
     view
 }
 
+type Shape<'a> = &'a dyn Fn(&mut PodShape);
+
 #[test]
 fn as_many_pods_may_go_to_a_node_at_once_as_what_they_ask_of_each_other_allows() {
     const MANY: u32 = u32::MAX;
     let port = || HostPort { ip: "".into(), protocol: "TCP".into(), port: 80 };
     let two = |key: &str, app: &str| Spread { max_skew: 2, ..evenly(key, app) };
-    type Change<'a> = &'a dyn Fn(&mut PodShape);
-    let rows: [(Change<'_>, u32, u32, &str); 11] = [
+    let rows: [(Shape<'_>, u32, u32, &str); 11] = [
         (&|_| {}, MANY, MANY, "nothing"),
         (&|of| of.host_ports = [port()].into(), 1, 1, "a port"),
         (&|of| of.affinity.anti_pods = vec![term(HOSTNAME, "web")], 1, 1, "apart by host"),

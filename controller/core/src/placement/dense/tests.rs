@@ -54,9 +54,13 @@ fn followed(first: &[Pod], later: &[Pod]) -> View {
     for name in ["n", "m"] {
         view.apply(Change::Node(node(name, "a")));
     }
-    first.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
+    for pod in first {
+        view.apply(Change::Pod(pod.clone()));
+    }
     view.packing();
-    later.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
+    for pod in later {
+        view.apply(Change::Pod(pod.clone()));
+    }
     view
 }
 
@@ -66,7 +70,7 @@ fn a_label_counts_as_soon_as_a_pod_reads_it() {
     Arc::make_mut(&mut db.shape).labels = Labels::from([("app".into(), "db".into())]);
     let mut guest = Pod { state: PodState::Pending, ..pod("guest", "none") };
     Arc::make_mut(&mut guest.shape).affinity.pods = vec![term(HOSTNAME, "db")];
-    let view = followed(&[db], &[guest.clone()]);
+    let view = followed(&[db], std::slice::from_ref(&guest));
     assert_eq!(fits(&view, &guest, "n"), Ok(()));
     assert!(fits(&view, &guest, "m").is_err());
 }
@@ -83,7 +87,7 @@ fn with_volume(name: &str, state: PodState, id: &str) -> Pod {
 fn a_volume_counts_as_shared_as_soon_as_a_second_pod_has_it() {
     let first = with_volume("first", PodState::Bound { node: "n".into(), ready: true }, "v");
     let second = with_volume("second", PodState::Pending, "v");
-    let view = followed(&[first], &[second.clone()]);
+    let view = followed(&[first], std::slice::from_ref(&second));
     assert_eq!(fits(&view, &second, "m"), Err(Refusal::VolumeInUse("v".into())));
 }
 

@@ -26,6 +26,9 @@ fn running() -> (Packing, [NodeIx; 2], ClassId) {
     (view.packing(), ["n", "m"].map(|name| dense.node(name).unwrap()), class)
 }
 
+/// What is done to a packing.
+type Do<'a> = &'a dyn Fn(&mut Packing);
+
 /// All that is decided by.
 fn seen(packing: &Packing) -> String {
     let nodes = packing.nodes.iter().enumerate().map(|(at, node)| {
@@ -47,7 +50,6 @@ fn what_was_done_can_be_undone_step_by_step() {
     let another = packing.state(like.facts.clone(), like.free.clone(), like.attach_limits.clone(), false);
     let stand_in = packing.state(like.facts.clone(), like.free.clone(), like.attach_limits.clone(), true);
     let one = packing.class(class).ask.clone();
-    type Do<'a> = &'a dyn Fn(&mut Packing);
     let steps: [(Do<'_>, &str); 12] = [
         (&|packing| packing.put(m, class, 2), "pods of a class that was not there"),
         (&|packing| packing.put(n, resident, 1), "one more of a class that was there"),

@@ -207,7 +207,7 @@ fn pods_that_want_company_stay_in_one_domain() {
 fn hosts_and_zones_that_are_liked_for_their_pods_come_first() {
     let near = |key: &'static str| {
         move |of: &mut PodShape| {
-            of.affinity.preferred_pods = vec![Preferred { weight: 1, term: term(key, "db") }]
+            of.affinity.preferred_pods = vec![Preferred { weight: 1, term: term(key, "db") }];
         }
     };
     let far = |key: &'static str| {

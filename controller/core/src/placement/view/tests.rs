@@ -16,7 +16,9 @@ fn counted(pods: &[Pod]) -> View {
     for (name, zone) in [("n", "a"), ("m", "b")] {
         view.apply(Change::Node(node(name, zone)));
     }
-    pods.iter().for_each(|pod| view.apply(Change::Pod(pod.clone())));
+    for pod in pods {
+        view.apply(Change::Pod(pod.clone()));
+    }
     view.packing();
     view
 }
