@@ -26,10 +26,6 @@ fn of_app(app: &'static str) -> impl Fn(&mut Pod) {
     move |pod| drop(Arc::make_mut(&mut pod.shape).labels.insert("app".into(), app.into()))
 }
 
-fn kept(node: &mut Node) {
-    node.scale_down_disabled = true;
-}
-
 const NOT_MOVED: &str = "buffer shop/spare keeps room free on it, which is not moved";
 
 #[test]

@@ -9,7 +9,7 @@ fn cheap(zone: &'static str) -> impl Fn(&mut Pool) {
 }
 
 fn one_at_a_time(pool: &mut Pool) {
-    pool.scale_down.budgets = vec![NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }];
+    pool.scale_down.budgets = at_most(1);
 }
 
 /// Which nodes go, and as what.
@@ -84,7 +84,7 @@ fn a_single_node_is_replaced_where_no_set_saves_enough() {
     assert_eq!(goes, [("n2".to_owned(), alone(500))]);
     drop(world_then);
     let none = |pool: &mut Pool| {
-        pool.scale_down.budgets = vec![NodeBudget { nodes: Some(0), share: None, ..NodeBudget::default() }];
+        pool.scale_down.budgets = at_most(0);
     };
     let (held, goes) = after(after(world().pool(none), 0).0, 600);
     assert!(goes.is_empty());
