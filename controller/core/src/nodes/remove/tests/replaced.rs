@@ -1,7 +1,7 @@
 //! Sets of nodes whose pods fit on fewer or cheaper new ones.
 
 use super::*;
-use crate::cluster::ScaleDownMode;
+use crate::cluster::{Expander, ScaleDownMode};
 
 /// Type `s` with three cores at half the price, in this zone.
 fn cheap(zone: &'static str) -> impl Fn(&mut Pool) {
@@ -139,6 +139,21 @@ fn a_zone_keeps_its_least_size_when_nodes_are_replaced() {
     let in_place = [("n1".to_owned(), both.clone()), ("n2".to_owned(), both)];
     assert_eq!(replaced(&mut world("a")), in_place, "what comes in their place counts");
     assert_eq!(replaced(&mut world("b")), [("n1".to_owned(), alone(500))]);
+}
+
+/// A node like the old one would take the most pods.
+#[test]
+fn what_costs_as_much_as_the_nodes_that_go_is_no_way_to_replace_them() {
+    let mut world = World::new()
+        .pool(|pool| {
+            pool.expander = Expander::MostPods;
+            pool.offerings.push(offering("s", "b", 3, 60_000));
+        })
+        .node("n1", "a", &[1300, 1300, 1300]);
+    assert_eq!(
+        replaced(&mut world),
+        [("n1".to_owned(), WhyRemoved::Replaced { nodes: 1, by: 2, saving: 400 })]
+    );
 }
 
 #[test]
