@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Pod, Pool, Readiness, Resources,
-    Selector, UnhealthyPods, ZONE,
+    Capacity, DRAINING, DisruptionBudget, Effect, HOSTNAME, Limits, Node, NodeBudget, Pod, PodState, Pool,
+    Readiness, Resources, Selector, Taint, UnhealthyPods, ZONE,
 };
 use crate::nodes::add;
 use crate::nodes::fixtures::{evenly, node, offering, pod, pool, term};
@@ -151,12 +151,25 @@ impl World {
     }
 }
 
+/// A budget of so many nodes, whatever they go for.
+fn at_most(nodes: u32) -> Vec<NodeBudget> {
+    vec![NodeBudget { nodes: Some(nodes), share: None, ..NodeBudget::default() }]
+}
+
+fn kept(node: &mut Node) {
+    node.scale_down_disabled = true;
+}
+
+fn interrupted(node: &mut Node) {
+    node.interrupted = true;
+}
+
 fn draining(node: &mut Node) {
-    node.taints.push(crate::cluster::Taint {
-        key: crate::cluster::DRAINING.into(),
-        value: "".into(),
-        effect: crate::cluster::Effect::NoSchedule,
-    });
+    node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
+}
+
+fn waits(pod: &mut Pod) {
+    pod.state = PodState::Unschedulable { since: NOW };
 }
 
 #[test]
@@ -317,7 +330,7 @@ fn after_four_plans_that_broke_a_rule_every_node_with_pods_that_depend_on_others
 #[test]
 fn the_zone_with_the_most_nodes_loses_first() {
     let mut world = World::new().pool(|pool| {
-        pool.scale_down.budgets = vec![NodeBudget { nodes: Some(2), share: None, ..NodeBudget::default() }];
+        pool.scale_down.budgets = at_most(2);
     });
     for name in ["a1", "b1", "b2", "b3", "c1", "c2"] {
         world = world.node(name, &name[..1], &[]);
@@ -416,11 +429,10 @@ fn a_node_that_is_taken_away_goes_at_once_whatever_holds_others() {
     let mut world = World::new()
         .pool(|pool| {
             pool.scale_down.unneeded_for = Span::from_secs(600);
-            pool.scale_down.budgets =
-                vec![NodeBudget { nodes: Some(0), share: None, ..NodeBudget::default() }];
+            pool.scale_down.budgets = at_most(0);
         })
         .budget("web", 0)
-        .node_as("n1", "a", &[400], |node| node.interrupted = true)
+        .node_as("n1", "a", &[400], interrupted)
         .node_as("n2", "b", &[], |node| node.readiness = Readiness::NotReady { since: NOW })
         .node("n3", "c", &[3000]);
     let plan = world.plan();
@@ -498,7 +510,7 @@ fn zones_are_balanced_again_by_nodes_that_cost_no_more() {
 #[test]
 fn a_node_with_room_that_was_promised_stays() {
     let mut world = World::new().node("n1", "a", &[]);
-    world = world.pod_as("n1", "new", 500, |pod| pod.state = crate::cluster::PodState::Pending);
+    world = world.pod_as("n1", "new", 500, |pod| pod.state = PodState::Pending);
     assert_eq!(world.stays("n1"), "1 pods that wait for a node have room on it");
 }
 

@@ -81,7 +81,7 @@ fn a_zone_that_has_to_keep_its_nodes_loses_none_to_another() {
 #[test]
 fn budgets_hold_back_what_is_balanced() {
     let none = |pool: &mut Pool| {
-        pool.scale_down.budgets = vec![NodeBudget { nodes: Some(0), share: None, ..NodeBudget::default() }];
+        pool.scale_down.budgets = at_most(0);
     };
     assert!(uneven().pool(none).goes().is_empty());
 }

@@ -1,7 +1,6 @@
 //! New nodes in the place of old ones.
 
 use super::*;
-use crate::cluster::PodState;
 
 /// Nodes that their pool no longer offers, each with a pod that fits only a node of its own.
 fn drifted(names: &[&str]) -> World {
@@ -37,10 +36,6 @@ fn what_is_ordered_for_pods_that_wait_is_not_left_for_a_replacement() {
         world = world.pod_as("", "new", 3500, waits);
         assert_eq!(world.goes().len(), goes, "with {left} left");
     }
-}
-
-fn waits(pod: &mut Pod) {
-    pod.state = PodState::Unschedulable { since: NOW };
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What every node has to pass before it goes.
 
 use super::*;
-use crate::cluster::{Order, OwnerKind, PodState, VolumeNeed};
+use crate::cluster::{Order, OwnerKind, VolumeNeed};
 use crate::nodes::fixtures::{key, owner};
 
 /// Each pod is of a Deployment that is named after it, up to the dash, and of which so many run.
 fn of_deployments(replicas: i32, nodes: &[(&str, &[&str])]) -> World {
-    let mut world = World::new().node_as("n9", "c", &[], |node| node.scale_down_disabled = true);
+    let mut world = World::new().node_as("n9", "c", &[], kept);
     for (node, pods) in nodes {
         world = world.node(node, "a", &[]);
         for pod in *pods {
@@ -122,7 +122,6 @@ fn what_is_ordered_for_a_pool_or_to_be_lets_it_grow() {
         world.view.apply(order(pool, ago));
         assert_eq!(world.goes().len(), goes, "ordered of {pool} {ago} s ago");
     }
-    let waits = |pod: &mut Pod| pod.state = PodState::Unschedulable { since: NOW };
     let large = World::new()
         .pool(|pool| {
             pool.scale_down.delay_after_add = Span::from_secs(600);
@@ -139,7 +138,7 @@ fn what_is_ordered_for_a_pool_or_to_be_lets_it_grow() {
 fn of_drifted_nodes_those_go_first_that_were_so_before_and_those_of_the_fullest_zone() {
     let one = |pool: &mut Pool| {
         pool.template.labels.insert("team".into(), "shop".into());
-        pool.scale_down.budgets = vec![NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }];
+        pool.scale_down.budgets = at_most(1);
     };
     let world = || World::new().pool(one).node("n1", "a", &[]).node("n2", "b", &[]).node("n3", "b", &[]);
     assert_eq!(world().goes(), ["n2"]);
@@ -153,8 +152,7 @@ fn budgets_hold_drifted_nodes_back() {
     let mut world = World::new()
         .pool(|pool| {
             pool.template.labels.insert("team".into(), "shop".into());
-            pool.scale_down.budgets =
-                vec![NodeBudget { nodes: Some(0), share: None, ..NodeBudget::default() }];
+            pool.scale_down.budgets = at_most(0);
         })
         .node("n1", "a", &[]);
     assert_eq!(world.stays("n1"), "budget 0 nodes of pool p allows no node to go");

@@ -26,10 +26,6 @@ fn of_app(app: &'static str) -> impl Fn(&mut Pod) {
     move |pod| drop(Arc::make_mut(&mut pod.shape).labels.insert("app".into(), app.into()))
 }
 
-fn kept(node: &mut Node) {
-    node.scale_down_disabled = true;
-}
-
 const NOT_MOVED: &str = "buffer shop/spare keeps room free on it, which is not moved";
 
 #[test]
@@ -103,11 +99,14 @@ fn room_that_is_not_moved_is_not_given_to_others() {
 
 #[test]
 fn room_that_is_kept_free_keeps_no_real_pod_away() {
+    let apart = |app| move |pod: &mut Pod| apart_from(app)(Arc::make_mut(&mut pod.shape));
     let beside = |change: &dyn Fn(&mut Pod)| {
-        World::new().node("n1", "a", &[2500]).node("n2", "b", &[]).pod_as("n2", "x", 400, change)
+        World::new()
+            .node("n1", "a", &[2500])
+            .pod_as("n1", "reads-apps", 100, apart("nobody"))
+            .node("n2", "b", &[])
+            .pod_as("n2", "x", 400, change)
     };
-    let mut kept_off = with_spare(beside(&of_app("db")), 1, 1000, apart_from("db"));
-    assert_eq!(kept_off.goes(), ["n2"]);
-    let keeps_off = |pod: &mut Pod| apart_from("spare")(Arc::make_mut(&mut pod.shape));
-    assert_eq!(with_spare(beside(&keeps_off), 1, 1000, |_| ()).goes(), ["n2"]);
+    assert_eq!(with_spare(beside(&of_app("db")), 1, 1000, apart_from("db")).goes(), ["n2"]);
+    assert_eq!(with_spare(beside(&apart("spare")), 1, 1000, |_| ()).goes(), ["n2"]);
 }

@@ -1,7 +1,7 @@
 //! What is said of nodes before anything is tried, and which take pods.
 
 use super::*;
-use crate::cluster::{OwnerKind, PodState, ScaleDownMode, Unplannable};
+use crate::cluster::{OwnerKind, ScaleDownMode, Unplannable};
 use crate::nodes::Place;
 use crate::nodes::fixtures::owner;
 
@@ -27,10 +27,10 @@ fn pods_are_moved_only_to_nodes_that_are_ready_and_stay() {
     let world = |cpus: &[i64], change: fn(&mut Node)| {
         World::new().pool(patient).node("n1", "a", &[400]).node_as("n2", "b", cpus, change)
     };
-    assert_eq!(world(&[], |node| node.scale_down_disabled = true).goes(), ["n1"]);
+    assert_eq!(world(&[], kept).goes(), ["n1"]);
     let no_other = "pod shop/n1-0 fits nowhere else: there is no other node";
     assert_eq!(world(&[500], not_ready).stays("n1"), no_other);
-    assert_eq!(world(&[], |node| node.interrupted = true).stays("n1"), no_other);
+    assert_eq!(world(&[], interrupted).stays("n1"), no_other);
     assert_eq!(world(&[], draining).stays("n1"), no_other);
 }
 
@@ -46,13 +46,13 @@ fn a_node_that_is_not_ours_stays_even_when_it_is_taken_away() {
 
 #[test]
 fn a_node_that_is_drained_or_taken_away_is_not_counted_where_pods_are_spread() {
-    for change in [|node: &mut Node| node.interrupted = true, draining] {
+    for change in [interrupted, draining] {
         let mut world = World::of_apps(&[("a", &[("db", 500)]), ("b", &[("db", 500), ("job", 2000)])])
             .node_as("n2", "c", &[], change);
         assert!(world.goes().contains(&"n0".to_owned()));
     }
     let mut world = World::of_apps(&[("a", &[("db", 500)]), ("b", &[("db", 500), ("job", 2000)])])
-        .node_as("n2", "c", &[], |node| node.scale_down_disabled = true)
+        .node_as("n2", "c", &[], kept)
         .pod_as("n2", "full", 3900, |_| ());
     assert_eq!(
         world.stays("n0"),
@@ -77,7 +77,7 @@ fn every_node_goes_or_has_a_reason_to_stay() {
         .node("n1", "a", &[])
         .node_as("n2", "a", &[], draining)
         .node("n3", "b", &[3000])
-        .node_as("n4", "c", &[], |node| node.interrupted = true);
+        .node_as("n4", "c", &[], interrupted);
     let plan = world.plan();
     let goes: Vec<&str> = plan.remove.iter().map(|removal| &*removal.node).collect();
     let stays: Vec<&str> = plan.stays.iter().map(|stays| &*stays.node).collect();

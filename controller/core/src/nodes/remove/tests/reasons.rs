@@ -1,7 +1,7 @@
 //! What each gate says of a node when it is asked alone.
 
 use super::*;
-use crate::cluster::{BudgetReason, PodState, ScaleDownMode};
+use crate::cluster::{BudgetReason, ScaleDownMode};
 
 fn asked(world: &mut World, node: &str) -> Vec<String> {
     let why = world.with_input(|input, memory| reasons(input, memory, node));
@@ -74,7 +74,7 @@ fn a_node_that_is_on_its_way_or_not_there_has_no_reasons() {
             draining(node);
             node.scale_down_disabled = true;
         })
-        .node_as("n2", "a", &[400], |node| node.scale_down_disabled = true);
+        .node_as("n2", "a", &[400], kept);
     assert!(asked(&mut world, "n1").is_empty());
     assert!(asked(&mut world, "n3").is_empty());
     assert!(!asked(&mut world, "n2").is_empty());
@@ -83,7 +83,7 @@ fn a_node_that_is_on_its_way_or_not_there_has_no_reasons() {
 /// Room for its pods is looked for by the plan for new nodes.
 #[test]
 fn a_node_that_is_taken_away_is_not_asked_for_room_elsewhere() {
-    let mut world = World::new().node_as("n1", "a", &[400], |node| node.interrupted = true);
+    let mut world = World::new().node_as("n1", "a", &[400], interrupted);
     assert!(asked(&mut world, "n1").is_empty());
 }
 

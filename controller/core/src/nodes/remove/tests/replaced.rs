@@ -1,7 +1,7 @@
 //! Sets of nodes whose pods fit on fewer or cheaper new ones.
 
 use super::*;
-use crate::cluster::ScaleDownMode;
+use crate::cluster::{Expander, ScaleDownMode};
 
 /// Type `s` with three cores at half the price, in this zone.
 fn cheap(zone: &'static str) -> impl Fn(&mut Pool) {
@@ -9,7 +9,7 @@ fn cheap(zone: &'static str) -> impl Fn(&mut Pool) {
 }
 
 fn one_at_a_time(pool: &mut Pool) {
-    pool.scale_down.budgets = vec![NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }];
+    pool.scale_down.budgets = at_most(1);
 }
 
 /// Which nodes go, and as what.
@@ -58,38 +58,38 @@ fn that_node_is_replaced_first_of_which_most_is_paid_for_nothing() {
     assert_eq!(world.goes(), ["n2"], "0.2 × 40 % is more than 0.21 × 30 %");
 }
 
-/// What is cheaper has little memory, which the pods of `n1` need.
+/// What is cheaper has little memory, which the pods of `n1` need, and the set of both saves too little.
+fn only_the_second_is_worth_it() -> World {
+    let needs_memory = |pod: &mut Pod| Arc::make_mut(&mut pod.shape).requests.memory = 2 << 30;
+    World::new()
+        .pool(|pool| {
+            let mut small = offering("s", "c", 4, 100_000);
+            small.allocatable.memory = 1 << 30;
+            pool.offerings.push(small);
+            pool.scale_down.savings_at_least = 300;
+        })
+        .node("n1", "a", &[])
+        .pod_as("n1", "x", 3000, needs_memory)
+        .node("n2", "b", &[3300])
+}
+
 #[test]
 fn a_single_node_is_replaced_where_no_set_saves_enough() {
-    let world = || {
-        let needs_memory = |pod: &mut Pod| Arc::make_mut(&mut pod.shape).requests.memory = 2 << 30;
-        World::new()
-            .pool(|pool| {
-                let mut small = offering("s", "c", 4, 100_000);
-                small.allocatable.memory = 1 << 30;
-                pool.offerings.push(small);
-                pool.scale_down.savings_at_least = 300;
-                pool.scale_down.unneeded_for = Span::from_secs(600);
-            })
-            .node("n1", "a", &[])
-            .pod_as("n1", "x", 3000, needs_memory)
-            .node("n2", "b", &[3300])
-    };
-    let after = |mut world: World, seconds| {
-        world.now = NOW + Span::from_secs(seconds);
-        let goes = replaced(&mut world);
-        (world, goes)
-    };
-    let (world_then, goes) = after(after(world(), 0).0, 600);
-    assert_eq!(goes, [("n2".to_owned(), alone(500))]);
-    drop(world_then);
-    let none = |pool: &mut Pool| {
-        pool.scale_down.budgets = vec![NodeBudget { nodes: Some(0), share: None, ..NodeBudget::default() }];
-    };
-    let (held, goes) = after(after(world().pool(none), 0).0, 600);
-    assert!(goes.is_empty());
-    let (_, goes) = after(held.pool(|pool| pool.scale_down.budgets.clear()), 601);
-    assert_eq!(goes, [("n2".to_owned(), alone(500))], "its time went on while the budget held it");
+    assert_eq!(replaced(&mut only_the_second_is_worth_it()), [("n2".to_owned(), alone(500))]);
+}
+
+#[test]
+fn the_time_of_a_node_that_could_be_replaced_goes_on_while_a_budget_holds_it() {
+    let mut world = only_the_second_is_worth_it().pool(|pool| {
+        pool.scale_down.unneeded_for = Span::from_secs(600);
+        pool.scale_down.budgets = at_most(0);
+    });
+    for node in ["uid-n1", "uid-n2"] {
+        world.memory.unneeded.insert(node.into(), NOW - Span::from_secs(600));
+    }
+    assert!(world.goes().is_empty());
+    world.pool.scale_down.budgets.clear();
+    assert_eq!(replaced(&mut world), [("n2".to_owned(), alone(500))]);
 }
 
 #[test]
@@ -139,6 +139,21 @@ fn a_zone_keeps_its_least_size_when_nodes_are_replaced() {
     let in_place = [("n1".to_owned(), both.clone()), ("n2".to_owned(), both)];
     assert_eq!(replaced(&mut world("a")), in_place, "what comes in their place counts");
     assert_eq!(replaced(&mut world("b")), [("n1".to_owned(), alone(500))]);
+}
+
+/// A node like the old one would take the most pods.
+#[test]
+fn what_costs_as_much_as_the_nodes_that_go_is_no_way_to_replace_them() {
+    let mut world = World::new()
+        .pool(|pool| {
+            pool.expander = Expander::MostPods;
+            pool.offerings.push(offering("s", "b", 3, 60_000));
+        })
+        .node("n1", "a", &[1300, 1300, 1300]);
+    assert_eq!(
+        replaced(&mut world),
+        [("n1".to_owned(), WhyRemoved::Replaced { nodes: 1, by: 2, saving: 400 })]
+    );
 }
 
 #[test]

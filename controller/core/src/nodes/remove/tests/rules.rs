@@ -1,7 +1,7 @@
 //! Where pods may move: room, promises to others, and rules about other pods.
 
 use super::*;
-use crate::cluster::{Order, PodState};
+use crate::cluster::Order;
 use crate::nodes::Place;
 use crate::nodes::fixtures::key;
 
@@ -15,7 +15,6 @@ fn on(node: &str) -> Place {
 
 #[test]
 fn room_that_was_promised_is_not_given_to_others() {
-    let waits = |pod: &mut Pod| pod.state = PodState::Unschedulable { since: NOW };
     let world = || World::new().node("n1", "a", &[400]).node("n2", "b", &[3000]);
     assert_eq!(world().pod_as("", "new", 600, waits).goes(), ["n1"]);
     assert_eq!(
@@ -50,7 +49,6 @@ fn nodes_that_are_coming_count_where_pods_are_spread() {
         asked: NOW,
     }));
     assert_eq!(ordered.stays("n0"), uneven);
-    let waits = |pod: &mut Pod| pod.state = PodState::Unschedulable { since: NOW };
     assert_eq!(world().pod_as("", "large", 3900, waits).stays("n0"), uneven);
 }
 
@@ -89,11 +87,7 @@ fn apart(pod: &mut Pod) {
 
 fn waiting_log(pod: &mut Pod) {
     even_log(pod);
-    pod.state = PodState::Unschedulable { since: NOW };
-}
-
-fn kept(node: &mut Node) {
-    node.scale_down_disabled = true;
+    waits(pod);
 }
 
 /// As in a rollout that has just made an app spread: pods of before are counted, and not held by that rule themselves.
@@ -112,7 +106,7 @@ fn nodes_with_pods_that_depend_on_others_stay_where_a_promise_would_be_broken() 
             .pod_as("n2", "one", 500, even_log)
             .node("n3", "b", &[])
             .pod_as("n3", "large", 3600, apart)
-            .node_as("n4", "b", &[], |node| node.interrupted = true)
+            .node_as("n4", "b", &[], interrupted)
             .pod_as("n4", "taken", 450, apart)
     };
     assert_eq!(world().goes(), ["n4", "n0"]);

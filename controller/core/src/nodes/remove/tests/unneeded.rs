@@ -47,7 +47,7 @@ fn a_used_node_goes_where_that_saves_enough_of_what_it_and_those_that_take_its_p
             .pool(dear("b", 600_000))
             .pool(|pool| pool.scale_down.savings_at_least = at_least)
             .node("n1", "a", &[2000])
-            .node_as("n2", "b", &[2000], |node| node.scale_down_disabled = true)
+            .node_as("n2", "b", &[2000], kept)
     };
     assert_eq!(
         why(&mut world(250), "n1"),
@@ -103,7 +103,7 @@ fn a_pool_can_let_only_empty_nodes_go() {
 #[test]
 fn of_equal_nodes_that_goes_first_which_was_not_needed_before() {
     let one = |pool: &mut Pool| {
-        pool.scale_down.budgets = vec![NodeBudget { nodes: Some(1), share: None, ..NodeBudget::default() }];
+        pool.scale_down.budgets = at_most(1);
     };
     let world = || World::new().pool(one).node("n1", "a", &[]).node("n2", "a", &[]);
     assert_eq!(world().goes(), ["n1"]);
