@@ -48,8 +48,8 @@ fn zones_are_even_where_several_types_have_one_price() {
 
 #[test]
 fn a_zone_that_can_have_no_node_for_a_pod_holds_up_no_spread() {
-    let taint = Taint { key: "team".into(), value: "".into(), effect: Effect::NoSchedule };
     type Make<'f> = &'f dyn Fn(&mut Pool);
+    let taint = Taint { key: "team".into(), value: "".into(), effect: Effect::NoSchedule };
     let cases: [(&str, Make<'_>); 4] = [
         ("too small", &|pool| pool.offerings[1] = offering("small", "b", 2, 100_000)),
         ("no nodes", &|pool| _ = pool.limits.nodes_per_zone.insert("b".into(), 0)),
