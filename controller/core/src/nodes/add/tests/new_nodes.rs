@@ -75,6 +75,19 @@ fn pods_of_many_kinds_that_fill_a_node_get_one_each() {
 }
 
 #[test]
+fn a_node_that_has_become_larger_counts_as_such_against_a_limit() {
+    for (limit, expected) in
+        [(11_999, vec!["1 large for 5"]), (12_000, vec!["1 large for 5", "1 small for 1"])]
+    {
+        let mut pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);
+        pool.limits.resources.insert("cpu".into(), limit);
+        let pods =
+            [some("db", 1, 4000, anything), some("web", 4, 1000, anything), some("tiny", 1, 100, anything)];
+        assert_eq!(added_for(vec![pool], pods), expected, "{limit}");
+    }
+}
+
+#[test]
 fn machines_that_cost_nothing_are_ordered_like_others() {
     let pods = [some("db", 1, 4000, anything), some("web", 4, 1000, anything)];
     assert_eq!(added_for(vec![in_one_zone(&[("m", 4, 0)])], pods), ["2 m for 5"]);
@@ -119,6 +132,15 @@ fn no_more_pods_share_the_price_of_a_node_than_it_can_attach_volumes_for() {
         pool.offerings[1].attach_limits = [(limit.0.into(), limit.1)].into();
         let two = |shape: &mut PodShape| shape.volumes = vec![volume("disk"), volume("disk")];
         assert_eq!(added_for(vec![pool], [some("db", 8, 500, two)]), [expected], "{limit:?}");
+    }
+}
+
+#[test]
+fn a_spread_over_zones_does_not_bound_the_pods_of_a_node() {
+    for max_skew in [1, 2] {
+        let pool = in_one_zone(&[("small", 2, 100), ("large", 16, 150)]);
+        let spread = |shape: &mut PodShape| shape.spread = vec![Spread { max_skew, ..evenly(ZONE, "web") }];
+        assert_eq!(added_for(vec![pool], [some("web", 7, 500, spread)]), ["1 large for 7"], "{max_skew}");
     }
 }
 

@@ -48,8 +48,8 @@ fn zones_are_even_where_several_types_have_one_price() {
 
 #[test]
 fn a_zone_that_can_have_no_node_for_a_pod_holds_up_no_spread() {
-    let taint = Taint { key: "team".into(), value: "".into(), effect: Effect::NoSchedule };
     type Make<'f> = &'f dyn Fn(&mut Pool);
+    let taint = Taint { key: "team".into(), value: "".into(), effect: Effect::NoSchedule };
     let cases: [(&str, Make<'_>); 4] = [
         ("too small", &|pool| pool.offerings[1] = offering("small", "b", 2, 100_000)),
         ("no nodes", &|pool| _ = pool.limits.nodes_per_zone.insert("b".into(), 0)),
@@ -165,5 +165,26 @@ fn a_buffer_that_is_spread_takes_what_the_limits_of_zones_leave_in_others() {
     let plan = planned([Change::Pool(pool), Change::Buffer(buffer)]);
     let zones: Vec<_> = plan.add.iter().map(|of| (&*of.offering.zone, of.count)).collect();
     assert_eq!(zones, [("a", 1), ("b", 5), ("c", 7)]);
-    assert_eq!(plan.kept_free[0].missing, 0);
+    let kept_free = &plan.kept_free[0];
+    assert_eq!((kept_free.places.iter().map(|of| of.count).sum::<u32>(), kept_free.missing), (13, 0));
+}
+
+/// The node in zone a becomes larger for the last of them, and has room for the one before only then.
+#[test]
+fn whoever_has_a_place_keeps_it_when_the_plan_is_gone_through_once_more() {
+    let mut pool = pool_of(&[("small", "a", 4, 3200), ("large", "a", 8, 6600), ("small", "b", 4, 3200)]);
+    pool.limits.nodes_per_zone.insert("a".into(), 1);
+    let first = some("first", 1, 4000, |shape| {
+        only_in("a")(shape);
+        shape.priority = 2;
+    });
+    let second = some("second", 1, 4000, |shape| {
+        shape.spread = vec![evenly(HOSTNAME, "second")];
+        shape.priority = 1;
+    });
+    let last = some("last", 1, 4000, only_in("a"));
+    let plan = planned([Change::Pool(pool)].into_iter().chain(first).chain(second).chain(last));
+    for (app, zone) in [("first", "a"), ("second", "b"), ("last", "a")] {
+        assert_eq!(in_zones(&plan, app), expected(&[(zone, 1)]), "{plan}");
+    }
 }
