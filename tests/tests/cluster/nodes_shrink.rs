@@ -1,6 +1,7 @@
 //! How a pool grows and shrinks with its load.
 
 use anyhow::{Result, ensure};
+use kube::ResourceExt as _;
 use serde_json::json;
 use testbed::eventually;
 
@@ -56,13 +57,39 @@ async fn a_sawtooth_load_moves_no_node() -> Result<()> {
     no_defects(&operator)
 }
 
+/// What the template of a pool says is on all of its nodes in the end, also where nodes go after a time only.
+#[tokio::test]
+async fn nodes_that_are_not_what_their_pool_says_are_replaced() -> Result<()> {
+    let (cluster, operator) = bed().await?;
+    let story = Story::new(cluster, "drift", json!({ "scaleDown": { "unneededSeconds": 5 } })).await?;
+    story.deploy(4, json!({})).await?;
+    story.bound(4).await?;
+    let before = story.pods_nodes().await?;
+    story.edit(json!({ "template": { "labels": { "example.com/release": "two" } } })).await?;
+    eventually("the pods to run on nodes with the new label", PATIENCE, async || {
+        for name in story.pods_nodes().await?.keys() {
+            let node = story.nodes.get(name).await?;
+            let release = node.labels().get("example.com/release");
+            ensure!(release.is_some_and(|release| release == "two"), "{name}: {:?}", node.labels());
+        }
+        Ok(())
+    })
+    .await?;
+    story.bound(4).await?;
+    let after = story.pods_nodes().await?;
+    ensure!(before.keys().all(|name| !after.contains_key(name)), "{before:?} became {after:?}");
+    story.end("drift").await?;
+    no_defects(&operator)
+}
+
 /// A zone that can be had again gets its share of the nodes, one after the other, and the pods with them.
 #[tokio::test]
 async fn a_zone_that_can_be_had_again_gets_its_share() -> Result<()> {
     let (cluster, operator) = bed().await?;
     let without =
         json!([{ "key": "topology.kubernetes.io/zone", "operator": "NotIn", "values": ["zone-c"] }]);
-    let story = Story::new(cluster, "balance", json!({ "requirements": without })).await?;
+    let pool = json!({ "requirements": without, "scaleDown": { "unneededSeconds": 5 } });
+    let story = Story::new(cluster, "balance", pool).await?;
     let large = json!({ "containers": [{ "name": "app", "image": "app", "resources": { "requests": { "cpu": "3500m" } } }] });
     let apart = json!({ "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{
         "topologyKey": "kubernetes.io/hostname", "labelSelector": { "matchLabels": { "app": "balance" } },
