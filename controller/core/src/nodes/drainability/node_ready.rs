@@ -1,5 +1,5 @@
-//! A node that was never ready is the affair of its order, which has a time-out of its own. That one which is not ready
-//! any more may go when it is empty stands in [`super::super::remove`].
+//! A node that has just come is waited for; one that does not get ready in time counts as not ready. That such a node may go
+//! when it is empty stands in [`super::super::remove`].
 
 use super::NodeBlocker;
 use crate::cluster::{Node, Pool, Readiness};
