@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{Affinity, HOSTNAME, HostPort, Labels, PodShape, Spread, ZONE};
-use crate::nodes::fixtures::{evenly, node, pod, term};
+use crate::cluster::{Affinity, HOSTNAME, HostPort, Labels, NodeTerm, PodShape, Spread, VolumeNeed, ZONE};
+use crate::nodes::fixtures::{evenly, labelled, node, pod, term};
 use crate::placement::check::Look;
 
 /// A pod of an app that asks for so much cpu, in a state.
@@ -138,5 +138,27 @@ fn a_foe_on_each_host_is_one_on_every_node_that_is_there() {
         let mut packing = view.packing();
         let class = view.dense().seeking_in(&mut packing, &on_n.shape);
         assert_eq!(packing.has_a_foe_on_each_host(class), each, "{} run", running.len());
+    }
+}
+
+#[test]
+fn a_pod_goes_where_each_of_its_volumes_can_be_reached() {
+    let volume = |zones: &[&str]| {
+        let in_zone = |zone: &&str| NodeTerm { labels: labelled(ZONE, zone).0, fields: Vec::new() };
+        let reachable = (!zones.is_empty()).then(|| zones.iter().map(in_zone).collect());
+        VolumeNeed { id: format!("shop/{zones:?}").into(), reachable, bound: true, ..VolumeNeed::default() }
+    };
+    for (volumes, allowed) in [
+        (vec![volume(&[])], true),
+        (vec![volume(&["a"])], true),
+        (vec![volume(&["b"])], false),
+        (vec![volume(&["b", "a"])], true),
+        (vec![volume(&["a"]), volume(&["b"])], false),
+    ] {
+        let mut db = of("db", 100, PodState::Pending);
+        Arc::make_mut(&mut db.shape).volumes.clone_from(&volumes);
+        let refused = fits_on_n(&db, &[]).err();
+        assert_eq!(refused.is_none(), allowed, "{volumes:?}");
+        assert!(matches!(refused, None | Some(Refusal::VolumeElsewhere(_))), "{refused:?}");
     }
 }
