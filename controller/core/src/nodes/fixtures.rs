@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{
-    Balance, Capacity, CapacityType, Expander, Labels, Limits, Name, Node, NodeTemplate, Offering,
-    OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness,
-    Requirement, Resources, ScaleDown, Selector, Spread, WhenUnsatisfiable,
+    Balance, Capacity, CapacityType, DRAINING, Effect, Expander, Labels, Limits, Name, Node, NodeTemplate,
+    Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool,
+    Readiness, Requirement, Resources, ScaleDown, Selector, Spread, Taint, WhenUnsatisfiable,
 };
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// What a node of type `m` has.
 pub(crate) fn four_cores() -> Resources {
@@ -104,9 +104,37 @@ pub(crate) fn pod(name: &str, node: &str) -> Pod {
     }
 }
 
+/// A pod of an app, in a state.
+pub(crate) fn of_app(name: &str, app: &str, state: PodState) -> Pod {
+    let mut pod = Pod { state, ..pod(name, "none") };
+    Arc::make_mut(&mut pod.shape).labels = Labels::from([("app".into(), app.into())]);
+    pod
+}
+
 /// A controller of this name.
 pub(crate) fn owner(kind: OwnerKind, name: &str) -> Owner {
     Owner { kind, name: name.into(), uid: format!("uid-{name}").into() }
+}
+
+/// Marks a node as one that is being drained.
+pub(crate) fn drain(node: &mut Node) {
+    node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
+}
+
+/// A node that is being drained.
+pub(crate) fn draining(name: &str, zone: &str) -> Node {
+    let mut node = node(name, zone);
+    drain(&mut node);
+    node
+}
+
+/// Pool `p`, whose nodes go as soon as they are not needed and as many at a time as there are.
+pub(crate) fn eager_pool() -> Pool {
+    let mut pool = pool();
+    pool.scale_down.unneeded_for = Span::ZERO;
+    pool.scale_down.delay_after_add = Span::ZERO;
+    pool.scale_down.budgets = Vec::new();
+    pool
 }
 
 /// A selector of one label.

@@ -163,7 +163,7 @@ impl Packing {
 mod tests {
     use super::*;
     use crate::cluster::{Pod, PodShape, PodState, ZONE};
-    use crate::nodes::fixtures::{evenly, node, pod, term};
+    use crate::nodes::fixtures::{evenly, node, of_app, term};
     use crate::placement::{Change, Refusal, View, fits};
 
     const SSD: (&str, &str) = ("disk", "ssd");
@@ -172,11 +172,9 @@ mod tests {
         labels.iter().map(|(key, value)| (Name::from(*key), Name::from(*value))).collect()
     }
 
-    fn of_app(app: &str, state: PodState, shape: impl FnOnce(&mut PodShape)) -> Pod {
-        let mut pod = Pod { state, ..pod(app, "none") };
-        let of = Arc::make_mut(&mut pod.shape);
-        of.labels = labels(&[("app", app)]);
-        shape(of);
+    fn of(app: &str, state: PodState, shape: impl FnOnce(&mut PodShape)) -> Pod {
+        let mut pod = of_app(app, app, state);
+        shape(Arc::make_mut(&mut pod.shape));
         pod
     }
 
@@ -184,7 +182,7 @@ mod tests {
     fn counted() -> View {
         let mut n = node("n", "a");
         n.labels.extend(labels(&[SSD]));
-        let db = of_app("db", PodState::Bound { node: "n".into(), ready: true }, |shape| {
+        let db = of("db", PodState::Bound { node: "n".into(), ready: true }, |shape| {
             shape.affinity.anti_pods = vec![term(HOSTNAME, "foe"), term(ZONE, "foe")];
         });
         let mut view = View::default();
@@ -221,7 +219,7 @@ mod tests {
         ];
         for (app, shape, on_n, on_m) in rows {
             let mut view = counted();
-            let pod = of_app(app, PodState::Pending, shape);
+            let pod = of(app, PodState::Pending, shape);
             let pod = Pod { uid: "comes later".into(), ..pod };
             view.apply(Change::Pod(pod.clone()));
             let found = ["n", "m"].map(|node| fits(&view, &pod, node).err());
@@ -234,7 +232,7 @@ mod tests {
         let view = counted();
         let mut packing = view.packing();
         for (label, suits) in [((HOSTNAME, "m"), "m"), ((HOSTNAME, "n"), "n"), (SSD, "n")] {
-            let shape = of_app("web", PodState::Pending, |of| of.node_selector = labels(&[label])).shape;
+            let shape = of("web", PodState::Pending, |of| of.node_selector = labels(&[label])).shape;
             let class = view.dense().seeking_in(&mut packing, &shape);
             for node in ["m", "n"] {
                 let found = packing.suits(class, view.dense().node(node).unwrap());

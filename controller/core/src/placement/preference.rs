@@ -96,10 +96,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::cluster::{
-        HOSTNAME, Labels, Pod, PodState, Preferred, Spread, Taint, WhenUnsatisfiable, ZONE,
-    };
-    use crate::nodes::fixtures::{evenly, node, pod, term};
+    use crate::cluster::{HOSTNAME, PodState, Preferred, Spread, Taint, WhenUnsatisfiable, ZONE};
+    use crate::nodes::fixtures::{evenly, node, of_app, term};
     use crate::placement::{Change, View};
 
     type Shape<'a> = &'a dyn Fn(&mut PodShape);
@@ -107,12 +105,6 @@ mod tests {
     type Taints<'a> = [&'a [Taint]; 2];
     /// Nodes, apps, and how many pods.
     type Running<'a> = &'a [(&'a str, &'a str, usize)];
-
-    fn of(app: &str, name: &str, state: PodState) -> Pod {
-        let mut pod = Pod { state, ..pod(name, "none") };
-        Arc::make_mut(&mut pod.shape).labels = Labels::from([("app".into(), app.into())]);
-        pod
-    }
 
     /// Nodes n and m with these taints, each with so many pods of apps, and a pod that waits: its class, and n and m.
     fn beside(
@@ -128,9 +120,9 @@ mod tests {
         for (on, app, count) in running {
             let state = PodState::Bound { node: (*on).into(), ready: true };
             let name = |number| format!("{app}-{on}-{number}");
-            (0..*count).for_each(|number| view.apply(Change::Pod(of(app, &name(number), state.clone()))));
+            (0..*count).for_each(|number| view.apply(Change::Pod(of_app(&name(number), app, state.clone()))));
         }
-        let mut web = of("web", "waits", PodState::Pending);
+        let mut web = of_app("waits", "web", PodState::Pending);
         shape(Arc::make_mut(&mut web.shape));
         view.apply(Change::Pod(web));
         let dense = view.dense();

@@ -36,16 +36,14 @@ mod tests {
         Effect, HOSTNAME, Labels, Pod, PodShape, PodState, Policy, Selector, Spread, Taint, Toleration,
         TolerationOperator, WhenUnsatisfiable, ZONE,
     };
-    use crate::nodes::fixtures::{evenly, node, pod};
+    use crate::nodes::fixtures::{evenly, node, of_app};
     use crate::placement::{Change, View, fits};
     use crate::time::Timestamp;
 
     const RACK: &str = "example.com/rack";
 
     fn web(state: PodState) -> Pod {
-        let mut pod = Pod { state, ..pod("web", "none") };
-        Arc::make_mut(&mut pod.shape).labels = label("app", "web");
-        pod
+        of_app("web", "web", state)
     }
 
     fn label(key: &str, value: &str) -> Labels {

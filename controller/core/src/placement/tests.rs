@@ -1,16 +1,14 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{Affinity, HOSTNAME, HostPort, Labels, NodeTerm, PodShape, Spread, VolumeNeed, ZONE};
-use crate::nodes::fixtures::{evenly, labelled, node, pod, term};
+use crate::cluster::{Affinity, HOSTNAME, HostPort, NodeTerm, PodShape, Spread, VolumeNeed, ZONE};
+use crate::nodes::fixtures::{evenly, labelled, node, of_app, pod, term};
 use crate::placement::check::Look;
 
 /// A pod of an app that asks for so much cpu, in a state.
 fn of(name: &str, cpu: i64, state: PodState) -> Pod {
-    let mut pod = Pod { state, ..pod(name, "none") };
-    let shape = Arc::make_mut(&mut pod.shape);
-    shape.labels = Labels::from([("app".into(), name.into())]);
-    shape.requests.cpu = cpu;
+    let mut pod = of_app(name, name, state);
+    Arc::make_mut(&mut pod.shape).requests.cpu = cpu;
     pod
 }
 

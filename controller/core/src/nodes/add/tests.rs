@@ -8,11 +8,10 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::cluster::{
-    Affinity, Announced, Balance, Capacity, DRAINING, Effect, Expander, HOSTNAME, HostPort, Labels, Offering,
-    Order, OwnerKind, Pod, PodShape, PodState, Pool, Resources, Spread, Taint, Toleration,
-    TolerationOperator, ZONE,
+    Affinity, Announced, Balance, Capacity, Effect, Expander, HOSTNAME, HostPort, Labels, Offering, Order,
+    OwnerKind, Pod, PodShape, PodState, Pool, Resources, Spread, Taint, Toleration, TolerationOperator, ZONE,
 };
-use crate::nodes::fixtures::{evenly, key, labelled, node, offering, owner, pod, pool, term};
+use crate::nodes::fixtures::{draining, evenly, key, labelled, node, of_app, offering, owner, pool, term};
 use crate::nodes::{NewNodes, Place};
 use crate::placement::Change;
 use crate::time::Span;
@@ -31,11 +30,8 @@ fn planned(changes: impl IntoIterator<Item = Change>) -> NodePlan {
 
 /// A pod of an app that asks for so much cpu, on a node.
 fn running(name: &str, app: &str, cpu: i64, on: &str) -> Pod {
-    let mut pod = pod(name, on);
-    let shape = Arc::make_mut(&mut pod.shape);
-    shape.labels = Labels::from([("app".into(), app.into())]);
-    shape.requests = Resources { cpu, pods: 1, ..Resources::default() };
-    pod
+    let requests = Resources { cpu, pods: 1, ..Resources::default() };
+    with(of_app(name, app, PodState::Bound { node: on.into(), ready: true }), |of| of.requests = requests)
 }
 
 /// As [`running`], but one that waits.
@@ -154,12 +150,6 @@ fn order(name: &str, zone: &str, missing: u32) -> Change {
 
 fn why(plan: &NodePlan) -> Vec<String> {
     plan.refused.iter().flat_map(|refused| &refused.why).map(ToString::to_string).collect()
-}
-
-fn draining(name: &str, zone: &str) -> Node {
-    let mut node = node(name, zone);
-    node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
-    node
 }
 
 #[test]

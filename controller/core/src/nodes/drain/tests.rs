@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{DRAINING, DisruptionBudget, Effect, OwnerKind, Selector, Taint, UnhealthyPods};
+use crate::cluster::{DisruptionBudget, OwnerKind, Selector, UnhealthyPods};
 use crate::nodes::drainability::Blocker;
-use crate::nodes::fixtures::{node, owner, pod};
+use crate::nodes::fixtures::{draining, owner, pod};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -29,10 +29,8 @@ impl World {
             Arc::make_mut(&mut pod.shape).priority = *priority;
             pod
         };
-        let mut node = node("n", "a");
-        node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
         Self {
-            node: Some(node),
+            node: Some(draining("n", "a")),
             pods: pods.iter().map(with_priority).collect(),
             workloads: BTreeMap::new(),
             budgets: Vec::new(),

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{
-    Capacity, DRAINING, Effect, Node, Pod, PodState, Pool, Readiness, Resources, Taint, Unplannable,
-};
+use crate::cluster::{Capacity, Node, Pod, PodState, Pool, Readiness, Resources, Unplannable};
 use crate::nodes::add;
-use crate::nodes::fixtures::{key, node as ready_node, pod as bound_pod, pool as pool_p};
+use crate::nodes::fixtures::{
+    draining, eager_pool as eager, key, node as ready_node, pod as bound_pod, pool as pool_p,
+};
 use crate::nodes::remove::{Input, plan as remove};
 use crate::placement::Change;
 use crate::time::Span;
@@ -65,10 +65,7 @@ impl World {
 }
 
 fn waiting(name: &str, cpu: i64) -> Pod {
-    let mut pod = bound_pod(name, "a");
-    pod.state = PodState::Unschedulable { since: NOW };
-    Arc::make_mut(&mut pod.shape).requests = Resources { cpu, pods: 1, ..Resources::default() };
-    pod
+    Pod { state: PodState::Unschedulable { since: NOW }, ..runs(name, "a", cpu) }
 }
 
 /// A pod on a node that asks for so many thousandths of a core.
@@ -76,21 +73,6 @@ fn runs(name: &str, node: &str, cpu: i64) -> Pod {
     let mut pod = bound_pod(name, node);
     Arc::make_mut(&mut pod.shape).requests = Resources { cpu, pods: 1, ..Resources::default() };
     pod
-}
-
-/// Pool `p` whose nodes go as soon as they are not needed.
-fn eager() -> Pool {
-    let mut pool = pool_p();
-    pool.scale_down.unneeded_for = Span::ZERO;
-    pool.scale_down.delay_after_add = Span::ZERO;
-    pool.scale_down.budgets = Vec::new();
-    pool
-}
-
-fn draining(name: &str, zone: &str) -> Node {
-    let mut node = ready_node(name, zone);
-    node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
-    node
 }
 
 /// Node `a` is being drained; of its pods `one` has room on `b`, and `two` on `c`.

@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DRAINING, DisruptionBudget, Effect, HOSTNAME, Limits, Node, NodeBudget, Pod, PodState, Pool,
-    Readiness, Resources, Selector, Taint, UnhealthyPods, ZONE,
+    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Offering, Pod, PodState, Pool, Readiness,
+    Resources, Selector, UnhealthyPods, ZONE,
 };
 use crate::nodes::add;
-use crate::nodes::fixtures::{evenly, node, offering, pod, pool, term};
+use crate::nodes::fixtures::{drain, eager_pool, evenly, node, offering, pod, pool, term};
 use crate::placement::Change;
 use crate::time::Span;
 
@@ -38,13 +38,9 @@ struct World {
 impl World {
     /// Without waiting and without budgets, unless a test is about them.
     fn new() -> Self {
-        let mut pool = pool();
-        pool.scale_down.unneeded_for = Span::ZERO;
-        pool.scale_down.delay_after_add = Span::ZERO;
-        pool.scale_down.budgets = Vec::new();
         Self {
             view: View::default(),
-            pool,
+            pool: eager_pool(),
             memory: Memory::default(),
             workloads: BTreeMap::new(),
             surging: 0,
@@ -117,6 +113,19 @@ impl World {
         self
     }
 
+    /// Deployment `web`, which has all of its two replicas.
+    fn add_deployment(&mut self) {
+        let workload = Workload {
+            owner: "uid-web".into(),
+            namespace: "shop".into(),
+            deployment: Some("web".into()),
+            replicas: 2,
+            available: 2,
+            in_rollout: false,
+        };
+        self.workloads.insert("uid-web".into(), workload);
+    }
+
     fn with_input<T>(&mut self, ask: impl FnOnce(&Input<'_>, &Memory) -> T) -> T {
         self.view.apply(Change::Pool(self.pool.clone()));
         let settings = Settings::default();
@@ -164,12 +173,21 @@ fn interrupted(node: &mut Node) {
     node.interrupted = true;
 }
 
-fn draining(node: &mut Node) {
-    node.taints.push(Taint { key: DRAINING.into(), value: "".into(), effect: Effect::NoSchedule });
-}
-
 fn waits(pod: &mut Pod) {
     pod.state = PodState::Unschedulable { since: NOW };
+}
+
+/// Nothing goes before, and then this node.
+fn goes_after_ten_minutes(world: &mut World, node: &str) {
+    world.now = NOW + Span::from_secs(599);
+    assert!(world.goes().is_empty());
+    world.now = NOW + Span::from_secs(600);
+    assert_eq!(world.goes(), [node]);
+}
+
+/// Changes what is offered in a zone.
+fn offered_in(zone: &'static str, change: impl Fn(&mut Offering)) -> impl Fn(&mut Pool) {
+    move |pool| pool.offerings.iter_mut().filter(|offering| &*offering.key.zone == zone).for_each(&change)
 }
 
 #[test]
@@ -184,10 +202,7 @@ fn an_empty_node_goes_once_it_was_unneeded_for_long_enough() {
         "its time begins with the first look"
     );
     assert_eq!(world.plan().next_look, Some(NOW + Span::from_secs(600)));
-    world.now = NOW + Span::from_secs(599);
-    assert!(world.goes().is_empty());
-    world.now = NOW + Span::from_secs(600);
-    assert_eq!(world.goes(), ["n1"]);
+    goes_after_ten_minutes(&mut world, "n1");
 }
 
 #[test]
@@ -359,7 +374,7 @@ fn budgets_count_nodes_that_are_going() {
         .pool(|pool| pool.scale_down.budgets = vec![NodeBudget { share: Some(500), ..NodeBudget::default() }])
         .node("n1", "a", &[])
         .node("n2", "b", &[])
-        .node_as("n3", "c", &[], draining);
+        .node_as("n3", "c", &[], drain);
     assert_eq!(world.goes(), ["n1"]);
     assert_eq!(world.stays("n2"), "budget 50 % of pool p is used by 2 nodes");
     assert_eq!(world.stays("n3"), "it is being drained");
@@ -397,15 +412,7 @@ fn a_budget_that_forbids_keeps_the_node_unless_its_deployment_can_surge() {
         world.stays("n1"),
         "pod shop/n1-0 may not be evicted: PodDisruptionBudget web allows no disruption"
     );
-    let workload = Workload {
-        owner: "uid-web".into(),
-        namespace: "shop".into(),
-        deployment: Some("web".into()),
-        replicas: 2,
-        available: 2,
-        in_rollout: false,
-    };
-    world.workloads.insert("uid-web".into(), workload);
+    world.add_deployment();
     assert!(world.goes().is_empty(), "no surge is allowed");
     world.pool.scale_down.drain.max_surge = 1;
     let plan = world.plan();

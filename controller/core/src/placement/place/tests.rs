@@ -4,22 +4,21 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::cluster::{
-    HOSTNAME, HostPort, Labels, Name, Node, NodeTerm, Operator, Pod, PodShape, PodState, Preferred,
-    Requirement, Selector, Spread, VolumeNeed, WhenUnsatisfiable, ZONE,
+    HOSTNAME, HostPort, Name, Node, NodeTerm, Operator, Pod, PodShape, PodState, Preferred, Requirement,
+    Selector, Spread, VolumeNeed, WhenUnsatisfiable, ZONE,
 };
-use crate::nodes::fixtures::{evenly, node, pod, term};
+use crate::nodes::fixtures::{evenly, node, of_app, term};
 use crate::placement::{Change, View};
 
-fn of_app(name: &str, app: &str, state: PodState) -> Pod {
-    let mut pod = Pod { state, ..pod(name, "none") };
-    let shape = Arc::make_mut(&mut pod.shape);
-    shape.labels = Labels::from([("app".into(), app.into())]);
-    shape.requests.cpu = 1000;
+/// A pod of an app that asks for a core.
+fn of(name: &str, app: &str, state: PodState) -> Pod {
+    let mut pod = of_app(name, app, state);
+    Arc::make_mut(&mut pod.shape).requests.cpu = 1000;
     pod
 }
 
-/// Nodes of four cores, a1 and a2 of zone a, b1 of zone b, and c1 of zone c if something runs there, with pods of apps with a core each that run: on which, and
-/// what is special about them.
+/// Nodes of four cores, a1 and a2 of zone a, b1 of zone b, and c1 of zone c if something runs there, with pods of apps with a
+/// core each that run: on which, and what is special about them.
 struct Stage<'a> {
     running: &'a [(&'a str, &'a str)],
     like: &'a dyn Fn(&mut PodShape),
@@ -42,14 +41,14 @@ impl Stage<'_> {
         }
         for (number, (on, app)) in self.running.iter().enumerate() {
             let state = PodState::Bound { node: (*on).into(), ready: true };
-            let mut pod = of_app(&format!("runs-{number}"), app, state);
+            let mut pod = of(&format!("runs-{number}"), app, state);
             (self.like)(Arc::make_mut(&mut pod.shape));
             view.apply(Change::Pod(pod));
         }
-        let mut web = of_app("web", "web", PodState::Pending);
+        let mut web = of("web", "web", PodState::Pending);
         shape(Arc::make_mut(&mut web.shape));
         let other = self.beside.map(|shape| {
-            let mut other = of_app("other", "other", PodState::Pending);
+            let mut other = of("other", "other", PodState::Pending);
             shape(Arc::make_mut(&mut other.shape));
             other
         });
@@ -186,9 +185,11 @@ fn pods_that_keep_apart_get_a_domain_each() {
     let db = Stage { running: &[("a1", "db")], ..EMPTY };
     assert_eq!(db.place(9, "a1 a2 b1", apart(HOSTNAME, "db")), "a2:4 b1:4 left 1");
     assert_eq!(db.place(9, "a1 a2 b1", apart(ZONE, "db")), "b1:4 left 5");
-    let foe = |key: &'static str| move |of: &mut PodShape| of.affinity.anti_pods = vec![term(key, "web")];
-    assert_eq!(Stage { like: &foe(HOSTNAME), ..db }.place(9, "a1 a2 b1", |_| {}), "a2:4 b1:4 left 1");
-    assert_eq!(Stage { like: &foe(ZONE), ..db }.place(9, "a1 a2 b1", |_| {}), "b1:4 left 5");
+    assert_eq!(
+        Stage { like: &apart(HOSTNAME, "web"), ..db }.place(9, "a1 a2 b1", |_| {}),
+        "a2:4 b1:4 left 1"
+    );
+    assert_eq!(Stage { like: &apart(ZONE, "web"), ..db }.place(9, "a1 a2 b1", |_| {}), "b1:4 left 5");
 }
 
 #[test]

@@ -2,7 +2,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::cluster::{Effect, HOSTNAME, OwnerKind, PodTerm, Selector, Taint, Unplannable, ZONE};
-use crate::nodes::fixtures::{evenly, labelled, node, owner, pod, pool, term};
+use crate::nodes::fixtures::{evenly, labelled, node, of_app, owner, pod, pool, term};
 use crate::placement::{Refusal, fits};
 use crate::time::Timestamp;
 
@@ -21,13 +21,6 @@ fn counted(pods: &[Pod]) -> View {
     }
     view.packing();
     view
-}
-
-/// A pod of an app.
-fn of_app(app: &str, state: PodState) -> Pod {
-    let mut pod = Pod { state, ..pod(app, "none") };
-    Arc::make_mut(&mut pod.shape).labels = labels("app", app);
-    pod
 }
 
 fn on(node: &str, ready: bool) -> PodState {
@@ -55,10 +48,10 @@ fn told(view: &View) -> String {
 
 #[test]
 fn what_changes_of_a_pod_is_counted() {
-    let web = |state| of_app("web", state);
+    let web = |state| of_app("web", "web", state);
     let mut large = web(on("n", true));
     Arc::make_mut(&mut large.shape).requests.cpu = 700;
-    let mut spread = of_app("spread", PodState::Pending);
+    let mut spread = of_app("spread", "spread", PodState::Pending);
     Arc::make_mut(&mut spread.shape).spread = vec![evenly(ZONE, "web")];
     let leaves = PodState::Terminating { node: "n".into(), until: Timestamp::default() };
     let gang = Pod { unplannable: Some(Unplannable::Gang), ..web(PodState::Pending) };
@@ -91,9 +84,9 @@ fn anew(view: &View) -> View {
 
 #[test]
 fn a_node_that_changes_comes_or_goes_is_counted_with_its_pods() {
-    let mut spread = of_app("spread", PodState::Pending);
+    let mut spread = of_app("spread", "spread", PodState::Pending);
     Arc::make_mut(&mut spread.shape).spread = vec![evenly(ZONE, "web")];
-    let mut view = counted(&[of_app("web", on("n", true)), spread]);
+    let mut view = counted(&[of_app("web", "web", on("n", true)), spread]);
     let mut large = node("n", "a");
     large.allocatable.cpu = 9000;
     for (change, what) in [
@@ -113,7 +106,7 @@ fn a_node_that_changes_comes_or_goes_is_counted_with_its_pods() {
 
 /// Beside pods of db in namespaces that a selector selects.
 fn beside_db(namespaces: Selector) -> Pod {
-    let mut guest = of_app("guest", PodState::Pending);
+    let mut guest = of_app("guest", "guest", PodState::Pending);
     let term =
         PodTerm { namespaces: [].into(), namespace_selector: Some(namespaces), ..term(HOSTNAME, "db") };
     let shape = Arc::make_mut(&mut guest.shape);
@@ -125,7 +118,7 @@ fn beside_db(namespaces: Selector) -> Pod {
 #[test]
 fn labels_of_namespaces_count_as_they_are() {
     let guest = beside_db(labelled("team", "sales"));
-    let mut view = counted(&[of_app("db", on("n", true)), guest.clone()]);
+    let mut view = counted(&[of_app("db", "db", on("n", true)), guest.clone()]);
     let alone = Err(Refusal::PodAffinity(HOSTNAME.into()));
     assert_eq!(fits(&view, &guest, "n"), alone, "nothing is known of the namespace");
     for (change, fit, what) in [
@@ -142,9 +135,9 @@ fn labels_of_namespaces_count_as_they_are() {
 
 #[test]
 fn labels_of_namespaces_are_known_before_a_pod_looks_at_them() {
-    let mut reader = of_app("reader", PodState::Pending);
+    let mut reader = of_app("reader", "reader", PodState::Pending);
     Arc::make_mut(&mut reader.shape).affinity.pods = vec![term(HOSTNAME, "db")];
-    let mut view = counted(&[of_app("db", on("n", true)), reader]);
+    let mut view = counted(&[of_app("db", "db", on("n", true)), reader]);
     view.apply(Change::Namespace("shop".into(), labels("team", "sales")));
     for (namespaces, fit) in
         [(labelled("team", "sales"), true), (labelled("team", "it"), false), (Selector::default(), true)]

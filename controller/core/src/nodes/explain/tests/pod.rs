@@ -81,6 +81,11 @@ fn to_strings(sentences: &[&str]) -> Vec<String> {
     sentences.iter().map(ToString::to_string).collect()
 }
 
+/// That a pod has room on a node, which is of a zone of the same name.
+fn room_on(node: &str) -> String {
+    format!("Its room elsewhere: node {node} (on-demand m in {node}, pool p, 0.2 per hour).")
+}
+
 #[test]
 fn each_pod_of_a_node_that_goes_is_told_where_it_has_room() {
     let world = with_two_nodes()
@@ -97,7 +102,7 @@ fn each_pod_of_a_node_that_goes_is_told_where_it_has_room() {
             [
                 "It runs on node a.".to_owned(),
                 "Node a goes: the pods of 3 nodes fit on 2, which saves 33.3 %.".to_owned(),
-                format!("Its room elsewhere: node {room} (on-demand m in {room}, pool p, 0.2 per hour)."),
+                room_on(room),
             ]
         );
     }
@@ -117,7 +122,7 @@ fn each_pod_of_a_node_that_is_drained_is_told_what_that_waits_for_and_where_it_h
                 "It runs on node a.".to_owned(),
                 "Node a is being drained.".to_owned(),
                 "The drain waits for pods.".to_owned(),
-                format!("Its room elsewhere: node {room} (on-demand m in {room}, pool p, 0.2 per hour)."),
+                room_on(room),
             ]
         );
     }

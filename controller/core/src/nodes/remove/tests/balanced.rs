@@ -18,11 +18,7 @@ fn uneven() -> World {
 }
 
 fn capacity(zone: &'static str, capacity: Capacity) -> impl Fn(&mut Pool) {
-    move |pool| {
-        for offering in pool.offerings.iter_mut().filter(|offering| &*offering.key.zone == zone) {
-            offering.capacity = capacity;
-        }
-    }
+    offered_in(zone, move |offering| offering.capacity = capacity)
 }
 
 #[test]
@@ -31,10 +27,7 @@ fn an_imbalance_has_to_last_as_long_as_a_node_has_to_be_unneeded() {
     let plan = world.plan();
     assert!(plan.remove.is_empty());
     assert_eq!(plan.next_look, Some(NOW + Span::from_secs(600)));
-    world.now = NOW + Span::from_secs(599);
-    assert!(world.goes().is_empty());
-    world.now = NOW + Span::from_secs(600);
-    assert_eq!(world.goes(), ["n2"]);
+    goes_after_ten_minutes(&mut world, "n2");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn pods_are_moved_only_to_nodes_that_are_ready_and_stay() {
     let no_other = "pod shop/n1-0 fits nowhere else: there is no other node";
     assert_eq!(world(&[500], not_ready).stays("n1"), no_other);
     assert_eq!(world(&[], interrupted).stays("n1"), no_other);
-    assert_eq!(world(&[], draining).stays("n1"), no_other);
+    assert_eq!(world(&[], drain).stays("n1"), no_other);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_node_that_is_not_ours_stays_even_when_it_is_taken_away() {
 
 #[test]
 fn a_node_that_is_drained_or_taken_away_is_not_counted_where_pods_are_spread() {
-    for change in [interrupted, draining] {
+    for change in [interrupted, drain] {
         let mut world = World::of_apps(&[("a", &[("db", 500)]), ("b", &[("db", 500), ("job", 2000)])])
             .node_as("n2", "c", &[], change);
         assert!(world.goes().contains(&"n0".to_owned()));
@@ -66,7 +66,7 @@ fn a_zone_does_not_count_nodes_that_are_drained() {
     let mut world = World::new()
         .pool(|pool| pool.limits.min_per_zone.extend([("a".into(), 1)]))
         .node("n1", "a", &[])
-        .node_as("n2", "a", &[], draining)
+        .node_as("n2", "a", &[], drain)
         .node("n3", "b", &[3000]);
     assert_eq!(world.stays("n1"), "zone a has to keep 1 nodes of its pool");
 }
@@ -75,7 +75,7 @@ fn a_zone_does_not_count_nodes_that_are_drained() {
 fn every_node_goes_or_has_a_reason_to_stay() {
     let mut world = World::new()
         .node("n1", "a", &[])
-        .node_as("n2", "a", &[], draining)
+        .node_as("n2", "a", &[], drain)
         .node("n3", "b", &[3000])
         .node_as("n4", "c", &[], interrupted);
     let plan = world.plan();

@@ -71,7 +71,7 @@ fn a_gate_that_lets_a_node_pass_says_nothing() {
 fn a_node_that_is_on_its_way_or_not_there_has_no_reasons() {
     let mut world = World::new()
         .node_as("n1", "a", &[400], |node| {
-            draining(node);
+            drain(node);
             node.scale_down_disabled = true;
         })
         .node_as("n2", "a", &[400], kept);
@@ -90,15 +90,7 @@ fn a_node_that_is_taken_away_is_not_asked_for_room_elsewhere() {
 #[test]
 fn a_pod_that_may_not_be_evicted_is_no_reason_where_its_deployment_can_surge() {
     let mut world = World::new().budget("web", 0).node("n1", "a", &[400]).node("n3", "b", &[3000]);
-    let workload = Workload {
-        owner: "uid-web".into(),
-        namespace: "shop".into(),
-        deployment: Some("web".into()),
-        replicas: 2,
-        available: 2,
-        in_rollout: false,
-    };
-    world.workloads.insert("uid-web".into(), workload);
+    world.add_deployment();
     let forbidden = "pod shop/n1-0 may not be evicted: PodDisruptionBudget web allows no disruption";
     assert_eq!(asked(&mut world, "n1"), [forbidden]);
     world.pool.scale_down.drain.max_surge = 1;

@@ -13,11 +13,7 @@ fn why(world: &mut World, node: &str) -> Option<WhyRemoved> {
 }
 
 fn dear(zone: &'static str, price: i64) -> impl Fn(&mut Pool) {
-    move |pool| {
-        for offering in pool.offerings.iter_mut().filter(|offering| &*offering.key.zone == zone) {
-            offering.price = price;
-        }
-    }
+    offered_in(zone, move |offering| offering.price = price)
 }
 
 #[test]
