@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
@@ -10,7 +10,7 @@ use kube::{
 };
 use plimsoll_core::{
     cluster::PodState,
-    nodes::NodePlan,
+    nodes::{NodePlan, Placement},
     placement::{Change, View, fits},
 };
 use serde_json::json;
@@ -37,7 +37,6 @@ impl Bed {
         let promised: Vec<&str> = plan.placements.iter().map(|placement| &*placement.pod).collect();
         let waiting = || {
             let is_promised = |pod: &Pod| pod.uid().is_some_and(|uid| promised.contains(&uid.as_str()));
-            let waits = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none());
             let pods = self.seen.pods_in(namespace).into_iter();
             pods.filter(|pod| is_promised(pod) && waits(pod)).collect::<Vec<Pod>>()
         };
@@ -73,6 +72,20 @@ impl Bed {
         Ok(waiting().iter().map(ResourceExt::name_any).collect())
     }
 
+    /// Waits until the scheduler has bound or refused each of these pods.
+    pub(crate) async fn had(&self, placements: &[Placement], namespace: &Namespace) -> Result<()> {
+        eventually("the pods for nodes that are there to be bound or refused", PATIENCE, async || {
+            let pods = self.seen.pods_in(namespace);
+            let of =
+                |placement: &Placement| pods.iter().find(|pod| pod.uid().as_deref() == Some(&*placement.pod));
+            let has_had = |pod: &&Pod| !waits(pod) || is_refused(pod);
+            let had = placements.iter().filter_map(of).filter(has_had).count();
+            ensure!(had == placements.len(), "{had} of {}", placements.len());
+            Ok(())
+        })
+        .await
+    }
+
     /// What the operator does with nominations for nodes that are ready and have not got their pods.
     async fn take_back(&self, namespace: &Namespace, waiting: &[Pod]) -> Result<()> {
         let api: Api<Pod> = self.api(namespace);
@@ -88,11 +101,6 @@ impl Bed {
     /// Whether the scheduler has refused all of these pods and none of them fits on any node, whoever is to come there: then
     /// they never will.
     fn are_stuck(&self, case: &Case, namespace: &Namespace, waiting: &[Pod]) -> bool {
-        let is_refused = |pod: &Pod| {
-            let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-            let mut conditions = conditions.into_iter().flatten();
-            conditions.any(|condition| condition.reason.as_deref() == Some("Unschedulable"))
-        };
         if !waiting.iter().all(is_refused) {
             return false;
         }
@@ -111,4 +119,15 @@ impl Bed {
             pod.is_none_or(|pod| nodes.iter().all(|node| fits(&view, &pod, node).is_err()))
         })
     }
+}
+
+fn waits(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_none())
+}
+
+/// Whether the scheduler found no node for it.
+fn is_refused(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition.reason.as_deref() == Some("Unschedulable"))
 }

@@ -9,10 +9,7 @@ use kube::{
     Api, Client, Resource, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use plimsoll_core::{
-    nodes::{NodePlan, Place, nominate},
-    placement::View,
-};
+use plimsoll_core::nodes::{Place, Placement, nominate};
 use serde_json::json;
 use testbed::{Cluster, ClusterSpec, Namespace, eventually};
 use tokio::task::JoinHandle;
@@ -89,12 +86,18 @@ impl Bed {
                 return Ok(Outcome::refused(case, &breach));
             }
         };
+        // What fits on nodes that are there is bound long before another comes, and with that perhaps an empty zone.
+        let is_there = |placement: &Placement| matches!(placement.place, Place::Node(_));
+        let at_once = plan.placements.iter().take_while(|placement| is_there(placement)).count();
+        let (at_once, later) = plan.placements.split_at(at_once);
+        self.let_go(case, at_once, namespace, told).await?;
+        self.had(at_once, namespace).await?;
         for (entry, new) in plan.add.iter().enumerate() {
             pool.order(&order(case, entry), &new.offering, new.count).await?;
         }
         let nodes = case.there.len() + plan.add.iter().map(|new| new.count as usize).sum::<usize>();
         self.nodes_are_ready(case, nodes).await?;
-        self.let_go(case, &before, &plan, namespace, told).await?;
+        self.let_go(case, later, namespace, told).await?;
         let unbound = self.unbound(case, &plan, namespace).await?;
         let outcome = Outcome::new(case, &pool, &before, &plan, &self.seen.pods_in(namespace), unbound);
         self.take_away(case, namespace).await?;
@@ -156,12 +159,11 @@ impl Bed {
         .await
     }
 
-    /// Lets the scheduler have the pods that were promised a place, in the order of the plan.
+    /// Lets the scheduler have pods that were promised a place, in the order of the plan.
     async fn let_go(
         &self,
         case: &Case,
-        before: &View,
-        plan: &NodePlan,
+        placements: &[Placement],
         namespace: &Namespace,
         told: Told,
     ) -> Result<()> {
@@ -175,7 +177,7 @@ impl Bed {
         let name = |uid: &str| names.get(uid).with_context(|| format!("{uid} is not a pod"));
         let params = PatchParams::default();
         if told == Told::Nominated {
-            let together = nominate::together(before, &plan.placements);
+            let together = nominate::together(&self.seen.view(&case.name, namespace), placements);
             stream::iter(together.into_iter().map(Ok::<_, anyhow::Error>))
                 .try_for_each_concurrent(AT_ONCE, async |placement| {
                     let node = json!({ "status": { "nominatedNodeName": node_of(case, &placement.place) } });
@@ -185,7 +187,7 @@ impl Bed {
                 .await?;
         }
         let ungated = Patch::Merge(json!({ "spec": { "schedulingGates": null } }));
-        for placement in &plan.placements {
+        for placement in placements {
             api.patch(name(&placement.pod)?, &params, &ungated).await?;
         }
         Ok(())

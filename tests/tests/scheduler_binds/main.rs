@@ -1,10 +1,11 @@
 //! The real kube-scheduler binds what was planned.
 //!
 //! For generated pools, nodes and pods the core plans what the operator would; the nodes are made by the provider that the
-//! operator asks, and then kube-scheduler has the pods. Every pod that was promised a place has to be bound, and no node may
-//! have been ordered in vain; what differs is printed as a rate. `cargo test -p plimsoll-tests --test scheduler_binds` runs dozens of cases; `make conformance`
-//! runs many and writes `docs/conformance/bound.md`. `SCHEDULER_BINDS_SEED` chooses other cases, `SCHEDULER_BINDS_CASES`
-//! another number, and `SCHEDULER_BINDS_FROM` where to begin.
+//! operator asks. kube-scheduler has the pods for nodes that are there at once, and the others when all nodes are ready.
+//! Every pod that was promised a place has to be bound, and no node may have been ordered in vain; what differs is printed as
+//! a rate. `cargo test -p plimsoll-tests --test scheduler_binds` runs dozens of cases; `make conformance` runs many and writes
+//! `docs/conformance/bound.md`. `SCHEDULER_BINDS_SEED` chooses other cases, `SCHEDULER_BINDS_CASES` another number, and
+//! `SCHEDULER_BINDS_FROM` where to begin.
 
 // Helpers outside `#[test]` functions may panic here: the whole file is a test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -155,11 +155,11 @@ impl Tally {
 }
 
 impl Tally {
-    /// Whether the promises are kept: but for two pods in a hundred, which the scheduler displaced by scattering others, and
+    /// Whether the promises are kept: but for one pod in two hundred, which the scheduler displaced by scattering others, and
     /// as many nodes.
     pub(crate) fn is_kept(&self) -> bool {
         let of = &self.sum;
-        of.unbound.len() * 50 <= of.promised && of.empty.len() * 50 <= of.nodes as usize
+        of.unbound.len() * 200 <= of.promised && of.empty.len() * 200 <= of.nodes as usize
     }
 }
 

@@ -87,8 +87,9 @@ fn page(figures: &Value, told: &Tally) -> String {
         "# What was planned, and what kube-scheduler binds\n\n\
          Written by `make conformance`; do not edit. How it works: `tests/tests/scheduler_binds`.\n\n\
          For generated pools, nodes and pods the core plans what the operator would, from what the API server shows; the\n\
-         provider `kwok` makes the nodes; then the real kube-scheduler has the pods, in the order of the plan. A pod that was\n\
-         promised a place has to be bound, and a node that was ordered has to be used.\n\n\
+         provider `kwok` makes the nodes. The real kube-scheduler has the pods in the order of the plan: those for nodes that are\n\
+         there before another comes, as pods that fit are bound within milliseconds and a node takes a minute, and the others\n\
+         when all nodes are ready. A pod that was promised a place has to be bound, and a node that was ordered has to be used.\n\n\
          | | |\n| --- | --- |\n\
          | date | {date} |\n| commit | {commit} |\n| Kubernetes | {kubernetes} |\n| seed | {seed} |\n\n\
          «Nominated»: pods are told their node in `status.nominatedNodeName`, as by the operator. «Alone»: the scheduler goes by\n\
