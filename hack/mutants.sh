@@ -9,8 +9,9 @@
 #   hack/mutants.sh controller/core/src/replicas --page       the page alone, of what was run before
 #
 # A mutant costs a build, so the builds are small: a copy of the core alone, whose integration tests are modules of the
-# library. That is one crate to compile and one program to link instead of six. Slow tests (the properties) run only
-# against what the quick ones let through, and the first test that fails ends them.
+# library. That is one crate to compile and one program to link instead of six. The tests of the folder itself run first;
+# those of other folders, and then the slow ones (the properties), only against what these let through. The first test that
+# fails ends them.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "$0")/common.sh"
@@ -32,14 +33,21 @@ results=$work/$name
 files=$folder
 [[ -d $folder ]] && files="$folder/**"
 # Seconds that the tests may take with a mutant, also on a busy machine.
-limit=30
+limit=20
 host=$(rustc -vV | sed -n 's/^host: //p')
 # What cargo starts test programs with.
 runner=CARGO_TARGET_$(tr a-z- A-Z_ <<<"$host")_RUNNER
 
-# What runs against every mutant, what only against those that survived it, and what the folder does without.
+# What runs against every mutant beside the folder's own tests; what more runs against those that survived that, with the
+# tests of the other folders; and what only against those that survived this too. What the folder does without.
 case $folder/ in
   controller/core/src/placement/* | controller/core/src/nodes/* | controller/core/src/audit/*)
+    near=(plans preferences)
+    case $folder/ in
+      */placement/*) near+=(placement) ;;
+      */nodes/*) near+=(removal_stories) ;;
+      */audit/*) near=(audit audit_bounds audit_matches audit_social audit_sums) ;;
+    esac
     quick=(placement plans preferences removal_stories audit audit_bounds audit_matches audit_social
       audit_sums)
     slow=(removals)
@@ -52,7 +60,8 @@ case $folder/ in
     unneeded=(replicas reason)
     ;;
   *)
-    quick=(goldens differences)
+    near=(goldens differences)
+    quick=("${near[@]}")
     slow=(properties)
     slow_tests=(--skip no_list_grows_without_bound)
     unneeded=()
@@ -97,6 +106,21 @@ END
   done
 }
 
+# The copy without the tests of other folders, which are most of what a build costs.
+without_tests_of_others() {
+  local file
+  find "$tree/controller/core/src" -name '*.rs' -not -path "$tree/$folder" -not -path "$tree/$folder/*" |
+    while read -r file; do
+      awk '
+        /^#\[cfg\(test\)\]$/ { held = 1; next }
+        held && /^mod tests \{/ { exit }
+        held && !/^mod tests;/ { print "#[cfg(test)]" }
+        !(held && /^mod tests;/) { print }
+        { held = 0 }
+      ' "$file" >"$tree/shorter" && mv "$tree/shorter" "$file"
+    done
+}
+
 # mutate WHERE OPTIONS...: cargo-mutants in the copy. It ends with 2 or 3 where mutants survived or took too long.
 mutate() {
   local into=$1 code=0
@@ -111,15 +135,16 @@ mutate() {
   (( code == 0 || code == 2 || code == 3 )) || die "cargo-mutants ended with $code"
 }
 
-quick_tests() {
+near_tests() {
   if [[ $shard == 0/1 ]]; then rm -rf "$results"; fi
-  say "changes of $folder against the quick tests (part $shard)"
-  against_quick_tests "${shard//\//-of-}" --shard "$shard" --sharding round-robin
+  say "changes of $folder against its own tests (part $shard)"
+  against_near_tests "${shard//\//-of-}" --shard "$shard" --sharding round-robin
 }
 
-# against_quick_tests NAME OPTIONS...: the mutants that these options of cargo-mutants choose.
-against_quick_tests() {
-  copy_core "${quick[@]}"
+# against_near_tests NAME OPTIONS...: the mutants that these options of cargo-mutants choose.
+against_near_tests() {
+  copy_core "${near[@]}"
+  without_tests_of_others
   mutate "$results/$1" --file "$files" "${@:2}" -- -- "${slow_tests[@]}"
 }
 
@@ -130,7 +155,7 @@ rest() {
     <(every_mutant | sed 's|^controller/core/src/||' | sort) | only_these)
   (( ${#mutants[@]} )) || return 0
   say "$((${#mutants[@]} / 2)) changes of $folder that were not run yet"
-  against_quick_tests "rest-$(date +%s)" "${mutants[@]}"
+  against_near_tests "rest-$(date +%s)" "${mutants[@]}"
 }
 
 # Mutants, a line each, as arguments of cargo-mutants.
@@ -147,7 +172,8 @@ again() {
     copy_core "${quick[@]}" "${slow[@]}"
     mutate "$results/$1-$(date +%s)" --file "$files" "${survivors[@]}"
   else
-    against_quick_tests "$1-$(date +%s)" "${survivors[@]}"
+    copy_core "${quick[@]}"
+    mutate "$results/$1-$(date +%s)" --file "$files" "${survivors[@]}" -- -- "${slow_tests[@]}"
   fi
 }
 
@@ -229,8 +255,8 @@ write_page() {
 program=$(cargo_program cargo-mutants "$version")
 mkdir -p "$results"
 case ${2:-} in
-  '') quick_tests; again all ;;
-  --rest) rest; again all ;;
+  '') near_tests; again quick; again all ;;
+  --rest) rest; again quick; again all ;;
   --survivors) again quick; again all ;;
   --page) ;;
   *) die "'$2' is none of --rest, --survivors and --page" ;;
