@@ -131,16 +131,12 @@ impl<'a> Planner<'a> {
         let evictions = i64::try_from(evictions.max(1)).unwrap_or(i64::MAX);
         let (share, at_least) = (swap.share, scale_down.savings_at_least);
         if swap.saves <= 0 || share < at_least {
-            if let [index] = members {
-                self.doubts[*index] = Some(WhyStays::SavesTooLittle { saving: share.max(0), at_least });
-            }
+            self.doubt(members, WhyStays::SavesTooLittle { saving: share.max(0), at_least });
             return None;
         }
         let (saving, at_least) = (swap.saves / evictions, scale_down.savings_per_eviction);
         if saving < at_least {
-            if let [index] = members {
-                self.doubts[*index] = Some(WhyStays::NotWorthIt { saving, at_least });
-            }
+            self.doubt(members, WhyStays::NotWorthIt { saving, at_least });
             return None;
         }
         let bought = swap.bought.zones();
@@ -154,6 +150,15 @@ impl<'a> Planner<'a> {
         keeps_least_size.then_some(swap.saves)
     }
 
+    /// Why a single node is not replaced; that its zone has to keep it says more.
+    fn doubt(&mut self, members: &[usize], why: WhyStays) {
+        if let [index] = members
+            && !matches!(self.doubts[*index], Some(WhyStays::Minimum { .. }))
+        {
+            self.doubts[*index] = Some(why);
+        }
+    }
+
     fn find_swap(&mut self, pool: &Name, members: &[usize]) -> Option<Swap<'a>> {
         let pool = self.pools.get(pool)?.pool;
         let price: i128 = members.iter().map(|index| i128::from(self.nodes[*index].price.unwrap_or(0))).sum();
@@ -161,7 +166,11 @@ impl<'a> Planner<'a> {
         let mut moved = Vec::new();
         let left = self.room.place(left, &mut moved);
         let cheaper = |offering: &crate::cluster::Offering| i128::from(offering.price) < price;
-        let bought = self.buy(left, &Wish { pool, allows: &cheaper, one_in: None }).ok()?;
+        let one_in = match members {
+            [index] => self.minimum(*index).is_err().then(|| self.nodes[*index].zone()),
+            _ => None,
+        };
+        let bought = self.buy(left, &Wish { pool, allows: &cheaper, one_in }).ok()?;
         moved.extend(bought.moved.iter().copied());
         // Moving pods to what is there is judged node by node, by how much of each is used.
         if bought.len() == 0 {

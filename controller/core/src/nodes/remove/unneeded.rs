@@ -68,9 +68,10 @@ impl<'a> Planner<'a> {
             }
             match self.try_without(index, kind) {
                 Ok(()) => {}
-                // A set that is replaced may do what this node alone cannot.
+                // What comes in its place, or in the place of a set, may do what going alone cannot.
                 Err(
-                    why @ (WhyStays::NoRoom { .. }
+                    why @ (WhyStays::Minimum { .. }
+                    | WhyStays::NoRoom { .. }
                     | WhyStays::KeepsFree { .. }
                     | WhyStays::SavesTooLittle { .. }
                     | WhyStays::NotWorthIt { .. }),

@@ -138,6 +138,23 @@ fn a_zone_keeps_its_least_size_when_nodes_are_replaced() {
     assert_eq!(replaced(&mut world("b")), [("n1".to_owned(), alone(500))]);
 }
 
+#[test]
+fn the_last_node_of_a_zone_that_needs_one_is_replaced_in_its_place() {
+    let world = |zones: &[&'static str]| {
+        let world = World::new().pool(|pool| pool.limits.min_per_zone.extend([("a".into(), 1)]));
+        zones.iter().fold(world, |world, zone| world.pool(cheap(zone)))
+    };
+    assert_eq!(replaced(&mut world(&["a"]).node("n1", "a", &[2500])), [("n1".to_owned(), alone(500))]);
+    assert_eq!(replaced(&mut world(&["a"]).node("n1", "a", &[])), [("n1".to_owned(), alone(500))]);
+    let why = "zone a has to keep 1 nodes of its pool";
+    assert_eq!(world(&["b"]).node("n1", "a", &[2500]).stays("n1"), why, "what is cheaper is in another zone");
+    let mut dear = world(&["a"]).pool(|pool| pool.scale_down.savings_at_least = 501).node("n1", "a", &[2500]);
+    assert_eq!(dear.stays("n1"), why, "it saves too little");
+    let mut many = world(&["a"]).pool(|pool| pool.scale_down.savings_per_eviction = 100_001);
+    many = many.node("n1", "a", &[2500]);
+    assert_eq!(many.stays("n1"), why, "it saves too little for an eviction");
+}
+
 /// A node like the old one would take the most pods.
 #[test]
 fn what_costs_as_much_as_the_nodes_that_go_is_no_way_to_replace_them() {
