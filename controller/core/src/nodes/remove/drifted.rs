@@ -39,12 +39,12 @@ impl Planner<'_> {
         self.passes(index, &why)?;
         let Some(pool) = self.nodes[index].pool else { return Ok(()) };
         let zone = self.nodes[index].zone();
-        let needs_one = self.pools[&pool.name].minimum(&zone).is_err().then(|| zone.clone());
+        let one_in = self.needs_one(index);
         let mark = self.room.mark();
         let left = self.take_out(&[index]);
         let mut moved = Vec::new();
         let left = self.room.place(left, &mut moved);
-        let wish = Wish { pool, allows: &|_| true, one_in: needs_one };
+        let wish = Wish { pool, allows: &|_| true, one_in };
         match self.buy(left, &wish) {
             Ok(bought) => {
                 moved.extend(bought.moved.iter().copied());

@@ -75,4 +75,9 @@ impl<'a> Planner<'a> {
         let pool = self.nodes[index].pool.and_then(|pool| self.pools.get(&pool.name));
         pool.map_or(Ok(()), |pool| pool.minimum(&self.nodes[index].zone()))
     }
+
+    /// The zone of a node, where it cannot do with one less: what comes in its place has to come there.
+    pub(super) fn needs_one(&self, index: usize) -> Option<Name> {
+        self.minimum(index).is_err().then(|| self.nodes[index].zone())
+    }
 }

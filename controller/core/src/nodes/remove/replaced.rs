@@ -167,7 +167,7 @@ impl<'a> Planner<'a> {
         let left = self.room.place(left, &mut moved);
         let cheaper = |offering: &crate::cluster::Offering| i128::from(offering.price) < price;
         let one_in = match members {
-            [index] => self.minimum(*index).is_err().then(|| self.nodes[*index].zone()),
+            [index] => self.needs_one(*index),
             _ => None,
         };
         let bought = self.buy(left, &Wish { pool, allows: &cheaper, one_in }).ok()?;
