@@ -19,8 +19,10 @@
 mod balanced;
 mod buy;
 mod drifted;
+mod finish;
 mod gates;
 mod interrupted;
+mod judge;
 mod memory;
 mod plan;
 mod planner;

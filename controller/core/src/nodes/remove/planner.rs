@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::buy::Shop;
-use super::memory::{LET_BE_FOR, Memory};
-use super::plan::{Move, Removal, RemovalPlan, Stays, WhyRemoved};
+use super::memory::Memory;
+use super::plan::{Removal, RemovalPlan, WhyRemoved};
 use super::pools::PoolState;
 use super::room::{Left, Moved, Room};
 use super::survey::Surveyed;
 use super::{Input, WhyStays};
-use crate::cluster::{Name, Pod, Readiness};
+use crate::cluster::{Name, Pod};
 use crate::nodes::Place;
-use crate::nodes::breaker;
-use crate::nodes::budget::Budgets;
-use crate::nodes::drainability::{self, NodeBlocker};
 use crate::nodes::pdb::Ledger;
-use crate::nodes::words::full_name;
 use crate::placement::{ClassId, NodeIx};
 use crate::time::Timestamp;
 
@@ -63,7 +59,7 @@ pub(super) struct Planner<'a> {
     pub(super) surging: BTreeSet<Name>,
     pub(super) shop: Option<Shop>,
     /// The soonest time at which something not told of any node changes.
-    wakes: Option<Timestamp>,
+    pub(super) wakes: Option<Timestamp>,
     pub(super) plan: RemovalPlan,
 }
 
@@ -118,98 +114,6 @@ impl<'a> Planner<'a> {
         planner.choose_targets();
         planner.keep_spare();
         planner
-    }
-
-    fn read_pools(&mut self) {
-        let (view, now) = (self.input.view, self.now);
-        let silent = breaker::zones_are_silent(view.nodes());
-        for pool in view.pools() {
-            let of_pool = || view.nodes().filter(|node| node.pool.as_ref() == Some(&pool.name));
-            let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            let going = count(of_pool().filter(|node| node.is_draining()).count());
-            let size = count(of_pool().count());
-            let mut zones = BTreeMap::new();
-            for zone in of_pool().filter(|node| !node.is_draining()).filter_map(|node| node.zone()) {
-                *zones.entry(zone.clone()).or_default() += 1;
-            }
-            let orders = view.orders().filter(|order| order.pool == pool.name).map(|order| order.asked);
-            let grows = self.input.adding.add.iter().any(|new| new.pool == pool.name).then_some(now);
-            let came = of_pool().filter(|node| !node.is_draining()).map(|node| node.created);
-            let grew = came.chain(orders).chain(grows).max().map(|grew| grew.min(now));
-            let cooling_until =
-                grew.map(|grew| grew + pool.scale_down.delay_after_add).filter(|until| *until > now);
-            let state = PoolState {
-                pool,
-                budgets: Budgets::of(&pool.name, &pool.scale_down.budgets, size, going, now),
-                tripped: breaker::pool_is_broken(pool, of_pool()).or_else(|| silent.clone()),
-                cooling_until,
-                zones,
-            };
-            self.pools.insert(pool.name.clone(), state);
-        }
-    }
-
-    /// What can be said of a node without trying anything.
-    fn judge_nodes(&mut self, kept: &BTreeMap<Name, WhyStays>) {
-        for index in 0..self.nodes.len() {
-            let surveyed = &self.nodes[index];
-            let node = surveyed.node;
-            // The plan for new nodes has found room for their pods.
-            if node.is_draining() || node.interrupted {
-                self.room.packing.remove_node(surveyed.at);
-            }
-            if node.is_draining() {
-                self.fates[index] = Fate::Goes;
-                let pods: Vec<&Pod> = surveyed.movers.iter().chain(&surveyed.expendable).copied().collect();
-                self.ledger.reserve(pods);
-                continue;
-            }
-            if let Some(why) = self.judge(surveyed).or_else(|| kept.get(&node.name).cloned()) {
-                self.fates[index] = Fate::Stays(why);
-            }
-        }
-    }
-
-    fn judge(&self, surveyed: &Surveyed<'a>) -> Option<WhyStays> {
-        let node = surveyed.node;
-        if let Some(blocker) = drainability::of_node(node, surveyed.pool, self.now) {
-            return Some(WhyStays::Node(blocker));
-        }
-        if node.interrupted {
-            return None;
-        }
-        let pool = surveyed.pool.and_then(|pool| self.pools.get(&pool.name))?;
-        if let Some(tripped) = &pool.tripped {
-            return Some(WhyStays::Breaker(tripped.clone()));
-        }
-        if let Some(given_up) = self.memory.given_up.get(&node.uid) {
-            let until = given_up.at + LET_BE_FOR;
-            return Some(WhyStays::GivenUp { until, why: given_up.why.clone() });
-        }
-        if surveyed.promised > 0 {
-            return Some(WhyStays::Promised { pods: surveyed.promised });
-        }
-        if let Some((pod, why)) = &surveyed.blocked {
-            return Some(WhyStays::Pod { pod: full_name(pod), why: why.clone() });
-        }
-        let is_silent = matches!(node.readiness, Readiness::NotReady { .. } | Readiness::Unknown { .. });
-        (is_silent && surveyed.evictions() > 0).then_some(WhyStays::Node(NodeBlocker::NotReady))
-    }
-
-    /// Nodes that take what others lose: ready ones that stay, those first that can be emptied last.
-    fn choose_targets(&mut self) {
-        let mut targets: Vec<(bool, std::cmp::Reverse<i64>, usize)> = Vec::new();
-        for (index, surveyed) in self.nodes.iter().enumerate() {
-            let takes = surveyed.node.readiness == Readiness::Ready
-                && !surveyed.node.interrupted
-                && !matches!(self.fates[index], Fate::Goes);
-            if takes {
-                let may_go = matches!(self.fates[index], Fate::Open);
-                targets.push((may_go, std::cmp::Reverse(surveyed.utilization(&[])), index));
-            }
-        }
-        targets.sort();
-        self.room.targets = targets.into_iter().map(|(.., index)| self.nodes[index].at).collect();
     }
 
     /// Headroom, as pods that nobody sees.
@@ -337,58 +241,5 @@ impl<'a> Planner<'a> {
             Place::Node(name) => self.index(name),
             _ => None,
         }
-    }
-
-    /// Says of each pod of nodes that go where it was moved last.
-    fn tell_moves(&mut self) {
-        let mut remove = std::mem::take(&mut self.plan.remove);
-        for removal in &mut remove {
-            let Some(index) = self.index(&removal.node) else { continue };
-            let place = |pod: &Pod| self.places.get(self.moved.get(&pod.uid)?).cloned();
-            let moves = self.nodes[index].movers.iter().filter_map(|pod| {
-                let to = place(pod).or_else(|| self.promised.get(&pod.uid).cloned())?;
-                Some(Move { pod: pod.uid.clone(), to })
-            });
-            removal.moves = moves.collect();
-            // Pods that were moved on to a node of a later set wait for it as well.
-            let later = removal.moves.iter().filter_map(|one| match one.to {
-                Place::New(entry, _) => Some(entry),
-                _ => None,
-            });
-            removal.needs.extend(later);
-            removal.needs.sort_unstable();
-            removal.needs.dedup();
-        }
-        self.plan.remove = remove;
-    }
-
-    /// The plan, with a reason for every node that stays, and what to remember.
-    pub(super) fn finish(mut self) -> (RemovalPlan, Memory) {
-        self.tell_moves();
-        for index in 0..self.nodes.len() {
-            let surveyed = &self.nodes[index];
-            let is_listed = self.plan.remove.iter().any(|removal| removal.node == surveyed.node.name);
-            let why = match &self.fates[index] {
-                Fate::Goes if is_listed => continue,
-                Fate::Goes => WhyStays::Going,
-                Fate::Stays(why) | Fate::Aside(why) => why.clone(),
-                Fate::Open => self.doubts[index].clone().unwrap_or_else(|| WhyStays::Used {
-                    utilization: self.utilization(index),
-                    below: surveyed.pool.map_or(0, |pool| pool.scale_down.utilization_below),
-                }),
-            };
-            // What holds a node back from outside says nothing about whether it is needed.
-            let is_unneeded = matches!(self.fates[index], Fate::Aside(_)) || self.candidates.contains(&index);
-            let is_held =
-                matches!(why, WhyStays::Breaker(_) | WhyStays::Forbidden { .. } | WhyStays::Minimum { .. });
-            if !is_unneeded && !is_held {
-                self.memory.unneeded.remove(&surveyed.node.uid);
-            }
-            self.plan.stays.push(Stays { node: surveyed.node.name.clone(), why });
-        }
-        let stays = self.plan.stays.iter().filter_map(|stays| stays.why.until());
-        let windows = self.pools.values().filter_map(|pool| pool.budgets.until);
-        self.plan.next_look = stays.chain(windows).chain(self.wakes).filter(|at| *at > self.now).min();
-        (self.plan, self.memory)
     }
 }
