@@ -1,11 +1,11 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use testbed::{Load, Total};
 
 use crate::{
-    stage::{self, PATIENCE, Scene, Target, conditions, utilization},
+    stage::{self, Scene, Target, conditions, utilization},
     workload,
 };
 
@@ -129,23 +129,17 @@ async fn edits_are_answered_at_once() -> Result<()> {
     stage::story("edits", async |scene| {
         let web = Target::deployment("web");
         workload::deploy(scene.cluster, &scene.namespace, "web", 1, 100).await?;
-        scene.scale("web", &web, json!({"maxReplicas": 9})).await?;
+        // Looks are an hour apart: only the edit itself can be the reason for one.
+        scene.scale("web", &web, json!({"maxReplicas": 9, "syncPeriodSeconds": 3600})).await?;
         let observed = |scaler: &Value| {
             let generation = &scaler["metadata"]["generation"];
             scaler["status"]["observedGeneration"] == *generation
         };
         scene.until("web", observed).await?;
-        let mut latencies = Vec::new();
         for size in 2..8 {
-            let edited = Instant::now();
             scene.edit("web", json!({"spec": {"minReplicas": size}})).await?;
             scene.until("web", observed).await?;
-            latencies.push(edited.elapsed());
         }
-        latencies.sort();
-        // Looks are two seconds apart: without the watch, the median would be one second.
-        ensure!(latencies[latencies.len() / 2] < Duration::from_millis(700), "{latencies:?}");
-        ensure!(latencies.iter().sum::<Duration>() < PATIENCE, "{latencies:?}");
         Ok(())
     })
     .await
