@@ -29,17 +29,18 @@ cli: preflight ## `plimsoll` and `kubectl-plimsoll`, each one static binary
 	@bin=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
 	echo "$$bin (kubectl-plimsoll lies beside it: both may go into a folder of your PATH)"
 
+# Tests on a cluster wait more than they compute, so more run at a time than there are cores. The command line is the one
+# that cargo builds beside its tests.
 test: preflight tools ## All tests, on real clusters
-	@bin=$$(hack/build-operator.sh); cli=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
-	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$$cli; \
+	@bin=$$(hack/build-operator.sh); \
+	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$${CARGO_TARGET_DIR:-$$PWD/target}/debug/plimsoll; \
 	hack/image.sh; \
-	cargo test --workspace --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} cargo test --workspace --locked
 
 # One after the other: each measures what clients see.
 test-traffic: preflight tools ## What clients see through a real front door (Traefik and k6 are built once: 11 minutes)
-	@bin=$$(hack/build-operator.sh); cli=$$(hack/build-operator.sh plimsoll-cli plimsoll); \
-	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$$cli; \
-	cargo test --workspace --test traffic --locked -- --ignored --test-threads=1 --nocapture
+	@bin=$$(hack/build-operator.sh); \
+	PLIMSOLL_OPERATOR_BIN=$$bin cargo test --workspace --test traffic --locked -- --ignored --test-threads=1 --nocapture
 
 # Compiled without optimization, as the tests are: most of the time is Go's.
 conformance: preflight tools ## HPA-1.37 against the HPA: 100,000 calculations, 10,000 sequences of syncs, and both live; placement against kube-scheduler's filters: 100,000 questions, and what it binds of 2,000 plans

@@ -22,9 +22,9 @@ go_is_formatted() {
 
 # A dependency or a feature that a crate forgot to name must not hide behind another crate that names it. The other
 # crates are built alone anyway: the core for wasm32 below, the operator for its image.
-each_library_alone() {
+each_crate_alone() {
   local crate
-  for crate in plimsoll-api plimsoll-observe plimsoll-providers plimsoll-signals; do
+  for crate in plimsoll-api plimsoll-cli plimsoll-observe plimsoll-providers plimsoll-signals; do
     cargo check --quiet --locked --package "$crate" || return
   done
 }
@@ -90,7 +90,7 @@ say "lint"
 check "formatted" cargo fmt --all --check
 check "Go is formatted" go_is_formatted
 check "clippy, warnings are errors" cargo clippy --quiet --workspace --all-targets --locked -- --deny warnings
-check "each library compiles on its own" each_library_alone
+check "each crate compiles on its own" each_crate_alone
 check "the core is pure" core_is_pure
 check "the core builds for wasm32" core_builds_for_wasm
 check "one version everywhere" versions_agree
