@@ -109,10 +109,13 @@ impl<'a> Solver<'a> {
                 self.leave_out(&usable, &mut useless);
             }
             hosts.clear();
-            for (families, share) in self.shares(class, left, &usable, may_enlarge) {
+            // Nodes that were full of a spread may take more of it once other domains have theirs.
+            let there = if is_spread { elsewhere } else { &[] };
+            for (families, share) in self.shares(class, left, &usable, may_enlarge, there) {
                 self.make_room(class, share, &families, &mut hosts);
             }
-            left = self.on_hosts(class, left, &hosts, placed);
+            let on: Vec<NodeIx> = there.iter().chain(&hosts).copied().collect();
+            left = self.on_hosts(class, left, &on, placed);
             if left == before && known == useless.len() {
                 // The emptiest domain may have nodes that cannot be enlarged, and another may get new ones.
                 if !std::mem::take(&mut may_enlarge) {
@@ -167,13 +170,15 @@ impl<'a> Solver<'a> {
             && self.packing.suits(class, stand_in)
     }
 
-    /// How many of a class each domain should take, with the families that nodes can come from there.
+    /// How many of a class nodes of this plan should take in each domain, with the families that they can come from there.
+    /// What nodes that are `there` can take is left to them.
     fn shares(
         &mut self,
         class: ClassId,
         count: u32,
         usable: &[usize],
         may_enlarge: bool,
+        there: &[NodeIx],
     ) -> Vec<(Vec<usize>, u32)> {
         let balance = self.packing.balanced_by(class);
         let (wide, _) = self.packing.wide_keys(class, &balance);
@@ -199,8 +204,9 @@ impl<'a> Solver<'a> {
         for node in &stand_ins {
             self.packing.set_open(*node, true);
         }
+        let on: Vec<NodeIx> = there.iter().chain(&stand_ins).copied().collect();
         let mut placed = Placed::new();
-        self.packing.place(class, count, &stand_ins, &mut placed);
+        self.packing.place(class, count, &on, &mut placed);
         self.packing.undo(mark);
         let mut shares: Vec<(Vec<usize>, u32)> = Vec::new();
         for (at, family) in order.iter().enumerate() {

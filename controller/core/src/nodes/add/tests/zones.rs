@@ -188,3 +188,25 @@ fn whoever_has_a_place_keeps_it_when_the_plan_is_gone_through_once_more() {
         assert_eq!(in_zones(&plan, app), expected(&[(zone, 1)]), "{plan}");
     }
 }
+
+/// Without nodes in zone a no zone may have more than one; with them, there is room for the others where there was.
+#[test]
+fn room_in_a_zone_is_used_before_a_node_is_ordered_there() {
+    let mut changes = vec![
+        Change::Pool(pool()),
+        Change::Node(node("full", "c")),
+        Change::Node(node("free", "b")),
+        Change::Pod(running("old", "old", 4000, "full")),
+    ];
+    changes.extend((0..7).map(|n| {
+        Change::Pod(with(waiting(&format!("web-{n}"), "web", 500), |shape| {
+            shape.spread = vec![evenly(ZONE, "web")];
+        }))
+    }));
+    let plan = planned(changes);
+    let ordered: Vec<_> = plan.add.iter().map(|new| (&*new.offering.zone, new.count)).collect();
+    assert_eq!(ordered, [("a", 1), ("c", 1)]);
+    let on_free = places(&plan).values().filter(|place| **place == Place::Node("free".into())).count();
+    assert!((2..=3).contains(&on_free), "{on_free}");
+    assert_eq!(plan.refused, []);
+}
