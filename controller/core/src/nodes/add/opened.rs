@@ -34,7 +34,7 @@ impl Solver<'_> {
         left
     }
 
-    /// As [`Solver::on_opened`], on some of the nodes of this plan.
+    /// As [`Solver::on_opened`], on some nodes: of this plan, or there before.
     pub(super) fn on_hosts(
         &mut self,
         class: ClassId,

@@ -108,14 +108,14 @@ impl<'a> Solver<'a> {
                 // A domain that no node can come to, as far as this class goes, would hold it up for good.
                 self.leave_out(&usable, &mut useless);
             }
-            hosts.clear();
             // Nodes that were full of a spread may take more of it once other domains have theirs.
             let there = if is_spread { elsewhere } else { &[] };
+            hosts.clear();
+            hosts.extend_from_slice(there);
             for (families, share) in self.shares(class, left, &usable, may_enlarge, there) {
                 self.make_room(class, share, &families, &mut hosts);
             }
-            let on: Vec<NodeIx> = there.iter().chain(&hosts).copied().collect();
-            left = self.on_hosts(class, left, &on, placed);
+            left = self.on_hosts(class, left, &hosts, placed);
             if left == before && known == useless.len() {
                 // The emptiest domain may have nodes that cannot be enlarged, and another may get new ones.
                 if !std::mem::take(&mut may_enlarge) {
