@@ -162,6 +162,17 @@ impl<'c> Story<'c> {
         self.cluster.kubectl(["scale", &name, &replicas]).await.map(drop)
     }
 
+    /// Waits until a Deployment has exactly so many pods, bound or not.
+    pub(crate) async fn made(&self, app: &str, replicas: usize) -> Result<()> {
+        eventually(&format!("{replicas} pods of {app} to be made"), PATIENCE, async || {
+            let pods =
+                self.pods.list(&ListParams::default().labels(&format!("app={app}"))).await?.items.len();
+            ensure!(pods == replicas, "{pods} of {replicas} pods");
+            Ok(())
+        })
+        .await
+    }
+
     /// Waits until so many pods are bound: how many of them in each zone.
     pub(crate) async fn bound(&self, replicas: usize) -> Result<BTreeMap<String, usize>> {
         let nodes = self.bound_as(self.pool, replicas).await?;

@@ -33,25 +33,24 @@ impl Growth {
 
 impl Solver<'_> {
     /// The cheapest of some nodes of this plan to enlarge for up to `need` pods of a class.
+    ///
+    /// Of those that were made fit for others of the class it is the last in each family: those before it were filled.
     pub(super) fn best_growth(&mut self, class: ClassId, need: u32, families: &[usize]) -> Option<Growth> {
         let mut best: Option<Growth> = None;
-        let of = self.packing.tables.classes[class as usize].clone();
         for &family in families {
             let nodes = self.by_family[family].len();
+            if let Some(&last) = self.by_family[family].last()
+                && self.new[last].reserved > 0
+            {
+                self.look_at(last, class, need, &mut best);
+            }
             let mut looks = 0;
             for step in 0..nodes {
                 let at = (self.cursor[family] + step) % nodes;
                 let new = self.by_family[family][at];
-                let node = self.new[new].node;
-                if self.new[new].reserved {
+                if self.new[new].reserved > 0 || !self.look_at(new, class, need, &mut best) {
                     continue;
                 }
-                let allowed = self.packing.allowance(class, node, Look::Host).min(need);
-                if allowed == 0 || !self.packing.nodes[node as usize].open {
-                    continue;
-                }
-                let below = best.as_ref().map(|best| best.price_per_pod);
-                best = self.growth(new, &of.ask, allowed, below).or(best);
                 looks += 1;
                 if looks == LOOKS {
                     self.cursor[family] = at + 1;
@@ -62,12 +61,28 @@ impl Solver<'_> {
         best
     }
 
+    /// Whether up to `need` pods of a class may be put on a node of this plan, resources aside; if so, what it costs to
+    /// enlarge it for them is compared with the `best`.
+    fn look_at(&self, new: usize, class: ClassId, need: u32, best: &mut Option<Growth>) -> bool {
+        let NewNode { node, reserved, .. } = self.new[new];
+        let allowed = self.packing.allowance(class, node, Look::Host).saturating_sub(reserved).min(need);
+        if allowed == 0 || !self.packing.nodes[node as usize].open {
+            return false;
+        }
+        let below = best.as_ref().map(|best| best.price_per_pod);
+        if let Some(better) = self.growth(new, &self.packing.class(class).ask, allowed, below) {
+            *best = Some(better);
+        }
+        true
+    }
+
     /// What it costs per pod to enlarge a node for as many pods as pays best, up to `most`, where that is `below` a price.
     fn growth(&self, new: usize, ask: &Amounts, most: u32, below: Option<i64>) -> Option<Growth> {
         let is = &self.new[new];
         let family = &self.menu.families[is.family];
         let now = &family.alternatives[is.alternative];
-        let used = self.used_of(new);
+        let mut used = self.used_of(new);
+        used.add(ask, i64::from(is.reserved));
         let mut best: Option<Growth> = None;
         let mut below = below.unwrap_or(i64::MAX);
         for (alternative, offered) in family.alternatives.iter().enumerate().skip(is.alternative) {

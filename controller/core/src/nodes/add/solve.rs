@@ -26,8 +26,8 @@ pub(crate) struct NewNode {
     pub(crate) kept: bool,
     /// Whether it was given back.
     pub(crate) gone: bool,
-    /// Whether it was made fit for pods that are still to be put there.
-    pub(super) reserved: bool,
+    /// For how many pods it was made fit that are still to be put there, all of the class that is being served.
+    pub(super) reserved: u32,
 }
 
 /// A plan in the making.
@@ -240,7 +240,7 @@ impl<'a> Solver<'a> {
             };
             if grows && let Some(growth) = growth {
                 self.turn_into(growth.new, growth.alternative);
-                self.reserve(growth.new, hosts);
+                self.reserve(growth.new, growth.pods, hosts);
                 need = need.saturating_sub(growth.pods);
             } else if let Some(offer) = offer {
                 need = self.open_many(class, need, &offer, families, hosts);
@@ -249,14 +249,16 @@ impl<'a> Solver<'a> {
             }
         }
         for node in self.reserved.drain(..) {
-            self.new[node].reserved = false;
+            self.new[node].reserved = 0;
         }
     }
 
-    fn reserve(&mut self, new: usize, hosts: &mut Vec<NodeIx>) {
-        self.new[new].reserved = true;
-        self.reserved.push(new);
-        hosts.push(self.new[new].node);
+    fn reserve(&mut self, new: usize, pods: u32, hosts: &mut Vec<NodeIx>) {
+        if self.new[new].reserved == 0 {
+            self.reserved.push(new);
+            hosts.push(self.new[new].node);
+        }
+        self.new[new].reserved += pods;
     }
 
     /// Opens nodes like the offered one for as long as each is filled, taking turns among offers that are as good. Says how
@@ -285,7 +287,7 @@ impl<'a> Solver<'a> {
             let Some(next) = equals.iter().min_by(|one, other| one.rank.cmp(&other.rank)) else { break };
             let (family, alternative) = (next.family, next.alternative);
             self.open(family, alternative);
-            self.reserve(self.new.len() - 1, hosts);
+            self.reserve(self.new.len() - 1, offer.pods, hosts);
             need = need.saturating_sub(offer.pods);
             if need < offer.pods {
                 break;
@@ -309,7 +311,7 @@ impl<'a> Solver<'a> {
         }
         self.ladders[family].push(node, &self.packing.nodes[node as usize].free);
         self.by_family[family].push(self.new.len());
-        self.new.push(NewNode { node, family, alternative, kept: false, gone: false, reserved: false });
+        self.new.push(NewNode { node, family, alternative, kept: false, gone: false, reserved: 0 });
         node
     }
 }

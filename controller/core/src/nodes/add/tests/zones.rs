@@ -210,3 +210,35 @@ fn room_in_a_zone_is_used_before_a_node_is_ordered_there() {
     assert!((2..=3).contains(&on_free), "{on_free}");
     assert_eq!(plan.refused, []);
 }
+
+/// A large one costs less than two small ones: the rest of a zone's pods, one more than a small one takes, goes to one node.
+#[test]
+fn what_is_left_of_a_class_is_put_on_as_few_nodes_as_pay() {
+    let in_zone = |zone| [("small", zone, 4, 100_000), ("large", zone, 8, 190_000)];
+    let pool = pool_of(&["a", "b", "c"].map(in_zone).concat());
+    let rests: [(usize, &[(&str, u32)]); 8] = [
+        (0, &[]),
+        (1, &[("small", 1)]),
+        (4, &[("small", 1)]),
+        (5, &[("large", 1)]),
+        (8, &[("large", 1)]),
+        (9, &[("large", 1), ("small", 1)]),
+        (12, &[("large", 1), ("small", 1)]),
+        (13, &[("large", 2)]),
+    ];
+    for (full, (rest, nodes)) in [0, 1, 12].into_iter().flat_map(|full| rests.map(|rest| (full, rest))) {
+        let count = 3 * (8 * full + rest);
+        let pods = some("web", count, 900, spread("web", 1));
+        let plan = planned([Change::Pool(pool.clone())].into_iter().chain(pods));
+        let mut expected: BTreeMap<&str, u32> = nodes.iter().copied().collect();
+        if full > 0 {
+            *expected.entry("large").or_default() += u32::try_from(full).unwrap();
+        }
+        for zone in ["a", "b", "c"] {
+            let there = plan.add.iter().filter(|add| *add.offering.zone == *zone);
+            let ordered: BTreeMap<&str, u32> =
+                there.map(|add| (&*add.offering.instance_type, add.count)).collect();
+            assert_eq!(ordered, expected, "{count} pods, zone {zone}");
+        }
+    }
+}
