@@ -33,6 +33,9 @@ pub struct Node {
     pub pool: Option<Name>,
     /// The order that it was made for. Without one it is not ours to remove.
     pub order: Option<Name>,
+    /// What that order asked for, as its record says.
+    #[serde(default)]
+    pub ordered: Option<OfferingKey>,
     /// `cluster-autoscaler.kubernetes.io/scale-down-disabled`.
     pub scale_down_disabled: bool,
     /// `karpenter.sh/do-not-disrupt`: forbidden this long after creation; the largest span for good.
@@ -47,8 +50,12 @@ impl Node {
         self.labels.get(super::ZONE)
     }
 
-    /// What was ordered with it, by its labels.
+    /// What was ordered with it: what the record says, or else its labels. A provider may send another type than the one
+    /// that it offers.
     pub fn offering(&self) -> Option<OfferingKey> {
+        if let Some(ordered) = &self.ordered {
+            return Some(ordered.clone());
+        }
         Some(OfferingKey {
             instance_type: self.labels.get(super::INSTANCE_TYPE)?.clone(),
             zone: self.zone()?.clone(),

@@ -1,11 +1,12 @@
 //! Whether a node still is what its pool says. Looked at on the node itself and not by a hash of the pool, so that a
-//! change that makes no difference to a node does not replace it.
+//! change that makes no difference to a node does not replace it. Nor does a difference that a new node would have as well:
+//! where the provider's own template has another value for a label or a taint, that is what nodes come with.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Effect, Name, Node, OfferingKey, Pool};
+use crate::cluster::{Name, Node, OfferingKey, Pool, Taint};
 
 /// In what a node differs from its pool.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,15 +27,24 @@ pub fn drift(node: &Node, pool: &Pool) -> Option<Drift> {
     if let Some(key) = node.offering().filter(|key| !pool.offerings.is_empty() && !offers(key)) {
         return Some(Drift::Offering(key));
     }
+    let offering = node.offering().and_then(|key| pool.offerings.iter().find(|offering| offering.key == key));
+    let comes_with_label = |label: &Name, value: &Name| {
+        offering.is_some_and(|offering| offering.labels.get(label).is_some_and(|of| of == value))
+    };
     let mut labels = pool.template.labels.iter();
-    if let Some((label, _)) = labels.find(|(label, value)| node.labels.get(*label) != Some(*value)) {
+    let other = labels.find(|(label, value)| {
+        let has = node.labels.get(*label);
+        has != Some(*value) && !has.is_some_and(|has| comes_with_label(label, has))
+    });
+    if let Some((label, _)) = other {
         return Some(Drift::Label(label.clone()));
     }
-    let has = |key: &str, value: &str, effect: Effect| {
-        node.taints.iter().any(|taint| &*taint.key == key && &*taint.value == value && taint.effect == effect)
-    };
+    let comes_with_taint = |taint: &Taint| offering.is_some_and(|offering| offering.taints.contains(taint));
     let mut taints = pool.template.taints.iter();
-    let missing = taints.find(|taint| !has(&taint.key, &taint.value, taint.effect));
+    let missing = taints.find(|taint| {
+        let is_same = |has: &&Taint| has.key == taint.key && has.effect == taint.effect;
+        !node.taints.iter().filter(is_same).any(|has| has.value == taint.value || comes_with_taint(has))
+    });
     missing.map(|taint| Drift::Taint(taint.key.clone()))
 }
 
@@ -51,7 +61,7 @@ impl fmt::Display for Drift {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Taint;
+    use crate::cluster::{Effect, INSTANCE_TYPE};
     use crate::nodes::fixtures::{key, node, pool};
 
     #[test]
@@ -73,6 +83,40 @@ mod tests {
         let mut tainted = node;
         tainted.taints.push(taint);
         assert_eq!(drift(&tainted, &changed), None);
+    }
+
+    /// A group of several types of machines sends one that it does not name, each time.
+    #[test]
+    fn a_node_is_what_its_order_says_and_not_the_type_that_the_provider_chose() {
+        let mut node = node("n", "a");
+        node.labels.insert(INSTANCE_TYPE.into(), "other".into());
+        assert_eq!(drift(&node, &pool()), Some(Drift::Offering(key("other", "a"))));
+        node.ordered = Some(key("m", "a"));
+        assert_eq!(drift(&node, &pool()), None);
+        node.ordered = Some(key("gone", "a"));
+        assert_eq!(drift(&node, &pool()), Some(Drift::Offering(key("gone", "a"))));
+    }
+
+    #[test]
+    fn what_a_new_node_would_come_with_too_is_no_drift() {
+        let taint =
+            |value: &str| Taint { key: "team".into(), value: value.into(), effect: Effect::NoSchedule };
+        let mut node = node("n", "a");
+        node.labels.insert("tier".into(), "cloud".into());
+        node.taints.push(taint("cloud"));
+        let mut pool = pool();
+        pool.template.labels.insert("tier".into(), "pool".into());
+        assert_eq!(drift(&node, &pool), Some(Drift::Label("tier".into())));
+        for offering in &mut pool.offerings {
+            offering.labels.insert("tier".into(), "cloud".into());
+        }
+        assert_eq!(drift(&node, &pool), None);
+        pool.template.taints.push(taint("pool"));
+        assert_eq!(drift(&node, &pool), Some(Drift::Taint("team".into())));
+        for offering in &mut pool.offerings {
+            offering.taints.push(taint("cloud"));
+        }
+        assert_eq!(drift(&node, &pool), None);
     }
 
     #[test]

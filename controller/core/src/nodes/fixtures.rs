@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{
-    Balance, Capacity, CapacityType, DRAINING, Effect, Expander, Labels, Limits, Name, Node, NodeTemplate,
-    Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool,
-    Readiness, Requirement, Resources, ScaleDown, Selector, Spread, Taint, WhenUnsatisfiable,
+    Balance, Capacity, CapacityType, DRAINING, Effect, Expander, Labels, Limits, Name, Node, NodeBudget,
+    NodeTemplate, Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm,
+    Policy, Pool, Readiness, Requirement, Resources, ScaleDown, Selector, Spread, Taint, WhenUnsatisfiable,
 };
 use crate::time::{Span, Timestamp};
 
@@ -54,6 +54,7 @@ pub(crate) fn node(name: &str, zone: &str) -> Node {
         scale_down_disabled: false,
         do_not_disrupt: None,
         interrupted: false,
+        ordered: None,
     }
 }
 
@@ -133,7 +134,7 @@ pub(crate) fn eager_pool() -> Pool {
     let mut pool = pool();
     pool.scale_down.unneeded_for = Span::ZERO;
     pool.scale_down.delay_after_add = Span::ZERO;
-    pool.scale_down.budgets = Vec::new();
+    pool.scale_down.budgets = vec![NodeBudget { share: Some(1000), ..NodeBudget::default() }];
     pool
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use plimsoll_core::cluster::{
     Balance, CAPACITY_POOL, CAPACITY_TYPE, Capacity, CapacityType, DisruptionBudget, Eviction, Expander,
-    HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeTemplate, Offering, OfferingKey, Operator,
-    Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Requirement, Resources,
-    ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
+    HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeBudget, NodeTemplate, Offering, OfferingKey,
+    Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Requirement,
+    Resources, ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -39,7 +39,7 @@ pub(crate) fn pool(name: &str, offerings: Vec<Offering>) -> Pool {
     let scale_down = ScaleDown {
         unneeded_for: Span::ZERO,
         delay_after_add: Span::ZERO,
-        budgets: Vec::new(),
+        budgets: vec![NodeBudget { share: Some(1000), ..NodeBudget::default() }],
         ..ScaleDown::default()
     };
     Pool {
@@ -76,6 +76,7 @@ pub(crate) fn node(name: &str, pool: &Pool, offering: &Offering) -> Node {
         scale_down_disabled: false,
         do_not_disrupt: None,
         interrupted: false,
+        ordered: None,
     }
 }
 

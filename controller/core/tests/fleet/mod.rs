@@ -191,6 +191,7 @@ pub fn node(name: &str, pool: &str, offering: &Offering) -> Node {
         scale_down_disabled: false,
         do_not_disrupt: None,
         interrupted: false,
+        ordered: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plimsoll_core::cluster::{
-    DisruptionBudget, Name, Owner, OwnerKind, Pod, PodShape, Pool, ScaleDown, UnhealthyPods,
+    DisruptionBudget, Name, NodeBudget, Owner, OwnerKind, Pod, PodShape, Pool, ScaleDown, UnhealthyPods,
 };
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
@@ -43,7 +43,7 @@ pub fn changes(share: i64) -> Vec<Change> {
     let scale_down = ScaleDown {
         unneeded_for: Span::ZERO,
         delay_after_add: Span::ZERO,
-        budgets: Vec::new(),
+        budgets: vec![NodeBudget { share: Some(1000), ..NodeBudget::default() }],
         ..ScaleDown::default()
     };
     let pool = Pool { scale_down, ..pool("p", offerings) };

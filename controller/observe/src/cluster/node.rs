@@ -41,6 +41,8 @@ pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
         attach_limits: attached.map(attach_limits).unwrap_or_default(),
         pool: labels.get(CAPACITY_POOL).cloned(),
         order: labels.get(NODE_ORDER).cloned(),
+        // Whoever knows the records says it.
+        ordered: None,
         scale_down_disabled: annotations
             .is_some_and(|all| all.get(SCALE_DOWN_DISABLED).is_some_and(|value| value == "true")),
         do_not_disrupt: do_not_disrupt(annotations),

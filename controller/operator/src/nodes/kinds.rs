@@ -21,7 +21,7 @@ use plimsoll_observe::cluster::{
     attach_limits, observe_budget, observe_labels, observe_node, observe_quota, observe_template,
 };
 
-use super::{drains::DRAIN, feed::Shown, world::World};
+use super::{drains::DRAIN, feed::Shown, record::offering, world::World};
 
 impl Shown for Pod {
     fn key(&self) -> String {
@@ -44,7 +44,9 @@ impl Shown for Node {
 
     fn apply(self, world: &mut World) {
         let attached = world.csi_nodes.get(&self.name_any());
-        let node = observe_node(&self, attached.map(Arc::as_ref));
+        let mut node = observe_node(&self, attached.map(Arc::as_ref));
+        node.ordered =
+            node.order.as_ref().and_then(|order| world.orders.get(&**order)).map(|order| offering(order));
         let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
         world.provider_ids.insert(node.name.clone(), id.into());
         match self.annotations().get(DRAIN).and_then(|drain| serde_json::from_str(drain).ok()) {

@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, OfferingKey, Pod as CorePod, PodState},
+    cluster::{Name, Node as CoreNode, OfferingKey, Pod as CorePod, PodState},
     nodes::drain::Drain,
     placement::{Change, View},
 };
@@ -19,7 +19,7 @@ use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
 use plimsoll_providers::{OfferingId, ProviderError};
 use tokio::time::Instant;
 
-use super::{buffers::BufferSources, nominations, polls::Said, workloads::Workloads};
+use super::{buffers::BufferSources, nominations, polls::Said, record::offering, workloads::Workloads};
 
 /// Kinds that must have been listed before anything is planned.
 pub(crate) const KINDS: [&str; 17] = [
@@ -189,7 +189,20 @@ impl World {
         if same.is_some_and(|known| version(known) > version(&order)) {
             return;
         }
+        if same.is_none() {
+            self.tell_nodes_of(&name, &order);
+        }
         self.orders.insert(name, Arc::new(order));
+    }
+
+    /// Nodes that were shown before the record of their order: what was ordered with them is known now.
+    fn tell_nodes_of(&mut self, name: &str, order: &NodeOrder) {
+        let ordered = Some(offering(order));
+        let is_of_it = |node: &&CoreNode| node.order.as_deref() == Some(name) && node.ordered != ordered;
+        let nodes: Vec<CoreNode> = self.view.nodes().filter(is_of_it).cloned().collect();
+        for node in nodes {
+            self.change(Change::Node(CoreNode { ordered: ordered.clone(), ..node }));
+        }
     }
 
     pub(super) fn set_pod(&mut self, pod: Pod) {

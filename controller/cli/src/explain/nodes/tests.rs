@@ -97,6 +97,7 @@ fn ready_node(name: &str, zone: &str) -> Node {
         scale_down_disabled: false,
         do_not_disrupt: None,
         interrupted: false,
+        ordered: None,
     }
 }
 

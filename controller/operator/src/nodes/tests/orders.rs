@@ -41,6 +41,25 @@ fn recorded(name: &str, status: &Value) -> NodeOrder {
     .unwrap()
 }
 
+/// A provider may send another type of machine than the one that it offers.
+#[tokio::test]
+async fn a_node_is_what_its_record_says_whichever_of_both_is_seen_first() {
+    for is_node_first in [true, false] {
+        let mut bench = Bench::new(stored);
+        let mut other = node("n", &json!({}));
+        other["metadata"]["labels"]["node.kubernetes.io/instance-type"] = json!("m-4-new");
+        if is_node_first {
+            bench.node(other.clone());
+        }
+        bench.order(recorded("general-1", &json!({})));
+        if !is_node_first {
+            bench.node(other);
+        }
+        let seen = bench.planner.world.view.nodes().next().unwrap();
+        assert_eq!(seen.offering(), Some(key()), "{is_node_first}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_plan_orders_is_recorded_with_all_that_is_known() {
     let mut bench = Bench::led(Leadership::lasting(Duration::from_mins(1)), stored);
