@@ -18,8 +18,8 @@ use broken::{
 use cluster::{Cluster, NOW, Plans, budget, evenly, offering, pod, pool, shape, term};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Affinity, Effect, HOSTNAME, HostPort, NodeBudget, Order, PodShape, PodState, Pool, Readiness, Resources,
-    Spread, Taint, VolumeNeed, ZONE,
+    Affinity, Breaker, Effect, HOSTNAME, HostPort, NodeBudget, Order, PodShape, PodState, Pool, Readiness,
+    Resources, Spread, Taint, VolumeNeed, ZONE,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::nodes::{NewNodes, Place, Placement};
@@ -52,7 +52,7 @@ fn removals_in_a_partition() {
     let both: Break = Box::new(move |cluster, plans| {
         silent("n2")(cluster, plans);
         silent("n3")(cluster, plans);
-        on_pool(|pool| pool.scale_down.breaker = 1000)(cluster, plans);
+        on_pool(|pool| pool.scale_down.breaker = Breaker::Share(1000))(cluster, plans);
     });
     let one = on_node("n3", |node| node.readiness = Readiness::NotReady { since: NOW });
     refuses(Invariant::NoPartition, vec![both, one]);

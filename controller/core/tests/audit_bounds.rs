@@ -18,8 +18,8 @@ use broken::{
 use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, shape};
 use plimsoll_core::audit::{Audit, Audited, Invariant};
 use plimsoll_core::cluster::{
-    Announced, BudgetReason, Capacity, DRAINING, Effect, Node, NodeBudget, Order, OwnerKind, PodState, Pool,
-    Readiness, Resources, Taint, UnhealthyPods, Unplannable,
+    Announced, Breaker, BudgetReason, Capacity, DRAINING, Effect, Node, NodeBudget, Order, OwnerKind,
+    PodState, Pool, Readiness, Resources, Taint, UnhealthyPods, Unplannable,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::nodes::{Place, Placement};
@@ -51,15 +51,15 @@ fn a_node_is_kept_for_as_long_as_it_says() {
 }
 
 #[test]
-fn a_breaker_holds_from_one_node_more_than_its_share() {
-    let breaker = |share: i64| {
+fn a_breaker_holds_from_one_node_more_than_it_allows() {
+    let breaker = |most: Breaker| {
         on_node("n3", |node| node.readiness = Readiness::NotReady { since: NOW })
-            .then(on_pool(move |pool| pool.scale_down.breaker = share))
+            .then(on_pool(move |pool| pool.scale_down.breaker = most))
             .then(to("n2"))
     };
-    let none_is_bad = on_pool(|pool| pool.scale_down.breaker = 0);
-    accepts(vec![breaker(334), none_is_bad]);
-    refuses(Invariant::NoPartition, vec![breaker(333)]);
+    let none_is_bad = on_pool(|pool| pool.scale_down.breaker = Breaker::Nodes(0));
+    accepts(vec![breaker(Breaker::Share(334)), breaker(Breaker::Nodes(1)), none_is_bad]);
+    refuses(Invariant::NoPartition, vec![breaker(Breaker::Share(333)), breaker(Breaker::Nodes(0))]);
 }
 
 #[test]
@@ -69,7 +69,9 @@ fn zones_fall_silent_together_within_five_minutes() {
         on_node(of, move |node| node.readiness = Readiness::Unknown { since })
     };
     let both = |later: i64| {
-        silent("n2", 100).then(silent("n3", 100 + later)).then(on_pool(|pool| pool.scale_down.breaker = 1000))
+        silent("n2", 100)
+            .then(silent("n3", 100 + later))
+            .then(on_pool(|pool| pool.scale_down.breaker = Breaker::Share(1000)))
     };
     let of_one_zone = on_node("n3", |node| node.labels = base().0.nodes()[1].labels.clone());
     accepts(vec![both(301), both(0).then(of_one_zone)]);
@@ -114,8 +116,8 @@ fn budgets_of_nodes_count_those_that_go_already() {
         budget(share(1)),
         budget(share(334)),
         one_goes().then(budget(nodes(2))),
-        budget(for_reason(BudgetReason::Drifted)),
-        budget(at_two),
+        budget(for_reason(BudgetReason::Replaced)),
+        budget(at_two.clone()),
     ]);
     refuses(
         Invariant::NodeBudget,
@@ -125,6 +127,9 @@ fn budgets_of_nodes_count_those_that_go_already() {
             budget(NodeBudget { nodes: Some(0), ..share(1000) }),
             budget(NodeBudget { nodes: Some(9), ..share(0) }),
             budget(for_reason(BudgetReason::Underutilized)),
+            // Where none binds, a tenth may go: one of three.
+            one_goes().then(budget(for_reason(BudgetReason::Replaced))),
+            one_goes().then(budget(at_two)),
         ],
     );
 }

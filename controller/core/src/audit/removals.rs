@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::books::Books;
 use super::{Audited, Breach, Invariant};
-use crate::cluster::{Name, Node, NodeBudget, Pool, Readiness, ScaleDownMode};
+use crate::cluster::{Breaker, Name, Node, NodeBudget, Pool, Readiness, ScaleDownMode};
 use crate::nodes::remove::{Removal, WhyRemoved};
 use crate::time::{Span, Timestamp};
 use crate::window::{Cron, time_zone};
@@ -79,7 +79,11 @@ pub(super) fn nothing_goes_in_a_partition(books: &Books, plan: &Audited<'_>) -> 
             all += 1;
             bad += i128::from(node.readiness != Readiness::Ready);
         }
-        if bad * 1000 > i128::from(pool.scale_down.breaker.max(0)) * all {
+        let is_too_much = match pool.scale_down.breaker {
+            Breaker::Nodes(most) => bad > i128::from(most),
+            Breaker::Share(most) => bad * 1000 > i128::from(most.max(0)) * all,
+        };
+        if is_too_much {
             let what = format!("{bad} of {all} nodes of pool {name} are not ready");
             return Err(Breach::new(Invariant::NoPartition, what));
         }
@@ -154,12 +158,14 @@ pub(super) fn budgets_of_pools_are_kept(books: &Books, plan: &Audited<'_>) -> Re
             .entry(&removal.pool)
             .or_insert_with(|| of_pool(books, pool).filter(|node| node.is_draining()).count() as u64);
         *used += 1;
-        for budget in &pool.scale_down.budgets {
-            let applies = budget.reasons.is_empty() || budget.reasons.contains(&reason);
-            if applies && is_open(budget, plan.now) && *used > allowed(budget, size) {
-                let what = format!("{used} nodes of pool {} would go at once", pool.name);
-                return Err(Breach::new(Invariant::NodeBudget, what));
-            }
+        let applies = |budget: &&NodeBudget| {
+            (budget.reasons.is_empty() || budget.reasons.contains(&reason)) && is_open(budget, plan.now)
+        };
+        let budgets = pool.scale_down.budgets.iter().filter(applies);
+        let most = budgets.map(|budget| allowed(budget, size)).min();
+        if *used > most.unwrap_or_else(|| allowed(&NodeBudget::default(), size)) {
+            let what = format!("{used} nodes of pool {} would go at once", pool.name);
+            return Err(Breach::new(Invariant::NodeBudget, what));
         }
     }
     Ok(())

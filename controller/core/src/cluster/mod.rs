@@ -24,7 +24,7 @@ pub use disruption::{DisruptionBudget, UnhealthyPods};
 pub use node::{Node, Order, Readiness};
 pub use pod::{Eviction, Owner, OwnerKind, Pod, PodState, Unplannable};
 pub use pool::{
-    Balance, BudgetReason, Capacity, CapacityType, Drain, Expander, Headroom, HeadroomSize, Limits,
+    Balance, Breaker, BudgetReason, Capacity, CapacityType, Drain, Expander, Headroom, HeadroomSize, Limits,
     NodeBudget, NodeTemplate, Offering, OfferingKey, Pool, ScaleDown, ScaleDownMode,
 };
 pub use requirement::{Labels, Operator, Requirement, Selector};

@@ -183,10 +183,10 @@ pub struct ScaleDown {
     pub savings_at_least: i64,
     /// How much saving, in millionths of the currency per hour, the eviction of one pod must be worth.
     pub savings_per_eviction: i64,
-    /// How many nodes may be going at a time; the smallest that applies counts.
+    /// How many nodes may be going at a time; the smallest that applies counts, and where none does, the default.
     pub budgets: Vec<NodeBudget>,
-    /// Nothing goes while more than this share of the pool is not ready, in thousandths.
-    pub breaker: i64,
+    /// Nothing goes while more of the pool than this is not ready.
+    pub breaker: Breaker,
     /// How a node is emptied.
     #[serde(default)]
     pub drain: Drain,
@@ -202,7 +202,7 @@ impl Default for ScaleDown {
             savings_at_least: 100,
             savings_per_eviction: 0,
             budgets: vec![NodeBudget::default()],
-            breaker: 200,
+            breaker: Breaker::Share(200),
             drain: Drain::default(),
         }
     }
@@ -235,6 +235,16 @@ pub enum ScaleDownMode {
     WhenEmpty,
     /// Also those whose pods fit elsewhere, or on cheaper nodes.
     WhenUnderutilized,
+}
+
+/// How much of a pool may be not ready before nothing goes any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Breaker {
+    /// So many nodes.
+    Nodes(u32),
+    /// Such a share of the pool, in thousandths, not rounded: of two nodes one is more than a fifth.
+    Share(i64),
 }
 
 /// How many nodes may be going at a time.
@@ -274,12 +284,10 @@ impl Default for NodeBudget {
 pub enum BudgetReason {
     /// The node has no pods to move.
     Empty,
-    /// Its pods fit elsewhere or on cheaper nodes.
+    /// Its pods fit on nodes that there are.
     Underutilized,
-    /// The zones are balanced anew.
-    Unbalanced,
-    /// It no longer is what its pool says.
-    Drifted,
+    /// Other nodes take its place: fewer or cheaper ones, one that is what its pool says, or one in a zone with fewer.
+    Replaced,
 }
 
 /// Room that is kept free in a pool.

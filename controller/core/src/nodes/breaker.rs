@@ -1,6 +1,6 @@
 //! When nothing is removed or replaced: what we see may be a partition and not the cluster.
 //!
-//! - Of a pool more than its `breaker` is not ready. The share is taken as it is and not rounded: of two nodes one is a
+//! - Of a pool more than its `breaker` is not ready. A share is taken as it is and not rounded: of two nodes one is a
 //!   half, and nothing tells a dead node from a wire that was cut.
 //! - Heartbeats stopped in several zones together. One node in each of two zones is a coincidence in a large cluster, so
 //!   a zone counts only when a tenth of its nodes fell silent within the same five minutes. Nodes of every pool, and of
@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::words::percent;
-use crate::cluster::{Name, Node, Pool, Readiness};
+use crate::cluster::{Breaker, Name, Node, Pool, Readiness};
 use crate::time::{Span, Timestamp};
 
 /// Heartbeats that stop within this time stopped together: a kubelet reports every ten seconds, and is given up after 40
@@ -35,8 +35,8 @@ pub enum Tripped {
         not_ready: u32,
         /// Of how many.
         of: u32,
-        /// The share that may be, in thousandths.
-        breaker: i64,
+        /// How much of it may be.
+        breaker: Breaker,
     },
     /// Several zones fell silent together.
     Silent {
@@ -59,7 +59,10 @@ pub fn pool_is_broken<'a>(pool: &Pool, nodes: impl IntoIterator<Item = &'a Node>
         }
     }
     let breaker = pool.scale_down.breaker;
-    let is_broken = i64::from(not_ready) * 1000 > breaker.max(0).saturating_mul(i64::from(of));
+    let is_broken = match breaker {
+        Breaker::Nodes(most) => not_ready > most,
+        Breaker::Share(most) => i64::from(not_ready) * 1000 > most.max(0).saturating_mul(i64::from(of)),
+    };
     is_broken.then(|| Tripped::NotReady { pool: pool.name.clone(), not_ready, of, breaker })
 }
 
@@ -103,11 +106,13 @@ pub fn zones_are_silent<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Option
 impl fmt::Display for Tripped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotReady { pool, not_ready, of, breaker } => write!(
-                f,
-                "{not_ready} of {of} nodes of pool {pool} are not ready, more than {} %",
-                percent(*breaker)
-            ),
+            Self::NotReady { pool, not_ready, of, breaker } => {
+                write!(f, "{not_ready} of {of} nodes of pool {pool} are not ready, more than ")?;
+                match breaker {
+                    Breaker::Nodes(most) => write!(f, "{most}"),
+                    Breaker::Share(most) => write!(f, "{} %", percent(*most)),
+                }
+            }
             Self::Silent { zones } => {
                 let zones: Vec<String> =
                     zones.iter().map(|(zone, count)| format!("{zone} ({count} nodes)")).collect();
@@ -158,9 +163,25 @@ mod tests {
             (-1, 99, 0, 0, false),
             (i64::MAX, 0, 9, 0, false),
         ] {
-            pool.scale_down.breaker = breaker;
+            pool.scale_down.breaker = Breaker::Share(breaker);
             let tripped = pool_is_broken(&pool, &nodes(ready, not_ready, starting));
             assert_eq!(tripped.is_some(), stops, "{breaker}: {ready} {not_ready} {starting}: {tripped:?}");
+        }
+    }
+
+    #[test]
+    fn more_than_a_number_of_nodes_stops_a_pool_of_any_size() {
+        let mut pool = pool();
+        for (most, ready, not_ready, words) in [
+            (0, 9, 0, None),
+            (0, 99, 1, Some("1 of 100 nodes of pool p are not ready, more than 0")),
+            (3, 0, 3, None),
+            (3, 96, 4, Some("4 of 100 nodes of pool p are not ready, more than 3")),
+        ] {
+            pool.scale_down.breaker = Breaker::Nodes(most);
+            let tripped = pool_is_broken(&pool, &nodes(ready, not_ready, 9));
+            let said = tripped.map(|tripped| tripped.to_string());
+            assert_eq!(said.as_deref(), words, "{most}: {ready} {not_ready}");
         }
     }
 

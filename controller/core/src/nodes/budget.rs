@@ -1,6 +1,7 @@
 //! How many nodes of a pool may be going at a time.
 //!
-//! A budget that is limited to reasons or to a window of time binds only then; of those that bind, the smallest counts.
+//! A budget that is limited to reasons or to a window of time binds only then; of those that bind, the smallest counts,
+//! and where none does, the one that a pool has where nobody gave it any.
 //! Nodes that are on their way count in each of them, for whatever reason they go: a pool can bear only so many.
 
 use std::fmt;
@@ -17,6 +18,8 @@ use crate::window::{Cron, time_zone};
 pub(crate) struct Budgets {
     pool: Name,
     bounds: Vec<Bound>,
+    /// What binds where none of them does.
+    otherwise: Bound,
     /// Nodes that are going.
     used: u32,
     /// When a window may open or close.
@@ -64,31 +67,35 @@ impl Budgets {
                 bounds.push(Bound { budget: budget.clone(), most, problem });
             }
         }
-        Self { pool: pool.clone(), bounds, used, until }
+        let default = NodeBudget::default();
+        let otherwise = Bound { most: most(&default, size), budget: default, problem: None };
+        Self { pool: pool.clone(), bounds, otherwise, used, until }
     }
 
     /// Whether one node more may go for this reason.
     pub(crate) fn allows(&self, reason: BudgetReason) -> Result<(), BudgetUsed> {
-        let binds =
-            |bound: &&Bound| bound.budget.reasons.is_empty() || bound.budget.reasons.contains(&reason);
-        match self.bounds.iter().filter(binds).min_by_key(|bound| bound.most) {
-            Some(bound) if self.used >= bound.most => Err(BudgetUsed {
-                pool: self.pool.clone(),
-                budget: words(&bound.budget),
-                most: bound.most,
-                used: self.used,
-                problem: bound.problem.clone(),
-            }),
-            _ => Ok(()),
+        let bound = self.least(reason);
+        if self.used < bound.most {
+            return Ok(());
         }
+        Err(BudgetUsed {
+            pool: self.pool.clone(),
+            budget: words(&bound.budget),
+            most: bound.most,
+            used: self.used,
+            problem: bound.problem.clone(),
+        })
     }
 
-    /// How many nodes more may go for this reason; None for any number.
-    pub(crate) fn left(&self, reason: BudgetReason) -> Option<u32> {
+    /// How many nodes more may go for this reason.
+    pub(crate) fn left(&self, reason: BudgetReason) -> u32 {
+        self.least(reason).most.saturating_sub(self.used)
+    }
+
+    fn least(&self, reason: BudgetReason) -> &Bound {
         let binds =
             |bound: &&Bound| bound.budget.reasons.is_empty() || bound.budget.reasons.contains(&reason);
-        let most = self.bounds.iter().filter(binds).map(|bound| bound.most).min()?;
-        Some(most.saturating_sub(self.used))
+        self.bounds.iter().filter(binds).min_by_key(|bound| bound.most).unwrap_or(&self.otherwise)
     }
 
     /// Counts a node that goes.
@@ -156,7 +163,7 @@ mod tests {
         NodeBudget { nodes: Some(nodes), share: None, ..NodeBudget::default() }
     }
 
-    fn left(budgets: &[NodeBudget], size: u32, used: u32) -> Option<u32> {
+    fn left(budgets: &[NodeBudget], size: u32, used: u32) -> u32 {
         Budgets::of(&"p".into(), budgets, size, used, NOW).left(BudgetReason::Empty)
     }
 
@@ -164,18 +171,35 @@ mod tests {
     fn a_share_is_rounded_up_and_the_smallest_budget_counts() {
         let neither = NodeBudget { share: None, ..NodeBudget::default() };
         for (budgets, size, used, expected) in [
-            (vec![], 10, 0, None),
-            (vec![share(100)], 0, 0, Some(0)),
-            (vec![share(100)], 1, 0, Some(1)),
-            (vec![share(100)], 3, 1, Some(0)),
-            (vec![share(100)], 11, 1, Some(1)),
-            (vec![share(2000)], 3, 0, Some(3)),
-            (vec![share(-5)], 3, 0, Some(0)),
-            (vec![share(500), nodes(2)], 10, 0, Some(2)),
-            (vec![NodeBudget { nodes: Some(4), ..share(100) }], 10, 0, Some(1)),
-            (vec![nodes(0)], 10, 0, Some(0)),
-            (vec![nodes(2)], 10, 5, Some(0)),
-            (vec![neither], 10, 0, Some(0)),
+            (vec![share(100)], 0, 0, 0),
+            (vec![share(100)], 1, 0, 1),
+            (vec![share(100)], 3, 1, 0),
+            (vec![share(100)], 11, 1, 1),
+            (vec![share(2000)], 3, 0, 3),
+            (vec![share(-5)], 3, 0, 0),
+            (vec![share(500), nodes(2)], 10, 0, 2),
+            (vec![NodeBudget { nodes: Some(4), ..share(100) }], 10, 0, 1),
+            (vec![nodes(0)], 10, 0, 0),
+            (vec![nodes(2)], 10, 5, 0),
+            (vec![neither], 10, 0, 0),
+        ] {
+            assert_eq!(left(&budgets, size, used), expected, "{budgets:?} of {size}");
+        }
+    }
+
+    #[test]
+    fn where_no_budget_binds_a_tenth_may_go() {
+        let by_night = NodeBudget {
+            schedule: Some("0 22 * * *".to_owned()),
+            duration: Span::from_secs(3600),
+            ..nodes(0)
+        };
+        let replaced = NodeBudget { reasons: BTreeSet::from([BudgetReason::Replaced]), ..nodes(9) };
+        for (budgets, size, used, expected) in [
+            (vec![], 20, 0, 2),
+            (vec![by_night.clone()], 20, 0, 2),
+            (vec![by_night, replaced.clone()], 20, 1, 1),
+            (vec![replaced, nodes(5)], 20, 0, 5),
         ] {
             assert_eq!(left(&budgets, size, used), expected, "{budgets:?} of {size}");
         }
@@ -189,11 +213,11 @@ mod tests {
             duration: Span::from_secs(3600),
             ..nodes(0)
         };
-        assert_eq!(left(&[frozen("0 10 * * *", "UTC")], 9, 0), Some(0));
-        assert_eq!(left(&[frozen("0 11 * * *", "Europe/Berlin")], 9, 0), Some(0));
-        assert_eq!(left(&[frozen("0 11 * * *", "UTC")], 9, 0), None);
-        let drift = NodeBudget { reasons: BTreeSet::from([BudgetReason::Drifted]), ..nodes(0) };
-        assert_eq!(left(&[drift], 9, 0), None);
+        assert_eq!(left(&[frozen("0 10 * * *", "UTC"), nodes(7)], 9, 0), 0);
+        assert_eq!(left(&[frozen("0 11 * * *", "Europe/Berlin"), nodes(7)], 9, 0), 0);
+        assert_eq!(left(&[frozen("0 11 * * *", "UTC"), nodes(7)], 9, 0), 7);
+        let replaced = NodeBudget { reasons: BTreeSet::from([BudgetReason::Replaced]), ..nodes(0) };
+        assert_eq!(left(&[replaced, nodes(7)], 9, 0), 7);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plimsoll_core::cluster::{
-    Affinity, Buffer, Capacity, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node, NodeBudget,
-    OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Resources, Spread, Taint,
-    WhenUnsatisfiable, Workload, ZONE,
+    Affinity, Breaker, Buffer, Capacity, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node,
+    NodeBudget, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Resources, Spread,
+    Taint, WhenUnsatisfiable, Workload, ZONE,
 };
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
@@ -164,7 +164,7 @@ fn a_pool(kind_of_budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
     for offering in pool.offerings.iter_mut().skip(kind_of_budget as usize % 3).step_by(3) {
         offering.capacity = Capacity::Left(min);
     }
-    pool.scale_down.breaker = 400;
+    pool.scale_down.breaker = Breaker::Share(400);
     pool.scale_down.drain.max_surge = min;
     let of = |share| NodeBudget { share: Some(share), ..NodeBudget::default() };
     pool.scale_down.budgets = match kind_of_budget {
@@ -175,7 +175,7 @@ fn a_pool(kind_of_budget: u32, min: u32, spare: u32, calm: bool) -> Pool {
             duration: Span::from_secs(1800),
             ..of(0)
         }],
-        _ => Vec::new(),
+        _ => vec![of(1000)],
     };
     pool.scale_down.savings_per_eviction = if kind_of_budget == 4 { 20_000 } else { 0 };
     pool.limits.min_per_zone = BTreeMap::from([("a".into(), min % 3)]);

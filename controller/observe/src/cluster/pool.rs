@@ -1,10 +1,12 @@
 //! A `CapacityPool`, as the planner wants to know it.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity as ApiQuantity, util::intstr::IntOrString};
 use plimsoll_api::v1alpha1 as api;
 use plimsoll_core::{
     cluster::{
-        Balance, BudgetReason, Drain, Expander, Headroom, HeadroomSize, Limits, Name, NodeBudget,
+        Balance, Breaker, BudgetReason, Drain, Expander, Headroom, HeadroomSize, Limits, Name, NodeBudget,
         NodeTemplate, Offering, Operator, Pool, Requirement, ScaleDown, ScaleDownMode, Taint,
     },
     quantity::Quantity,
@@ -111,7 +113,6 @@ fn limits(limits: &api::PoolLimits) -> Limits {
 fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
     let api::CapacityPoolSpec { scale_down, drain, max_unavailable: breaker, .. } = spec;
     let seconds = |seconds: i32| Span::from_secs(seconds.into());
-    let budgets: Vec<NodeBudget> = scale_down.budgets.iter().map(budget).collect();
     ScaleDown {
         mode: match scale_down.policy {
             api::ScaleDownPolicy::Never => ScaleDownMode::Never,
@@ -122,8 +123,12 @@ fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
         unneeded_for: seconds(scale_down.unneeded_seconds),
         delay_after_add: seconds(scale_down.delay_after_add_seconds),
         savings_at_least: thousandths(&scale_down.savings_threshold),
-        budgets: if budgets.is_empty() { vec![NodeBudget::default()] } else { budgets },
-        breaker: share(breaker).1.unwrap_or_else(|| ScaleDown::default().breaker),
+        budgets: scale_down.budgets.iter().filter_map(budget).collect(),
+        breaker: match share(breaker) {
+            (Some(nodes), _) => Breaker::Nodes(nodes),
+            (None, Some(share)) => Breaker::Share(share),
+            (None, None) => ScaleDown::default().breaker,
+        },
         drain: Drain {
             max_grace: seconds(drain.max_grace_period_seconds),
             time_out: seconds(drain.timeout_seconds),
@@ -133,17 +138,23 @@ fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
     }
 }
 
-fn budget(budget: &api::Budget) -> NodeBudget {
+/// None for a budget that is for interrupted nodes only.
+fn budget(budget: &api::Budget) -> Option<NodeBudget> {
     let (nodes, share) = share(&budget.nodes);
     let window = budget.window.as_ref();
-    NodeBudget {
+    let reasons: BTreeSet<BudgetReason> =
+        budget.reasons.iter().filter_map(|reason| budget_reason(*reason)).collect();
+    if reasons.is_empty() && !budget.reasons.is_empty() {
+        return None;
+    }
+    Some(NodeBudget {
         nodes,
         share,
-        reasons: budget.reasons.iter().filter_map(|reason| budget_reason(*reason)).collect(),
+        reasons,
         schedule: window.map(|window| window.start.clone()),
         time_zone: window.map(|window| window.time_zone.clone()),
         duration: window.map(|window| Span::from_secs(window.duration_seconds.into())).unwrap_or_default(),
-    }
+    })
 }
 
 /// Nodes that are interrupted go whatever a budget says.
@@ -151,7 +162,7 @@ fn budget_reason(reason: api::DisruptionReason) -> Option<BudgetReason> {
     match reason {
         api::DisruptionReason::Empty => Some(BudgetReason::Empty),
         api::DisruptionReason::Underutilized => Some(BudgetReason::Underutilized),
-        api::DisruptionReason::Replaced => Some(BudgetReason::Drifted),
+        api::DisruptionReason::Replaced => Some(BudgetReason::Replaced),
         api::DisruptionReason::Interrupted => None,
     }
 }
@@ -244,7 +255,8 @@ template: { kubelet: { reserved: { cpu: 100m, memory: 1Gi }, maxPods: 20 } }",
     fn without_a_word_a_tenth_of_the_pool_may_go_at_a_time() {
         let pool = pool("");
         assert_eq!(pool.offerings.iter().map(|offering| &*offering.key.zone).collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(pool.scale_down, ScaleDown::default());
+        let default = ScaleDown::default();
+        assert_eq!(pool.scale_down, ScaleDown { budgets: Vec::new(), ..default });
         assert_eq!((pool.balance, pool.expander), (Balance::Zones, Expander::Price));
     }
 
@@ -261,9 +273,30 @@ scaleDown: { savingsThreshold: '0.25', budgets: [{ name: day, nodes: 5%, reasons
         let of_b = BTreeMap::from([("cpu".into(), 1500), ("memory".into(), 2 << 30)]);
         assert_eq!(pool.limits.resources_per_zone, BTreeMap::from([("b".into(), of_b)]));
         assert_eq!((pool.limits.nodes_per_zone["a"], pool.limits.min_per_zone["a"]), (9, 2));
-        assert_eq!((pool.scale_down.breaker, pool.scale_down.savings_at_least), (300, 250));
+        assert_eq!((pool.scale_down.breaker, pool.scale_down.savings_at_least), (Breaker::Share(300), 250));
         let [day, few] = &pool.scale_down.budgets[..] else { panic!("two budgets") };
         assert_eq!((day.share, day.nodes, few.share, few.nodes), (Some(50), None, None, Some(3)));
         assert_eq!((day.time_zone.as_deref(), day.duration), (Some("Europe/Berlin"), Span::from_secs(3600)));
+    }
+
+    #[test]
+    fn a_breaker_may_be_a_number_of_nodes() {
+        for (given, breaker) in
+            [("0", Breaker::Nodes(0)), ("3", Breaker::Nodes(3)), ("0%", Breaker::Share(0))]
+        {
+            let pool = pool(&format!("maxUnavailable: {given}"));
+            assert_eq!(pool.scale_down.breaker, breaker, "{given}");
+        }
+    }
+
+    /// One that is for them only must not become one for all reasons.
+    #[test]
+    fn a_budget_holds_no_nodes_that_are_interrupted() {
+        let budgets = |reasons: &str| {
+            let spec = format!("scaleDown: {{ budgets: [{{ name: a, nodes: 0, reasons: [{reasons}] }}] }}");
+            pool(&spec).scale_down.budgets.into_iter().map(|budget| budget.reasons).collect::<Vec<_>>()
+        };
+        assert_eq!(budgets("Interrupted"), []);
+        assert_eq!(budgets("Interrupted, Replaced"), [BTreeSet::from([BudgetReason::Replaced])]);
     }
 }

@@ -142,7 +142,7 @@ pub struct CapacityPoolSpec {
     pub drain: Drain,
 
     /// While more of the pool's nodes than this are not Ready, none is removed or replaced: a network that is cut looks
-    /// like that too. A number, or a percentage of the pool, rounded up. Default `20%`.
+    /// like that too. A number, or a percentage of the pool, not rounded: of two nodes one is more than `20%`, the default.
     #[serde(default = "fifth")]
     #[schemars(schema_with = "share")]
     pub max_unavailable: IntOrString,

@@ -109,7 +109,8 @@ pub enum DisruptionReason {
     Empty,
     /// Its pods fit on nodes that there are.
     Underutilized,
-    /// Fewer or cheaper nodes take its place, or its pool no longer wants its kind.
+    /// Other nodes take its place: fewer or cheaper ones, one of a kind that its pool still wants, or one in a zone that has
+    /// fewer.
     Replaced,
     /// The provider takes it away.
     Interrupted,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{DisruptionBudget, OwnerKind, Selector, UnhealthyPods};
+use crate::cluster::{Breaker, DisruptionBudget, OwnerKind, Selector, UnhealthyPods};
 use crate::nodes::drainability::Blocker;
 use crate::nodes::fixtures::{draining, owner, pod};
 
@@ -246,7 +246,8 @@ fn a_pod_that_may_not_be_evicted_any_more_ends_the_drain_unless_the_node_goes_an
 #[test]
 fn nothing_is_evicted_or_deleted_while_the_breaker_is_open() {
     let mut world = World::new(&[("web", 0)]);
-    world.held = Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: 200 });
+    world.held =
+        Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: Breaker::Share(200) });
     assert!(world.step().actions.is_empty());
     world.pods.clear();
     assert!(world.step().actions.is_empty());

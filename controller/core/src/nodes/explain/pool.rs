@@ -171,8 +171,7 @@ fn budgets(sight: &Sight<'_>, pool: &Pool, nodes: &[&Node]) -> Vec<String> {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let going = count(nodes.iter().filter(|node| node.is_draining()).count());
     let budgets = Budgets::of(&pool.name, &pool.scale_down.budgets, count(nodes.len()), going, sight.now);
-    let reasons =
-        [BudgetReason::Empty, BudgetReason::Underutilized, BudgetReason::Unbalanced, BudgetReason::Drifted];
+    let reasons = [BudgetReason::Empty, BudgetReason::Underutilized, BudgetReason::Replaced];
     let mut said: Vec<String> = Vec::new();
     for used in reasons.into_iter().filter_map(|reason| budgets.allows(reason).err()) {
         let words = format!("No node more may go now: {used}.");

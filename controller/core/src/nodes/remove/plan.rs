@@ -104,10 +104,11 @@ impl WhyRemoved {
     pub fn budget_reason(&self) -> Option<BudgetReason> {
         match self {
             Self::Interrupted => None,
-            Self::Drifted(_) => Some(BudgetReason::Drifted),
             Self::Empty => Some(BudgetReason::Empty),
-            Self::Underutilized { .. } | Self::Replaced { .. } => Some(BudgetReason::Underutilized),
-            Self::Unbalanced { .. } => Some(BudgetReason::Unbalanced),
+            Self::Underutilized { .. } => Some(BudgetReason::Underutilized),
+            Self::Replaced { .. } | Self::Drifted(_) | Self::Unbalanced { .. } => {
+                Some(BudgetReason::Replaced)
+            }
         }
     }
 }

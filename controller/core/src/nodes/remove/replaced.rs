@@ -47,8 +47,8 @@ impl<'a> Planner<'a> {
             let (unneeded_for, now) = (scale_down.unneeded_for, self.now);
             // Those that may go now.
             while self.pools[&name].cooling_until.is_none() {
-                let left = self.pools[&name].budgets.left(BudgetReason::Underutilized);
-                let most = left.map_or(LARGEST, |left| (left as usize).min(LARGEST));
+                let left = self.pools[&name].budgets.left(BudgetReason::Replaced);
+                let most = (left as usize).min(LARGEST);
                 let waited = |planner: &Self, index: usize| {
                     let uid = &planner.nodes[index].node.uid;
                     let since = planner.memory.unneeded.get(uid).copied().unwrap_or(now);

@@ -52,7 +52,7 @@ fn that_nothing_goes_while_much_is_not_ready_is_told() {
 #[test]
 fn each_budget_that_is_used_up_is_told_once() {
     let mut of = eager();
-    let reasons = BTreeSet::from([BudgetReason::Drifted]);
+    let reasons = BTreeSet::from([BudgetReason::Replaced]);
     of.scale_down.budgets = vec![
         NodeBudget { share: None, nodes: Some(1), ..NodeBudget::default() },
         NodeBudget { share: None, nodes: Some(0), reasons, ..NodeBudget::default() },

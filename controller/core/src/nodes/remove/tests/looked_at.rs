@@ -1,7 +1,7 @@
 //! What is said of nodes before anything is tried, and which take pods.
 
 use super::*;
-use crate::cluster::{OwnerKind, ScaleDownMode, Unplannable};
+use crate::cluster::{Breaker, OwnerKind, ScaleDownMode, Unplannable};
 use crate::nodes::Place;
 use crate::nodes::fixtures::owner;
 
@@ -10,7 +10,7 @@ fn not_ready(node: &mut Node) {
 }
 
 fn patient(pool: &mut Pool) {
-    pool.scale_down.breaker = 1000;
+    pool.scale_down.breaker = Breaker::Share(1000);
 }
 
 #[test]

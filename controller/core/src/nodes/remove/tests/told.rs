@@ -1,7 +1,7 @@
 //! Reasons in words, and when they end.
 
 use super::*;
-use crate::cluster::{BudgetReason, Unplannable};
+use crate::cluster::{Breaker, BudgetReason, Unplannable};
 use crate::nodes::breaker::Tripped;
 use crate::nodes::budget::BudgetUsed;
 use crate::nodes::drainability::{Blocker, NodeBlocker};
@@ -27,7 +27,12 @@ fn said_of_nodes_and_pods() -> Vec<Told> {
         (WhyStays::Node(NodeBlocker::NotReady), "it is not ready, and its pods cannot be told to end", None),
         (WhyStays::Going, "it is being drained", None),
         (
-            WhyStays::Breaker(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: 200 }),
+            WhyStays::Breaker(Tripped::NotReady {
+                pool: "p".into(),
+                not_ready: 1,
+                of: 2,
+                breaker: Breaker::Share(200),
+            }),
             "nothing is removed: 1 of 2 nodes of pool p are not ready, more than 20 %",
             None,
         ),
@@ -142,7 +147,7 @@ fn every_reason_to_go_is_told_in_words_and_counts_in_budgets_as_what_it_is() {
         (
             WhyRemoved::Drifted(Drift::Label("team".into())),
             "its label team is not that of its pool",
-            Some(BudgetReason::Drifted),
+            Some(BudgetReason::Replaced),
         ),
         (WhyRemoved::Empty, "no pods but those of daemons run on it", Some(BudgetReason::Empty)),
         (
@@ -153,12 +158,12 @@ fn every_reason_to_go_is_told_in_words_and_counts_in_budgets_as_what_it_is() {
         (
             WhyRemoved::Replaced { nodes: 3, by: 2, saving: 333 },
             "the pods of 3 nodes fit on 2, which saves 33.3 %",
-            Some(BudgetReason::Underutilized),
+            Some(BudgetReason::Replaced),
         ),
         (
             WhyRemoved::Unbalanced { from: "a".into(), to: "b".into() },
             "zone a has more nodes of its pool than zone b",
-            Some(BudgetReason::Unbalanced),
+            Some(BudgetReason::Replaced),
         ),
     ] {
         assert_eq!((why.to_string().as_str(), why.budget_reason()), (words, reason));
