@@ -352,7 +352,10 @@ impl CloudProvider for Cloud {
             } else {
                 template(&stock.offering).encode_to_vec()
             };
-            Ok(said::NodeGroupTemplateNodeInfoResponse { node_bytes, resource_slice_bytes: Vec::new() })
+            let (node_info, node_bytes) =
+                if state.faults.is_old { (node_bytes, Vec::new()) } else { (Vec::new(), node_bytes) };
+            let resource_slice_bytes = Vec::new();
+            Ok(said::NodeGroupTemplateNodeInfoResponse { node_info, node_bytes, resource_slice_bytes })
         })
         .await
     }

@@ -33,6 +33,15 @@ struct Template {
     odd: Option<Oddity>,
 }
 
+/// An offering whose price could not be read costs what it did. One whose price nobody knows is not ordered: it would look
+/// as if it cost nothing.
+fn at_known_price(offering: Offering, known: Option<Offering>) -> Offering {
+    match known.and_then(|known| known.price) {
+        Some(price) => Offering { price: Some(price), ..offering },
+        None => Offering { available: false, ..offering },
+    }
+}
+
 impl ExternalGrpc {
     pub(super) async fn describe(&self) -> Result<Offerings, ProviderError> {
         let mut templates = self.templates.lock().await;
@@ -47,11 +56,13 @@ impl ExternalGrpc {
             stream::iter(unread).map(async |id| (self.read(&id).await, id)).buffer_unordered(usize::MAX);
         while let Some(((offering, odd), id)) = read.next().await {
             let until = Instant::now() + if odd.is_none() { MAX_AGE } else { AFTER_NONSENSE };
-            // A template that made sense once still says what its nodes are; more of them are not ordered.
-            let offering = offering.or_else(|| {
-                let known = templates.0.get(&id)?.offering.clone()?;
-                Some(Offering { available: false, ..known })
-            });
+            let known = templates.0.get(&id).and_then(|template| template.offering.clone());
+            let offering = match (offering, &odd) {
+                (Some(offering), Some(Oddity::BadPrice { .. })) => Some(at_known_price(offering, known)),
+                (Some(offering), _) => Some(offering),
+                // A template that made sense once still says what its nodes are; more of them are not ordered.
+                (None, _) => known.map(|known| Offering { available: false, ..known }),
+            };
             templates.0.insert(id, Template { until, offering, odd });
         }
         let offerings = groups.into_iter().filter_map(|(id, bounds)| {
@@ -101,6 +112,42 @@ impl ExternalGrpc {
             Ok(price) => Price::from_units(price).map(Some).map_err(|error| error.to_string()),
             Err(ProviderError::Unsupported(_)) => Ok(None),
             Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pretty_assertions::assert_eq;
+
+    use super::*;
+    use crate::{Bounds, CapacityType};
+
+    #[test]
+    fn a_price_that_cannot_be_read_is_the_last_one_and_without_one_nothing_is_ordered() {
+        let offering = |price, available| Offering {
+            id: OfferingId("web".to_owned()),
+            instance_type: "m-4".to_owned(),
+            zone: None,
+            capacity_type: CapacityType::OnDemand,
+            price,
+            capacity: BTreeMap::new(),
+            allocatable: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            bounds: Bounds::default(),
+            available,
+        };
+        let price = Price::from_units(0.5).ok();
+        for (known, expected) in [
+            (Some(offering(price, true)), (price, true)),
+            (Some(offering(None, true)), (None, false)),
+            (None, (None, false)),
+        ] {
+            let now = at_known_price(offering(None, true), known.clone());
+            assert_eq!((now.price, now.available), expected, "{known:?}");
         }
     }
 }

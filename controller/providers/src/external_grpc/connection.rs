@@ -113,7 +113,8 @@ impl Connection {
     pub(super) async fn template(&self, id: &OfferingId) -> Result<Vec<u8>, ProviderError> {
         let (mut client, request) = (self.client(), NodeGroupTemplateNodeInfoRequest { id: id.0.clone() });
         let answer = Box::pin(client.node_group_template_node_info(request));
-        Ok(self.ask("NodeGroupTemplateNodeInfo", Some(id), answer).await?.node_bytes)
+        let said = self.ask("NodeGroupTemplateNodeInfo", Some(id), answer).await?;
+        Ok(if said.node_bytes.is_empty() { said.node_info } else { said.node_bytes })
     }
 
     pub(super) async fn price(

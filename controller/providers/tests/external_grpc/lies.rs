@@ -89,7 +89,7 @@ async fn a_template_that_is_none_and_a_price_that_is_none_are_told() {
     let offered = server.client.offerings().await.unwrap();
     assert!(offered.offerings.iter().all(|offering| offering.id != here()));
     let priceless = offered.offerings.iter().find(|offering| offering.id == there()).unwrap();
-    assert_eq!(priceless.price, None);
+    assert_eq!((priceless.price, priceless.available), (None, false), "it would look as if it cost nothing");
     let [Oddity::BadTemplate { offering, .. }, Oddity::BadPrice { offering: second, said }] =
         &offered.oddities[..]
     else {
@@ -97,6 +97,14 @@ async fn a_template_that_is_none_and_a_price_that_is_none_are_told() {
     };
     assert_eq!((offering, second), (&here(), &there()));
     assert!(said.contains("\"NaN\" is not a price"), "{said}");
+}
+
+#[tokio::test]
+async fn servers_for_older_cluster_autoscalers_are_understood() {
+    let new = server(Faults::default()).await.client.offerings().await.unwrap();
+    let old = server(Faults { is_old: true, ..Faults::default() }).await.client.offerings().await.unwrap();
+    assert_eq!((old.offerings.len(), old.oddities), (8, vec![]));
+    assert_eq!(old.offerings, new.offerings);
 }
 
 #[tokio::test]
