@@ -1,7 +1,8 @@
 //! For how many pods a `CapacityBuffer` keeps room, by the words of its upstream API (`autoscaling.x-k8s.io/v1beta1`).
 //!
 //! The larger of `replicas` and `percentage` of what the scalable has, at most what fits into `limits`; only with neither of
-//! the two as many as fit into `limits`. Quotas of the namespace then cut that: pods that nobody could create need no room.
+//! the two as many as fit into `limits`. Quotas of the namespace then cut that: pods that nobody could create need no room. What one
+//! buffer takes of a quota is not there for the next.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::words::quantity;
 use crate::cluster::{Name, Resources, Unplannable};
+
+/// For so many pods one buffer may keep room at most, as headroom of a pool may: each is looked at in each plan.
+pub const MOST_PODS: u32 = 10_000;
 
 /// What a buffer asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,15 @@ pub struct Quota {
     pub left: BTreeMap<Name, i64>,
 }
 
+impl Quota {
+    /// Takes off what so many pods ask for.
+    pub fn take(&mut self, count: u32, requests: &Resources) {
+        for (name, left) in &mut self.left {
+            *left = left.saturating_sub(requests.named(name).saturating_mul(count.into()));
+        }
+    }
+}
+
 /// For how many pods there is to be room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,6 +52,8 @@ pub struct Size {
     pub count: u32,
     /// For so many without quotas.
     pub asked: u32,
+    /// What its fields ask for, where that is more than [`MOST_PODS`].
+    pub cut_from: Option<u32>,
     /// The quotas that cut it, in the order of their names.
     pub cut_by: Vec<Name>,
 }
@@ -185,12 +200,14 @@ pub fn size(ask: &Ask, scale: Option<i32>, requests: &Resources, quotas: &[Quota
         (None, None) if ask.limits.is_empty() => return Err(Problem::NoSize),
         (None, None) => return Err(Problem::NothingLimited),
     };
+    let cut_from = (asked > MOST_PODS).then_some(asked);
+    let asked = asked.min(MOST_PODS);
     let of_quota = |quota: &Quota| fits_into(&quota.left, requests).unwrap_or(u32::MAX);
     let count = quotas.iter().map(of_quota).fold(asked, u32::min);
     let mut cut_by: Vec<Name> =
         quotas.iter().filter(|quota| of_quota(quota) < asked).map(|quota| quota.name.clone()).collect();
     cut_by.sort();
-    Ok(Size { count, asked, cut_by })
+    Ok(Size { count, asked, cut_from, cut_by })
 }
 
 /// A share of a number of pods, rounded up and at least 1; nothing of 0 %.

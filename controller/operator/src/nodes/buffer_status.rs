@@ -12,7 +12,10 @@ use plimsoll_api::{
     upstream::{CapacityBufferStatus, LocalReference},
 };
 use plimsoll_core::{
-    nodes::{HeadroomOf, KeptFree, NodePlan, Place, buffer::Problem},
+    nodes::{
+        HeadroomOf, KeptFree, NodePlan, Place,
+        buffer::{Problem, Size},
+    },
     time::Timestamp,
 };
 use plimsoll_observe::from_core_time;
@@ -152,7 +155,10 @@ fn status(
 }
 
 fn ready(resolved: &Resolved) -> Said {
-    (true, "AttributesSetSuccessfully", format!("room for {} is to be kept free", pods(resolved.size.count)))
+    let Size { count, cut_from, .. } = resolved.size;
+    let more =
+        cut_from.map(|asked| format!(", and not for {asked}: no buffer gets more")).unwrap_or_default();
+    (true, "AttributesSetSuccessfully", format!("room for {} is to be kept free{more}", pods(count)))
 }
 
 fn limited(resolved: &Resolved) -> Said {

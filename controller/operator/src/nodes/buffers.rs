@@ -64,9 +64,10 @@ impl Planner {
             Some((buffer.namespace().unwrap_or_default(), scalable.clone()))
         });
         let pause = self.scalables.ask(asks.collect(), &mut self.world.buffers.sizes);
+        let mut quotas = self.world.buffers.quotas.clone();
         let resolved: BTreeMap<_, _> = ours
             .into_iter()
-            .filter_map(|(key, buffer)| Some((key, resolve(&self.world, &buffer)?)))
+            .filter_map(|(key, buffer)| Some((key, resolve(&self.world, &buffer, &mut quotas)?)))
             .collect();
         let known: Vec<Name> = self.world.view.buffers().map(|buffer| buffer.key.clone()).collect();
         for key in known.into_iter().filter(|key| !matches!(resolved.get(&**key), Some(Ok(_)))) {
@@ -89,8 +90,12 @@ fn is_watched(scalable: &ScalableReference) -> bool {
     scalable.api_group == "apps" && WATCHED.contains(&scalable.kind.as_str())
 }
 
-/// What a buffer comes to; None while nothing is known of its scalable.
-fn resolve(world: &World, buffer: &CapacityBuffer) -> Option<Result<Resolved, Problem>> {
+/// What a buffer comes to; None while nothing is known of its scalable. What it takes of `quotas` is taken off there.
+fn resolve(
+    world: &World,
+    buffer: &CapacityBuffer,
+    quotas: &mut BTreeMap<String, Quota>,
+) -> Option<Result<Resolved, Problem>> {
     let namespace = buffer.namespace().unwrap_or_default();
     let spec = &buffer.spec;
     let found = match (&spec.pod_template_ref, &spec.scalable_ref) {
@@ -106,9 +111,12 @@ fn resolve(world: &World, buffer: &CapacityBuffer) -> Option<Result<Resolved, Pr
             limits: observe_amounts(spec.limits.as_ref()),
         };
         let own = format!("{namespace}/");
-        let quotas = world.buffers.quotas.range(own.clone()..);
-        let quotas = quotas.take_while(|(key, _)| key.starts_with(&own)).map(|(_, quota)| quota.clone());
-        let size = size(&ask, scale, &shape.requests, &quotas.collect::<Vec<_>>())?;
+        let of_namespace = quotas.range(own.clone()..).take_while(|(key, _)| key.starts_with(&own));
+        let left: Vec<Quota> = of_namespace.map(|(_, quota)| quota.clone()).collect();
+        let size = size(&ask, scale, &shape.requests, &left)?;
+        for (_, quota) in quotas.range_mut(own.clone()..).take_while(|(key, _)| key.starts_with(&own)) {
+            quota.take(size.count, &shape.requests);
+        }
         Ok(Resolved { size, template, shape })
     }))
 }

@@ -37,7 +37,9 @@ fn the_larger_of_replicas_and_percentage_counts() {
         (Some(1), Some(20), Some(10), 2),
         (Some(1), Some(20), None, 1),
         (None, Some(250), Some(4), 10),
-        (None, Some(i32::MAX), Some(i32::MAX), u32::MAX),
+        (Some(10_000), None, None, MOST_PODS),
+        (Some(10_001), None, None, MOST_PODS),
+        (None, Some(i32::MAX), Some(i32::MAX), MOST_PODS),
     ] {
         assert_eq!(
             count(&ask(replicas, percentage, &[]), scale),
@@ -71,9 +73,25 @@ fn quotas_cut_what_is_left_and_are_named() {
     let of =
         |quotas: &[Quota]| size(&ask(Some(4), None, &[]), None, &half_a_core(), quotas).expect("makes sense");
     let cut = of(&[quota("small", 1600), quota("large", 9000), quota("less", 700)]);
-    assert_eq!(cut, Size { count: 1, asked: 4, cut_by: vec!["less".into(), "small".into()] });
+    assert_eq!(cut, Size { count: 1, asked: 4, cut_from: None, cut_by: vec!["less".into(), "small".into()] });
     assert_eq!(of(&[quota("over", -100)]).count, 0);
-    assert_eq!(of(&[quota("large", 2000)]), Size { count: 4, asked: 4, cut_by: Vec::new() });
+    assert_eq!(of(&[quota("large", 2000)]), Size { count: 4, asked: 4, cut_from: None, cut_by: Vec::new() });
+}
+
+#[test]
+fn what_one_buffer_takes_of_a_quota_is_not_there_for_the_next() {
+    let mut quota = Quota { name: "team".into(), left: limits(&[("cpu", 1600), ("example.com/gpu", 1)]) };
+    quota.take(2, &half_a_core());
+    assert_eq!(quota.left, limits(&[("cpu", 600), ("example.com/gpu", 1)]));
+    quota.take(u32::MAX, &half_a_core());
+    let cut = size(&ask(Some(4), None, &[]), None, &half_a_core(), &[quota]).expect("makes sense");
+    assert_eq!((cut.count, cut.asked), (0, 4));
+}
+
+#[test]
+fn a_buffer_that_asks_for_more_than_any_gets_says_how_much() {
+    let of = |replicas| size(&ask(Some(replicas), None, &[]), None, &half_a_core(), &[]).unwrap().cut_from;
+    assert_eq!((of(10_000), of(10_001)), (None, Some(10_001)));
 }
 
 #[test]
