@@ -241,6 +241,12 @@ fn thresholds_are_shares() {
         refused(vec![(json!({"scaleDown": {field: value}}), &format!("{field} must be from 0 to 1"))]);
     }
     assert_eq!(refusals(json!({"scaleDown": {"utilizationThreshold": 1, "savingsThreshold": "0"}})), "");
+    let said = "savingsPerEviction must be a price of 0 or more";
+    refused(vec![
+        (json!({"scaleDown": {"savingsPerEviction": "-0.1"}}), said),
+        (json!({"scaleDown": {"savingsPerEviction": "much"}}), said),
+    ]);
+    assert_eq!(refusals(json!({"scaleDown": {"savingsPerEviction": "1.5"}})), "");
 }
 
 #[test]
@@ -287,7 +293,7 @@ fn what_is_left_out_has_the_documented_default() {
         written["scaleDown"],
         json!({
             "policy": "WhenUnderutilized", "utilizationThreshold": "0.5", "unneededSeconds": 600,
-            "delayAfterAddSeconds": 600, "savingsThreshold": "0.1",
+            "delayAfterAddSeconds": 600, "savingsThreshold": "0.1", "savingsPerEviction": "0",
         })
     );
     assert_eq!(

@@ -123,6 +123,7 @@ fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
         unneeded_for: seconds(scale_down.unneeded_seconds),
         delay_after_add: seconds(scale_down.delay_after_add_seconds),
         savings_at_least: thousandths(&scale_down.savings_threshold),
+        savings_per_eviction: millionths(&scale_down.savings_per_eviction),
         budgets: scale_down.budgets.iter().filter_map(budget).collect(),
         breaker: match share(breaker) {
             (Some(nodes), _) => Breaker::Nodes(nodes),
@@ -203,6 +204,10 @@ fn thousandths(quantity: &ApiQuantity) -> i64 {
     Quantity::parse(&quantity.0).map_or(0, Quantity::milli)
 }
 
+fn millionths(quantity: &ApiQuantity) -> i64 {
+    Quantity::parse(&quantity.0).map_or(0, |price| i64::try_from(price.nano() / 1000).unwrap_or(i64::MAX))
+}
+
 fn whole(number: i32) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
@@ -265,7 +270,7 @@ template: { kubelet: { reserved: { cpu: 100m, memory: 1Gi }, maxPods: 20 } }",
         let pool = pool(
             "limits: { nodes: 20, cpu: '400', zones: [{ zone: a, minNodes: 2, nodes: 9 }, { zone: b, cpu: 1500m, memory: 2Gi }] }
 maxUnavailable: 30%
-scaleDown: { savingsThreshold: '0.25', budgets: [{ name: day, nodes: 5%, reasons: [Underutilized],
+scaleDown: { savingsThreshold: '0.25', savingsPerEviction: '0.02', budgets: [{ name: day, nodes: 5%, reasons: [Underutilized],
   window: { start: 0 8 * * *, durationSeconds: 3600, timeZone: Europe/Berlin } }, { name: few, nodes: 3 }] }",
         );
         assert_eq!(pool.limits.nodes, Some(20));
@@ -274,6 +279,7 @@ scaleDown: { savingsThreshold: '0.25', budgets: [{ name: day, nodes: 5%, reasons
         assert_eq!(pool.limits.resources_per_zone, BTreeMap::from([("b".into(), of_b)]));
         assert_eq!((pool.limits.nodes_per_zone["a"], pool.limits.min_per_zone["a"]), (9, 2));
         assert_eq!((pool.scale_down.breaker, pool.scale_down.savings_at_least), (Breaker::Share(300), 250));
+        assert_eq!(pool.scale_down.savings_per_eviction, 20_000, "millionths");
         let [day, few] = &pool.scale_down.budgets[..] else { panic!("two budgets") };
         assert_eq!((day.share, day.nodes, few.share, few.nodes), (Some(50), None, None, Some(3)));
         assert_eq!((day.time_zone.as_deref(), day.duration), (Some("Europe/Berlin"), Span::from_secs(3600)));

@@ -39,7 +39,7 @@ pub struct Headroom {
     .field_path(".requests"))]
 #[serde(rename_all = "camelCase")]
 pub struct HeadroomPods {
-    /// How many, spread over the zones of the pool. 1 to 10000.
+    /// How many, wherever there is room for them. 1 to 10000.
     #[schemars(range(min = 1, max = 10_000))]
     pub count: i32,
     /// What each of them would request, by resource: cpu, memory, … At least one, at most 24.

@@ -27,11 +27,11 @@ pub struct PoolLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub nodes: Option<i32>,
-    /// The most cpu of all its nodes together, by their capacity.
+    /// The most cpu of all its nodes together, by what they have for pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quantity")]
     pub cpu: Option<Quantity>,
-    /// The most memory of all its nodes together, by their capacity.
+    /// The most memory of all its nodes together, by what they have for pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quantity")]
     pub memory: Option<Quantity>,
@@ -66,11 +66,11 @@ pub struct ZoneLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub nodes: Option<i32>,
-    /// The most cpu of all nodes here together, by their capacity.
+    /// The most cpu of all nodes here together, by what they have for pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quantity")]
     pub cpu: Option<Quantity>,
-    /// The most memory of all nodes here together, by their capacity.
+    /// The most memory of all nodes here together, by what they have for pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "quantity")]
     pub memory: Option<Quantity>,

@@ -16,6 +16,9 @@ use crate::v1alpha1::quantity::quantity;
 #[x_kube(validation = Rule::new("isQuantity(string(self.savingsThreshold)) && quantity(string(self.savingsThreshold)).compareTo(quantity('0')) >= 0 && quantity(string(self.savingsThreshold)).compareTo(quantity('1')) <= 0")
     .message("savingsThreshold must be from 0 to 1, such as \"0.1\"")
     .field_path(".savingsThreshold"))]
+#[x_kube(validation = Rule::new("isQuantity(string(self.savingsPerEviction)) && quantity(string(self.savingsPerEviction)).compareTo(quantity('0')) >= 0")
+    .message("savingsPerEviction must be a price of 0 or more, such as \"0.01\"")
+    .field_path(".savingsPerEviction"))]
 #[x_kube(validation = Rule::new("!has(self.budgets) || self.budgets.all(b, self.budgets.exists_one(o, o.name == b.name))")
     .message("each name may be given to one budget only")
     .field_path(".budgets"))]
@@ -45,6 +48,11 @@ pub struct ScaleDown {
     #[serde(default = "tenth")]
     #[schemars(schema_with = "quantity")]
     pub savings_threshold: Quantity,
+    /// What the eviction of each pod must save at least, in the currency of the prices per hour. 0 or more, in quotes.
+    /// Default `"0"`: an eviction costs nothing.
+    #[serde(default = "nothing")]
+    #[schemars(schema_with = "quantity")]
+    pub savings_per_eviction: Quantity,
     /// How many nodes may be on their way out at the same time. Of all budgets that hold the lowest counts. At most 20.
     /// Default, when none holds: 10 % of the pool.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +69,7 @@ impl Default for ScaleDown {
             unneeded_seconds: ten_minutes(),
             delay_after_add_seconds: ten_minutes(),
             savings_threshold: tenth(),
+            savings_per_eviction: nothing(),
             budgets: Vec::new(),
         }
     }
@@ -122,6 +131,10 @@ fn half() -> Quantity {
 
 fn tenth() -> Quantity {
     Quantity("0.1".to_owned())
+}
+
+fn nothing() -> Quantity {
+    Quantity("0".to_owned())
 }
 
 fn ten_minutes() -> i32 {
