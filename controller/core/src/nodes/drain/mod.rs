@@ -45,7 +45,7 @@ const ASKED_AGAIN: Span = Span::from_secs(30);
 pub struct Drain {
     /// When it began.
     pub started: Timestamp,
-    /// Whether the provider takes the node away anyway.
+    /// Whether the provider takes the node away anyway; also where it has said so after the drain began.
     pub interrupted: bool,
     /// Names of orders whose nodes have to be ready first.
     #[serde(default)]
@@ -107,6 +107,9 @@ impl Drain {
 /// What to do next with a node. `ledger` is shared by all drains of the moment: what one of them evicts is taken from the
 /// others. The same arguments give the same answer.
 pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
+    // A node that is emptied for another reason may be taken away meanwhile.
+    let interrupted = drain.interrupted || seen.node.is_some_and(|node| node.interrupted);
+    let drain = &Drain { interrupted, ..drain.clone() };
     let mut step = Step { drain: Some(drain.clone()), actions: Vec::new(), waits: None, next_look: None };
     let Some(node) = seen.node else {
         step.actions = surge::give_all_back(drain, seen);

@@ -254,6 +254,26 @@ fn nothing_is_evicted_or_deleted_while_the_breaker_is_open() {
     assert_eq!(world.step().actions, [Action::Delete]);
 }
 
+/// Whatever the drain waited for, it has no more time than the provider gives.
+#[test]
+fn a_drain_whose_node_is_taken_away_meanwhile_goes_on_at_once() {
+    let mut waits = World::new(&[("web", 0)]);
+    waits.drain.needs.insert("order-1".into());
+    waits.coming.insert("order-1".into());
+    let mut fails = World::new(&[("web", 0)]);
+    fails.drain.needs.insert("order-1".into());
+    fails.failed.insert("order-1".into());
+    let mut held = World::new(&[("web", 0)]);
+    held.held = Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: 200 });
+    let mut late = World::new(&[("web", 0)]);
+    late.now = NOW + Span::from_secs(1800);
+    for (what, mut world) in [("orders", waits), ("failed", fails), ("breaker", held), ("time-out", late)] {
+        world.node.iter_mut().for_each(|node| node.interrupted = true);
+        assert_eq!(world.evicted(), ["web"], "{what}");
+        assert!(world.drain.interrupted, "{what}: it is stored");
+    }
+}
+
 #[test]
 fn the_scheduler_has_time_to_see_the_taint() {
     let mut world = World::new(&[]);

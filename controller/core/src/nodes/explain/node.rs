@@ -160,6 +160,9 @@ fn surging(sight: &Sight<'_>) -> u32 {
 
 fn drained(sight: &Sight<'_>, node: &Node, drain: &Drain, pods: &[&Pod], explained: &mut NodeExplained) {
     explained.sentences.push(format!("It is being drained, since {}.", moment(drain.started)));
+    if drain.interrupted {
+        explained.sentences.push("Its provider takes it away, so the drain is not given up.".to_owned());
+    }
     if let Some(waits) = sight.waits.get(&node.name) {
         explained.sentences.push(format!("The drain {}.", as_drain(waits)));
     }

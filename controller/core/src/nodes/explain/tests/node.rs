@@ -134,6 +134,16 @@ fn a_node_that_is_drained_is_told_how_far_that_is_and_where_its_pods_have_room()
 }
 
 #[test]
+fn a_node_that_is_drained_and_taken_away_is_told_so() {
+    let mut world = with_a_drain();
+    world.drains.get_mut("a").unwrap().interrupted = true;
+    assert_eq!(
+        told(&world, "a").sentences[2],
+        "Its provider takes it away, so the drain is not given up."
+    );
+}
+
+#[test]
 fn what_a_drain_waits_for_is_a_sentence_whoever_says_it() {
     for (waits, said) in [
         ("waits for 2 pods to end", "The drain waits for 2 pods to end."),
