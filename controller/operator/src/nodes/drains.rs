@@ -87,6 +87,7 @@ impl Planner {
                 let nodes = self.world.view.nodes().filter(|node| node.pool.as_ref() == Some(&pool.name));
                 pool_is_broken(pool, nodes)
             });
+            let unreturnable = node.as_ref().and_then(|node| self.returnable(node).err());
             let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
             let others = surging.saturating_sub(drain.surges.len());
             let seen = Seen {
@@ -97,6 +98,7 @@ impl Planner {
                 failed: &failed,
                 surging: u32::try_from(others).unwrap_or(u32::MAX),
                 held: held.as_ref(),
+                unreturnable: unreturnable.as_ref(),
                 settings: &settings,
                 now,
             };
@@ -148,7 +150,7 @@ impl Planner {
         };
         let left: Vec<Name> = self.world.view.nodes().filter(is_left).map(|node| node.name.clone()).collect();
         for name in left {
-            if self.mark(&name, None).await {
+            if self.unmark(&name).await {
                 tracing::info!(node = %name, "it carried the taint of a drain that nobody knows of");
                 self.tell_node(&name, "DrainGivenUp", "no drain of it is known, the node stays".to_owned())
                     .await;

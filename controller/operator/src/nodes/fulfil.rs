@@ -10,7 +10,7 @@ use plimsoll_api::{NodeOrder, v1alpha1::NodeOrderStatus};
 use plimsoll_core::{
     cluster::Name,
     nodes::backoff::OfferingError,
-    orders::{self, Action, Answer, OrderStep, Phase, Settings},
+    orders::{self, Action, Answer, OrderStep, Phase, Settings, Why},
     time::{Span, Timestamp},
 };
 use plimsoll_observe::observe_time;
@@ -53,7 +53,7 @@ impl Planner {
         let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed));
         let step = orders::step(&state, &seen, &settings, now);
         let mut order = order.clone();
-        if matches!(state.answer, Some(Answer::Accepted(_))) {
+        if matches!(state.answer, Some(Answer::Accepted(_))) || step.why == Some(Why::PoolGone) {
             let status = record::status(&order, &step, now);
             if order.status.as_ref() != Some(&status) {
                 self.note_failure(&order, &step, now);
