@@ -3,6 +3,7 @@
 //! A drain is an annotation of its node, written together with the taint and the label by which admission policies know a
 //! node that we empty. So a drain survives a restart, and a node that nobody drains carries none of the three.
 
+mod believed;
 mod give_back;
 mod marks;
 mod pods;
@@ -14,7 +15,7 @@ use plimsoll_core::{
     cluster::Name,
     nodes::{
         breaker::{Tripped, pool_is_broken, zones_are_silent},
-        drain::{Action, Drain, Seen, step},
+        drain::{Action, Drain, Seen, Surge, step},
         pdb::Ledger,
         remove::{RemovalPlan, WhyRemoved},
     },
@@ -58,6 +59,8 @@ impl Planner {
 
     /// A step of each drain; answers when to look again though nothing changes.
     pub(super) async fn drains(&mut self, now: Timestamp) -> Duration {
+        self.recall_unread().await;
+        self.believe();
         self.undo_what_belongs_to_no_drain().await;
         let drains: Vec<(Name, Drain)> =
             self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
@@ -116,8 +119,11 @@ impl Planner {
                 continue;
             }
             let state = taken.drain.as_ref().unwrap_or(&drain);
-            // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back.
-            if taken.actions.iter().any(|action| matches!(action, Action::Surge { .. }))
+            // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back; and
+            // that it is given back before it is, so that it is not given back twice.
+            let resizes =
+                |action: &Action| matches!(action, Action::Surge { .. } | Action::GiveBack { .. });
+            if taken.actions.iter().any(resizes)
                 && !self.keep_surges().await
             {
                 next = next.min(AFTER_FAILURE);
@@ -129,6 +135,15 @@ impl Planner {
                 if !all_done {
                     next = next.min(AFTER_FAILURE);
                     break;
+                }
+                // What follows may fail and be tried again, and this is not to be given back once more.
+                if let Action::GiveBack { namespace, deployment, .. } = action
+                    && let Some(drain) = self.world.drains.get_mut(&name)
+                {
+                    let same = |surge: &&mut Surge| {
+                        surge.namespace == *namespace && surge.deployment == *deployment
+                    };
+                    drain.surges.values_mut().filter(same).for_each(|surge| surge.given_back = true);
                 }
             }
             if taken.drain.is_none() && node.is_none() && all_done {
@@ -146,7 +161,10 @@ impl Planner {
     /// away otherwise.
     async fn undo_what_belongs_to_no_drain(&mut self) {
         let is_left = |node: &&plimsoll_core::cluster::Node| {
-            node.order.is_some() && node.is_draining() && !self.world.drains.contains_key(&node.name)
+            node.order.is_some()
+                && node.is_draining()
+                && !self.world.drains.contains_key(&node.name)
+                && !(self.kept.unread && self.world.noted.contains_key(&node.name))
         };
         let left: Vec<Name> = self.world.view.nodes().filter(is_left).map(|node| node.name.clone()).collect();
         for name in left {

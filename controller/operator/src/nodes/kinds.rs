@@ -48,14 +48,15 @@ impl Shown for Node {
         let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
         world.provider_ids.insert(node.name.clone(), id.into());
         match self.annotations().get(DRAIN).and_then(|drain| serde_json::from_str(drain).ok()) {
-            Some(drain) => drop(world.drains.insert(node.name.clone(), drain)),
-            None => drop(world.drains.remove(&node.name)),
+            Some(drain) => drop(world.noted.insert(node.name.clone(), drain)),
+            None => drop(world.noted.remove(&node.name)),
         }
         world.change(Change::Node(node));
     }
 
     fn forget(key: &str, world: &mut World) {
         world.provider_ids.remove(key);
+        world.noted.remove(key);
         world.change(Change::NodeGone(key.into()));
     }
 }

@@ -69,7 +69,9 @@ pub(crate) struct World {
     pub(crate) view: View,
     /// The same, as the audit knows it.
     pub(crate) audit: Audit,
-    /// How far drains are, by node.
+    /// What nodes say of their drains. Whoever may write a node may write it.
+    pub(crate) noted: BTreeMap<Name, Drain>,
+    /// How far the drains are that are believed, by node.
     pub(crate) drains: BTreeMap<Name, Drain>,
     /// Pools by name; one that does not decode is an error.
     pub(crate) pools: BTreeMap<String, Arc<Result<CapacityPool, String>>>,

@@ -456,11 +456,9 @@ fn the_provider_is_asked_again_after_half_a_minute() {
 
 #[test]
 fn a_drain_whose_node_nobody_would_take_is_given_up_with_what_was_added() {
-    for why in [
-        Unreturnable::NotOurs,
-        Unreturnable::NoOrder("order-n".into()),
-        Unreturnable::NoPool("p".into()),
-    ] {
+    for why in
+        [Unreturnable::NotOurs, Unreturnable::NoOrder("order-n".into()), Unreturnable::NoPool("p".into())]
+    {
         let mut world = World::new(&[("web", 0)]).workload(1);
         world.step();
         world.deployed(2, 1);
@@ -488,10 +486,7 @@ fn a_provider_that_cannot_be_used_was_not_asked() {
     let why = Unreturnable::NoProvider { pool: "p".into(), why: "no secret".to_owned() };
     let mut world = World::new(&[]);
     world.unreturnable = Some(why);
-    assert_eq!(
-        world.waits(),
-        "it cannot be given back: the provider of pool p cannot be used: no secret"
-    );
+    assert_eq!(world.waits(), "it cannot be given back: the provider of pool p cannot be used: no secret");
     assert_eq!(world.drain.deleted, None);
     world.now = NOW + Span::from_secs(1800);
     let last = world.step();

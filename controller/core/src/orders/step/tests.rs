@@ -111,8 +111,11 @@ fn an_instance_that_will_not_come_is_deleted_and_says_why() {
 
 #[test]
 fn a_node_that_its_provider_lost_is_noticed_unless_it_is_ready() {
-    let seen =
-        |ready| Seen { instances: Some(vec![instance("a")]), nodes: vec![node("a", true), node("b", ready)], ..Seen::default() };
+    let seen = |ready| Seen {
+        instances: Some(vec![instance("a")]),
+        nodes: vec![node("a", true), node("b", ready)],
+        ..Seen::default()
+    };
     let ready = [("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)];
     assert_eq!(after(60, &accepted(&ready), &seen(true)).actions, []);
     let missing = after(60, &accepted(&ready), &seen(false));
@@ -168,8 +171,11 @@ fn a_node_that_its_provider_has_taken_after_a_drain_is_given_back_and_not_lost()
 #[test]
 fn a_surplus_is_given_back_while_it_has_not_joined() {
     let surplus = OrderState { surplus: 2, ..accepted(&[]) };
-    let three =
-        Seen { instances: Some(["a", "b", "c"].map(instance).to_vec()), nodes: vec![node("c", true)], ..Seen::default() };
+    let three = Seen {
+        instances: Some(["a", "b", "c"].map(instance).to_vec()),
+        nodes: vec![node("c", true)],
+        ..Seen::default()
+    };
     let step = after(20, &surplus, &three);
     assert_eq!(
         step.actions,

@@ -68,6 +68,7 @@ impl Planner {
         let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
         match timeout(WRITE_TIME, api.patch(name, &params, &patch)).await {
             Ok(Ok(_)) => {
+                self.world.noted.insert(name.clone(), drain.clone());
                 self.world.drains.insert(name.clone(), drain.clone());
                 true
             }

@@ -17,7 +17,7 @@ fn plan(count: u32) -> NodePlan {
 }
 
 /// An order with this status.
-fn recorded(name: &str, status: &Value) -> NodeOrder {
+pub(super) fn recorded(name: &str, status: &Value) -> NodeOrder {
     serde_json::from_value(json!({
         "apiVersion": "plimsoll.dev/v1alpha1",
         "kind": "NodeOrder",
@@ -202,4 +202,25 @@ async fn a_record_that_somebody_has_changed_is_not_deleted() {
     bench.log.take();
     bench.planner.orders(NOW + Span::from_secs(601)).await;
     assert_eq!(bench.log.lines(), [format!("PATCH {ORDERS}/general-1")]);
+}
+
+#[tokio::test]
+async fn an_order_whose_pool_is_gone_says_so_once_and_until_it_is_back() {
+    let up = json!({
+        "phase": "Ready", "accepted": 1, "askedAt": "2026-11-23T09:00:00Z",
+        "nodes": [{ "name": "a", "providerId": "kwok://a", "phase": "Ready" }],
+    });
+    let mut bench = Bench::new(cloud);
+    bench.node(node("a", &json!({ "spec": { "providerID": "kwok://a" } })));
+    bench.order(recorded("general-1", &up));
+    bench.planner.orders(NOW).await;
+    let asked = bench.log.take();
+    let status = &asked[0].body["status"];
+    assert_eq!((&status["phase"], &status["reason"]), (&json!("Ready"), &json!("PoolGone")));
+    bench.planner.orders(NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+    bench.pool();
+    bench.planner.orders(NOW).await;
+    let asked = bench.log.take();
+    assert_eq!(asked[0].body["status"]["reason"], Value::Null);
 }
