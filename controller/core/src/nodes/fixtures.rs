@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cluster::{
     Balance, Capacity, CapacityType, DRAINING, Effect, Expander, Labels, Limits, Name, Node, NodeTemplate,
     Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool,
-    Readiness, Requirement, Resources, ScaleDown, Selector, Spread, Taint, WhenUnsatisfiable,
+    Readiness, Record, Requirement, Resources, ScaleDown, Selector, Spread, Taint, WhenUnsatisfiable,
 };
 use crate::time::{Span, Timestamp};
 
@@ -54,6 +54,7 @@ pub(crate) fn node(name: &str, zone: &str) -> Node {
         scale_down_disabled: false,
         do_not_disrupt: None,
         interrupted: false,
+        record: Record::Kept,
     }
 }
 

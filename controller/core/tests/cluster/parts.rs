@@ -6,8 +6,8 @@ use std::sync::Arc;
 use plimsoll_core::cluster::{
     Balance, CAPACITY_POOL, CAPACITY_TYPE, Capacity, CapacityType, DisruptionBudget, Eviction, Expander,
     HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeTemplate, Offering, OfferingKey, Operator,
-    Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Requirement, Resources,
-    ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
+    Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Record, Requirement,
+    Resources, ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -76,6 +76,7 @@ pub(crate) fn node(name: &str, pool: &Pool, offering: &Offering) -> Node {
         scale_down_disabled: false,
         do_not_disrupt: None,
         interrupted: false,
+        record: Record::Kept,
     }
 }
 

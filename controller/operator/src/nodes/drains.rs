@@ -121,11 +121,8 @@ impl Planner {
             let state = taken.drain.as_ref().unwrap_or(&drain);
             // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back; and
             // that it is given back before it is, so that it is not given back twice.
-            let resizes =
-                |action: &Action| matches!(action, Action::Surge { .. } | Action::GiveBack { .. });
-            if taken.actions.iter().any(resizes)
-                && !self.keep_surges().await
-            {
+            let resizes = |action: &Action| matches!(action, Action::Surge { .. } | Action::GiveBack { .. });
+            if taken.actions.iter().any(resizes) && !self.keep_surges().await {
                 next = next.min(AFTER_FAILURE);
                 continue;
             }
@@ -140,9 +137,8 @@ impl Planner {
                 if let Action::GiveBack { namespace, deployment, .. } = action
                     && let Some(drain) = self.world.drains.get_mut(&name)
                 {
-                    let same = |surge: &&mut Surge| {
-                        surge.namespace == *namespace && surge.deployment == *deployment
-                    };
+                    let same =
+                        |surge: &&mut Surge| surge.namespace == *namespace && surge.deployment == *deployment;
                     drain.surges.values_mut().filter(same).for_each(|surge| surge.given_back = true);
                 }
             }
@@ -222,9 +218,10 @@ impl Planner {
 
 /// A reason as a label.
 fn reason(why: &WhyRemoved) -> &'static str {
-    use WhyRemoved::{Drifted, Empty, Interrupted, Replaced, Unbalanced, Underutilized};
+    use WhyRemoved::{Drifted, Empty, Interrupted, OrderDeleted, Replaced, Unbalanced, Underutilized};
     match why {
         Interrupted => "interrupted",
+        OrderDeleted(_) => "order-deleted",
         Drifted(_) => "drifted",
         Empty => "empty",
         Underutilized { .. } => "underutilized",

@@ -68,7 +68,7 @@ impl Planner {
                     self.finish(&order, &step, spec.is_some() && seen.instances.is_none(), now).await;
                 }
                 (Action::ForgetNodes(nodes), _) => self.forget_nodes(nodes).await,
-                // Drains are planned with everything else that goes.
+                // Drains are planned with everything else that goes: nodes know that their order was deleted.
                 (Action::Drain(_), _) => {}
                 (_, Some(Ok(provider))) => self.call(&order, action, provider, now).await,
                 (Action::Ask, Some(Err(unusable))) => {

@@ -14,7 +14,7 @@ use k8s_openapi::api::{
 use kube::{ResourceExt, core::DeserializeGuard};
 use plimsoll_api::{CapacityBuffer, CapacityPool, NodeOrder};
 use plimsoll_core::{
-    cluster::{Daemon, Name},
+    cluster::{Daemon, Name, Node as CoreNode},
     placement::Change,
 };
 use plimsoll_observe::cluster::{
@@ -45,6 +45,7 @@ impl Shown for Node {
     fn apply(self, world: &mut World) {
         let attached = world.csi_nodes.get(&self.name_any());
         let node = observe_node(&self, attached.map(Arc::as_ref));
+        let node = CoreNode { record: world.record_of(&node), ..node };
         let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
         world.provider_ids.insert(node.name.clone(), id.into());
         match self.annotations().get(DRAIN).and_then(|drain| serde_json::from_str(drain).ok()) {
@@ -80,7 +81,7 @@ impl Shown for CSINode {
 
 fn set_attach_limits(world: &mut World, node: &str, limits: BTreeMap<Name, i64>) {
     if let Some(node) = world.view.node(node).cloned() {
-        world.change(Change::Node(plimsoll_core::cluster::Node { attach_limits: limits, ..node }));
+        world.change(Change::Node(CoreNode { attach_limits: limits, ..node }));
     }
 }
 

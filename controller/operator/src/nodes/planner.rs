@@ -228,6 +228,7 @@ impl Planner {
         self.failures(now);
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
+        self.world.note_records();
         self.world.announce();
         let until_scale = self.buffers();
         self.orders_that_come(now);

@@ -10,8 +10,8 @@ use plimsoll_api::{
 use plimsoll_core::{
     cluster::{Name, OfferingKey, Order},
     orders::{
-        Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered, Seen,
-        Why,
+        Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
+        Seen, Why,
     },
     time::Timestamp,
 };

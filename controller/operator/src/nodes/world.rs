@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, OfferingKey, Pod as CorePod, PodState},
+    cluster::{Name, Node, OfferingKey, Pod as CorePod, PodState, Record},
     nodes::drain::Drain,
     placement::{Change, View},
 };
@@ -167,6 +167,26 @@ impl World {
     pub(crate) fn change(&mut self, change: Change) {
         self.audit.apply(&change);
         self.view.apply(change);
+    }
+
+    /// What has become of the record of a node's order.
+    pub(crate) fn record_of(&self, node: &Node) -> Record {
+        match node.order.as_ref().map(|order| self.orders.get(&**order)) {
+            Some(None) => Record::Gone,
+            Some(Some(order)) if order.metadata.deletion_timestamp.is_some() => Record::Deleted,
+            Some(Some(_)) | None => Record::Kept,
+        }
+    }
+
+    /// Tells nodes what has become of their orders.
+    pub(crate) fn note_records(&mut self) {
+        let changed = self.view.nodes().filter_map(|node| {
+            let record = self.record_of(node);
+            (record != node.record).then(|| Node { record, ..node.clone() })
+        });
+        for node in changed.collect::<Vec<_>>() {
+            self.change(Change::Node(node));
+        }
     }
 
     /// Announces the pods that workloads are about to get.

@@ -62,6 +62,8 @@ pub struct Move {
 pub enum WhyRemoved {
     /// Its provider takes it away.
     Interrupted,
+    /// Somebody deleted this order, by which it came.
+    OrderDeleted(Name),
     /// It no longer is what its pool says.
     Drifted(Drift),
     /// It has no pods to move.
@@ -104,7 +106,7 @@ impl WhyRemoved {
     pub fn budget_reason(&self) -> Option<BudgetReason> {
         match self {
             Self::Interrupted => None,
-            Self::Drifted(_) => Some(BudgetReason::Drifted),
+            Self::OrderDeleted(_) | Self::Drifted(_) => Some(BudgetReason::Drifted),
             Self::Empty => Some(BudgetReason::Empty),
             Self::Underutilized { .. } | Self::Replaced { .. } => Some(BudgetReason::Underutilized),
             Self::Unbalanced { .. } => Some(BudgetReason::Unbalanced),
@@ -116,6 +118,7 @@ impl fmt::Display for WhyRemoved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interrupted => f.write_str("its provider takes it away"),
+            Self::OrderDeleted(order) => write!(f, "its order {order} was deleted"),
             Self::Drifted(drift) => drift.fmt(f),
             Self::Empty => f.write_str("no pods but those of daemons run on it"),
             Self::Underutilized { utilization } => {

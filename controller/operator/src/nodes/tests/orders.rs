@@ -1,6 +1,7 @@
 //! Orders are recorded before anybody is asked, and each step is written over the version that it is a step from.
 
 use plimsoll_core::{
+    cluster::Record,
     nodes::{NewNodes, NodePlan},
     time::Span,
 };
@@ -202,6 +203,26 @@ async fn a_record_that_somebody_has_changed_is_not_deleted() {
     bench.log.take();
     bench.planner.orders(NOW + Span::from_secs(601)).await;
     assert_eq!(bench.log.lines(), [format!("PATCH {ORDERS}/general-1")]);
+}
+
+/// Orders and nodes are shown by different watches, in any order.
+#[tokio::test]
+async fn a_node_knows_what_has_become_of_the_record_of_its_order() {
+    let mut bench = Bench::new(stored);
+    let mut order = recorded("general-1", &json!({}));
+    bench.node(node("a", &json!({})));
+    let record = |bench: &mut Bench| {
+        bench.planner.world.note_records();
+        bench.planner.world.view.node("a").unwrap().record
+    };
+    assert_eq!(record(&mut bench), Record::Gone);
+    bench.order(order.clone());
+    assert_eq!(record(&mut bench), Record::Kept);
+    order.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-11-23T11:00:00Z")).unwrap());
+    bench.order(order);
+    assert_eq!(record(&mut bench), Record::Deleted);
+    bench.node(node("a", &json!({})));
+    assert_eq!(bench.planner.world.view.node("a").unwrap().record, Record::Deleted, "as it is shown");
 }
 
 #[tokio::test]
