@@ -19,7 +19,7 @@ use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, shape};
 use plimsoll_core::audit::{Audit, Audited, Invariant};
 use plimsoll_core::cluster::{
     Announced, Breaker, BudgetReason, Capacity, DRAINING, Effect, Node, NodeBudget, Order, OwnerKind,
-    PodState, Pool, Readiness, Resources, Taint, UnhealthyPods, Unplannable,
+    PodState, Pool, Readiness, Record, Resources, Taint, UnhealthyPods, Unplannable,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::nodes::{Place, Placement};
@@ -100,6 +100,25 @@ fn a_zone_keeps_its_least_size_counting_what_comes() {
     replaced(1).then(least())(&mut cluster, &mut plans);
     let verdict = cluster.verdict(&plans);
     assert_ne!(verdict, Err(Invariant::LeastSize));
+}
+
+#[test]
+fn a_node_goes_with_its_order_only_if_that_was_deleted() {
+    let with_its_order = |record: Record, order: &'static str| {
+        on_node("n1", move |node| node.record = record).then(on_plans(move |plans| {
+            plans.removing.remove[0].why = WhyRemoved::OrderDeleted(order.into());
+        }))
+    };
+    accepts(vec![with_its_order(Record::Deleted, "order-n1")]);
+    refuses(
+        Invariant::OnlyOurs,
+        vec![
+            with_its_order(Record::Kept, "order-n1"),
+            with_its_order(Record::Gone, "order-n1"),
+            with_its_order(Record::Deleted, "other"),
+            on_node("n1", |node| node.record = Record::Gone),
+        ],
+    );
 }
 
 #[test]

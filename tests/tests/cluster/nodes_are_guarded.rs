@@ -40,6 +40,7 @@ async fn nodes_are_guarded() -> Result<()> {
     rights_are_split(&scene).await?;
     guards.only_marked_nodes().await?;
     guards.only_marks_on_nodes_that_joined().await?;
+    guards.only_ends_of_drains_on_nodes_of_others().await?;
     guards.only_evictions_of_a_drain().await?;
     guards.only_one_replica().await?;
     guards.only_nominations().await?;
@@ -194,6 +195,54 @@ impl Guards<'_, '_> {
         }
         let status = nodes.patch_status("joined", &try_patch(), &marked(json!({}))).await;
         ensure!(status.is_err(), "a status is no way to mark a node");
+        Ok(())
+    }
+
+    /// A node whose mark somebody took away during its drain: what the drain left on it goes, and nothing else.
+    async fn only_ends_of_drains_on_nodes_of_others(&self) -> Result<()> {
+        let (nodes, anybody) = (self.nodes(), Api::<Node>::all(self.scene.client.clone()));
+        let mut left = node("left", &json!({"team": "cloud", DRAINING: ""}))?;
+        left.annotations_mut().insert("plimsoll.dev/drain".to_owned(), "{}".to_owned());
+        let gpu = json!({"key": "gpu", "effect": "NoSchedule"});
+        let drained = json!({"key": DRAINING, "effect": "NoSchedule"});
+        left.spec = Some(serde_json::from_value(json!({"taints": [gpu, drained]}))?);
+        anybody.create(&PostParams::default(), &left).await?;
+        let taints = async || -> Result<Vec<Value>> {
+            let spec = anybody.get("left").await?.spec.unwrap_or_default();
+            Ok(spec.taints.iter().flatten().map(serde_json::to_value).collect::<Result<_, _>>()?)
+        };
+        let others = eventually("our taint and theirs alone", PATIENCE, async || {
+            let mut taints = taints().await?;
+            ensure!(taints.len() == 2, "{taints:?}");
+            taints.retain(|taint| taint["key"] != DRAINING);
+            Ok(taints)
+        })
+        .await?;
+        let ended = |more: Value| {
+            let mut patch = json!({
+                "metadata": {"labels": {DRAINING: null}, "annotations": {"plimsoll.dev/drain": null}},
+                "spec": {"taints": others},
+            });
+            merge(&mut patch, more);
+            Patch::Merge(patch)
+        };
+        for more in [
+            json!({"metadata": {"labels": {"team": null}}}),
+            json!({"metadata": {"labels": {"team": "shop"}}}),
+            json!({"metadata": {"labels": {"tier": "web"}}}),
+            json!({"metadata": {"annotations": {"kwok.x-k8s.io/node": null}}}),
+            json!({"metadata": {"annotations": {"a": "b"}}}),
+            json!({"spec": {"taints": []}}),
+            json!({"spec": {"taints": [{"key": "shop", "effect": "NoSchedule"}]}}),
+            json!({"spec": {"unschedulable": true}}),
+        ] {
+            let told = nodes.patch("left", &try_patch(), &ended(more.clone())).await;
+            refused(told, "changes no node that it has not ordered").with_context(|| more.to_string())?;
+        }
+        let params = PatchParams::default();
+        nodes.patch("left", &params, &ended(json!({}))).await.context("a drain is left for ever")?;
+        ensure!(taints().await? == others, "{:?}", taints().await?);
+        anybody.delete("left", &DeleteParams::default()).await?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use kube::{ResourceExt as _, api::ListParams};
 use plimsoll_api::marks::{CAPACITY_POOL, NODE_ORDER};
 use serde_json::{Value, json};
@@ -98,6 +98,32 @@ async fn an_operator_that_is_killed_orders_nothing_twice() -> Result<()> {
     story.bound(40).await?;
     let nodes = story.settled().await?;
     ensure!(nodes <= 6, "{nodes} nodes for 40 pods of which 8 fit on one");
+    no_defects(&operator)
+}
+
+/// Whoever deletes an order gives its nodes back, though they are needed: their pods get another first.
+#[tokio::test]
+async fn the_node_of_an_order_that_is_deleted_is_given_back() -> Result<()> {
+    let (cluster, operator) = bed().await?;
+    // Without the deletion it would stay for long.
+    let story = Story::new(cluster, "revoked", json!({ "scaleDown": { "unneededSeconds": 3600 } })).await?;
+    story.deploy(2, json!({})).await?;
+    let node = story.bound_as("revoked", 2).await?.pop().context("a node")?;
+    ensure!(story.settled().await? == 1, "two pods of 900 m fit on one node");
+    let order = story.orders().await?.pop().context("an order")?.name_any();
+    cluster.kubectl(["delete", "nodeorder", &order, "--wait=false"]).await?;
+    eventually("the order and its node to be gone", PATIENCE, async || {
+        let orders = story.orders().await?;
+        ensure!(orders.iter().all(|other| other.name_any() != order), "{order} is still there");
+        let nodes = story.pods_nodes().await?;
+        ensure!(!nodes.contains_key(&node), "{nodes:?}");
+        Ok(())
+    })
+    .await?;
+    let on = story.bound_as("revoked", 2).await?;
+    ensure!(on.iter().all(|on| *on != node) && story.pods_nodes().await?.len() == 1, "{on:?}");
+    story.edit(json!({ "scaleDown": { "unneededSeconds": 0 } })).await?;
+    story.end("revoked").await?;
     no_defects(&operator)
 }
 

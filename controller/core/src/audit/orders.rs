@@ -140,8 +140,9 @@ pub(super) fn replacements_are_cheaper(books: &Books, plan: &Audited<'_>) -> Res
 fn groups(remove: &[Removal]) -> Vec<(Vec<&Removal>, BTreeSet<u32>)> {
     let mut groups: Vec<(Vec<&Removal>, BTreeSet<u32>)> = Vec::new();
     for removal in remove {
-        // Drift is paid for whatever it costs, and moving to what is there costs nothing.
-        if matches!(removal.why, WhyRemoved::Drifted(_)) || removal.replaced_by.is_empty() {
+        // Drift and the end of an order are paid for whatever they cost, and moving to what is there costs nothing.
+        let is_will = matches!(removal.why, WhyRemoved::Drifted(_) | WhyRemoved::OrderDeleted(_));
+        if is_will || removal.replaced_by.is_empty() {
             continue;
         }
         let set: BTreeSet<u32> = removal.replaced_by.iter().copied().collect();

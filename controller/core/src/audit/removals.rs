@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::books::Books;
 use super::{Audited, Breach, Invariant};
-use crate::cluster::{Breaker, Name, Node, NodeBudget, Pool, Readiness, ScaleDownMode};
+use crate::cluster::{Breaker, Name, Node, NodeBudget, Pool, Readiness, Record, ScaleDownMode};
 use crate::nodes::remove::{Removal, WhyRemoved};
 use crate::time::{Span, Timestamp};
 use crate::window::{Cron, time_zone};
@@ -24,6 +24,14 @@ pub(super) fn nodes_are_ours(books: &Books, plan: &Audited<'_>) -> Result<(), Br
         let Some(node) = books.nodes.get(name) else { return refuse("is not there") };
         if node.order.is_none() {
             return refuse("was not made for an order of ours");
+        }
+        if node.record == Record::Gone {
+            return refuse("is of an order that is on no record");
+        }
+        if let WhyRemoved::OrderDeleted(order) = &removal.why
+            && (node.record != Record::Deleted || node.order.as_ref() != Some(order))
+        {
+            return refuse("is of an order that nobody has deleted");
         }
         let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool));
         let Some(pool) = pool.filter(|pool| pool.name == removal.pool) else {

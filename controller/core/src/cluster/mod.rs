@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use buffer::Buffer;
 pub use daemon::{Announced, Daemon};
 pub use disruption::{DisruptionBudget, UnhealthyPods};
-pub use node::{Node, Order, Readiness};
+pub use node::{Node, Order, Readiness, Record};
 pub use pod::{Eviction, Owner, OwnerKind, Pod, PodState, Unplannable};
 pub use pool::{
     Balance, Breaker, BudgetReason, Capacity, CapacityType, Drain, Expander, Headroom, HeadroomSize, Limits,

@@ -42,6 +42,21 @@ pub struct Node {
     pub do_not_disrupt: Option<Span>,
     /// Whether its provider has said that it will be taken away.
     pub interrupted: bool,
+    /// What has become of the record of its order.
+    #[serde(default)]
+    pub record: Record,
+}
+
+/// What has become of the record of a node's order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// It is there.
+    #[default]
+    Kept,
+    /// Somebody has deleted it: its nodes are to be given back.
+    Deleted,
+    /// There is none.
+    Gone,
 }
 
 impl Node {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::cluster::{
     Balance, Capacity, CapacityType, DRAINING, Effect, Expander, Labels, Limits, Name, Node, NodeBudget,
     NodeTemplate, Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm,
-    Policy, Pool, Readiness, Requirement, Resources, ScaleDown, Selector, Spread, Taint, WhenUnsatisfiable,
+    Policy, Pool, Readiness, Record, Requirement, Resources, ScaleDown, Selector, Spread, Taint,
+    WhenUnsatisfiable,
 };
 use crate::time::{Span, Timestamp};
 
@@ -55,6 +56,7 @@ pub(crate) fn node(name: &str, zone: &str) -> Node {
         do_not_disrupt: None,
         interrupted: false,
         ordered: None,
+        record: Record::Kept,
     }
 }
 

@@ -77,6 +77,8 @@ pub enum Why {
     },
     /// Somebody has deleted the record.
     Deleted,
+    /// Its pool is gone, and something of it is not over.
+    PoolGone,
 }
 
 /// One thing to do.

@@ -113,6 +113,9 @@ pub struct Seen {
     pub instances: Option<Vec<Instance>>,
     /// The nodes of the cluster that belong to it.
     pub nodes: Vec<Registered>,
+    /// Whether its pool is gone.
+    #[serde(default)]
+    pub pool_is_gone: bool,
 }
 
 /// An instance at the provider.

@@ -18,6 +18,7 @@ use crate::time::{Span, Timestamp};
 /// - What is too much is given back while it has not joined. What has joined goes by the rules for nodes that nobody
 ///   needs.
 /// - What was given back and is still there is given back again, and the record stays until it is gone.
+/// - Without its pool nobody can be asked for anything. That is said as long as something is to be done.
 pub fn step(order: &OrderState, seen: &Seen, settings: &Settings, now: Timestamp) -> OrderStep {
     if let Some(Answer::Refused(words)) = &order.answer {
         let failed = waiting(Phase::Failed, order, vec![Action::Finish], None);
@@ -28,7 +29,8 @@ pub fn step(order: &OrderState, seen: &Seen, settings: &Settings, now: Timestamp
         return waiting(Phase::Recorded, order, vec![action], None);
     };
     let Some(Answer::Accepted(accepted)) = order.answer else {
-        return waiting(Phase::Asked, order, vec![Action::Settle], Some(settings.look_again));
+        let settles = waiting(Phase::Asked, order, vec![Action::Settle], Some(settings.look_again));
+        return OrderStep { why: seen.pool_is_gone.then_some(Why::PoolGone), ..settles };
     };
     let mut look = Look {
         order,
@@ -257,6 +259,9 @@ impl Look<'_> {
         let claimed = OrderState { nodes: self.nodes.values().cloned().collect(), ..self.order.clone() };
         let may_come = accepted < self.order.count && claimed.may_claim() > 0 && !is_late;
         let is_over = matches!(phase, Phase::Done | Phase::Failed);
+        if self.seen.pool_is_gone && !is_over {
+            self.why = Some(Why::PoolGone);
+        }
         let waits = may_come || !self.delete.is_empty() || self.take_back > 0;
         let mut actions = Vec::new();
         if !self.delete.is_empty() {

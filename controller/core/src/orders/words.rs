@@ -19,6 +19,7 @@ impl Why {
             Self::NodeDeleted { .. } => "NodeDeleted",
             Self::Lost { .. } => "Lost",
             Self::Deleted => "Deleted",
+            Self::PoolGone => "PoolGone",
         }
     }
 }
@@ -46,6 +47,10 @@ impl fmt::Display for Why {
             }
             Self::Lost { nodes } => write!(f, "the provider no longer has {nodes} of the nodes"),
             Self::Deleted => f.write_str("the order was deleted, so its nodes are given back"),
+            Self::PoolGone => f.write_str(
+                "its CapacityPool is gone, so its machines are neither marked nor given back: make the pool anew, or delete \
+                 them at the provider and take the finalizer off this record",
+            ),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use plimsoll_core::cluster::{
     Affinity, Breaker, Buffer, Capacity, DRAINING, Daemon, Effect, HOSTNAME, Headroom, HeadroomSize, Node,
-    NodeBudget, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Resources, Spread,
-    Taint, WhenUnsatisfiable, Workload, ZONE,
+    NodeBudget, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Record, Resources,
+    Spread, Taint, WhenUnsatisfiable, Workload, ZONE,
 };
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
@@ -223,6 +223,8 @@ fn make_odd(node: &mut Node, oddity: u32) {
             node.labels.insert("node.kubernetes.io/instance-type".into(), "old".into());
         }
         30..33 => node.unschedulable = true,
+        33..36 => node.record = Record::Deleted,
+        36..38 => node.record = Record::Gone,
         _ => {}
     }
 }

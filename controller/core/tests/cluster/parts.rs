@@ -6,8 +6,8 @@ use std::sync::Arc;
 use plimsoll_core::cluster::{
     Balance, CAPACITY_POOL, CAPACITY_TYPE, Capacity, CapacityType, DisruptionBudget, Eviction, Expander,
     HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeBudget, NodeTemplate, Offering, OfferingKey,
-    Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Requirement,
-    Resources, ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
+    Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm, Policy, Pool, Readiness, Record,
+    Requirement, Resources, ScaleDown, Selector, Spread, UnhealthyPods, WhenUnsatisfiable, ZONE,
 };
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -77,6 +77,7 @@ pub(crate) fn node(name: &str, pool: &Pool, offering: &Offering) -> Node {
         do_not_disrupt: None,
         interrupted: false,
         ordered: None,
+        record: Record::Kept,
     }
 }
 

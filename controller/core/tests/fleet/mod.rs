@@ -11,7 +11,8 @@ use std::sync::Arc;
 use plimsoll_core::cluster::{
     Affinity, CAPACITY_POOL, Capacity, CapacityType, Expander, HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name,
     Node, NodeTemplate, Offering, OfferingKey, Operator, Owner, OwnerKind, Pod, PodShape, PodState, PodTerm,
-    Policy, Pool, Readiness, Requirement, Resources, ScaleDown, Selector, Spread, WhenUnsatisfiable, ZONE,
+    Policy, Pool, Readiness, Record, Requirement, Resources, ScaleDown, Selector, Spread, WhenUnsatisfiable,
+    ZONE,
 };
 use plimsoll_core::placement::{Change, View};
 use plimsoll_core::time::Timestamp;
@@ -192,6 +193,7 @@ pub fn node(name: &str, pool: &str, offering: &Offering) -> Node {
         do_not_disrupt: None,
         interrupted: false,
         ordered: None,
+        record: Record::Kept,
     }
 }
 

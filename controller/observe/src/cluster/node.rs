@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     storage::v1::CSINode,
 };
 use plimsoll_core::{
-    cluster::{CAPACITY_POOL, NODE_ORDER, Name, Node, Readiness, Taint},
+    cluster::{CAPACITY_POOL, NODE_ORDER, Name, Node, Readiness, Record, Taint},
     time::Span,
 };
 
@@ -25,7 +25,7 @@ const STARTS_WITHIN: Span = Span::from_secs(15 * 60);
 /// The taint that says that the provider takes the node away soon.
 pub const INTERRUPTED: &str = "plimsoll.dev/interrupted";
 
-/// A node; `attached` is what its CSI drivers say of it.
+/// A node; `attached` is what its CSI drivers say of it. That the record of its order is kept is not seen here.
 pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
     let (metadata, spec, status) = (&node.metadata, node.spec.as_ref(), node.status.as_ref());
     let labels = observe_labels(metadata.labels.as_ref());
@@ -47,6 +47,7 @@ pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
             .is_some_and(|all| all.get(SCALE_DOWN_DISABLED).is_some_and(|value| value == "true")),
         do_not_disrupt: do_not_disrupt(annotations),
         interrupted: taints.iter().any(|taint| &*taint.key == INTERRUPTED),
+        record: Record::Kept,
         taints,
         labels,
     }

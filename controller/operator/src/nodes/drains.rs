@@ -3,6 +3,7 @@
 //! A drain is an annotation of its node, written together with the taint and the label by which admission policies know a
 //! node that we empty. So a drain survives a restart, and a node that nobody drains carries none of the three.
 
+mod believed;
 mod give_back;
 mod marks;
 mod pods;
@@ -14,7 +15,7 @@ use plimsoll_core::{
     cluster::Name,
     nodes::{
         breaker::{Tripped, pool_is_broken, zones_are_silent},
-        drain::{Action, Drain, Seen, step},
+        drain::{Action, Drain, Seen, Surge, step},
         pdb::Ledger,
         remove::{RemovalPlan, WhyRemoved},
     },
@@ -58,6 +59,8 @@ impl Planner {
 
     /// A step of each drain; answers when to look again though nothing changes.
     pub(super) async fn drains(&mut self, now: Timestamp) -> Duration {
+        self.recall_unread().await;
+        self.believe();
         self.undo_what_belongs_to_no_drain().await;
         let drains: Vec<(Name, Drain)> =
             self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
@@ -87,6 +90,7 @@ impl Planner {
                 let nodes = self.world.view.nodes().filter(|node| node.pool.as_ref() == Some(&pool.name));
                 pool_is_broken(pool, nodes)
             });
+            let unreturnable = node.as_ref().and_then(|node| self.returnable(node).err());
             let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
             let others = surging.saturating_sub(drain.surges.len());
             let seen = Seen {
@@ -97,6 +101,7 @@ impl Planner {
                 failed: &failed,
                 surging: u32::try_from(others).unwrap_or(u32::MAX),
                 held: held.as_ref(),
+                unreturnable: unreturnable.as_ref(),
                 settings: &settings,
                 now,
             };
@@ -114,10 +119,10 @@ impl Planner {
                 continue;
             }
             let state = taken.drain.as_ref().unwrap_or(&drain);
-            // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back.
-            if taken.actions.iter().any(|action| matches!(action, Action::Surge { .. }))
-                && !self.keep_surges().await
-            {
+            // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back; and
+            // that it is given back before it is, so that it is not given back twice.
+            let resizes = |action: &Action| matches!(action, Action::Surge { .. } | Action::GiveBack { .. });
+            if taken.actions.iter().any(resizes) && !self.keep_surges().await {
                 next = next.min(AFTER_FAILURE);
                 continue;
             }
@@ -127,6 +132,14 @@ impl Planner {
                 if !all_done {
                     next = next.min(AFTER_FAILURE);
                     break;
+                }
+                // What follows may fail and be tried again, and this is not to be given back once more.
+                if let Action::GiveBack { namespace, deployment, .. } = action
+                    && let Some(drain) = self.world.drains.get_mut(&name)
+                {
+                    let same =
+                        |surge: &&mut Surge| surge.namespace == *namespace && surge.deployment == *deployment;
+                    drain.surges.values_mut().filter(same).for_each(|surge| surge.given_back = true);
                 }
             }
             if taken.drain.is_none() && node.is_none() && all_done {
@@ -144,11 +157,14 @@ impl Planner {
     /// away otherwise.
     async fn undo_what_belongs_to_no_drain(&mut self) {
         let is_left = |node: &&plimsoll_core::cluster::Node| {
-            node.order.is_some() && node.is_draining() && !self.world.drains.contains_key(&node.name)
+            node.order.is_some()
+                && node.is_draining()
+                && !self.world.drains.contains_key(&node.name)
+                && !(self.kept.unread && self.world.noted.contains_key(&node.name))
         };
         let left: Vec<Name> = self.world.view.nodes().filter(is_left).map(|node| node.name.clone()).collect();
         for name in left {
-            if self.mark(&name, None).await {
+            if self.unmark(&name).await {
                 tracing::info!(node = %name, "it carried the taint of a drain that nobody knows of");
                 self.tell_node(&name, "DrainGivenUp", "no drain of it is known, the node stays".to_owned())
                     .await;
@@ -202,9 +218,10 @@ impl Planner {
 
 /// A reason as a label.
 fn reason(why: &WhyRemoved) -> &'static str {
-    use WhyRemoved::{Drifted, Empty, Interrupted, Replaced, Unbalanced, Underutilized};
+    use WhyRemoved::{Drifted, Empty, Interrupted, OrderDeleted, Replaced, Unbalanced, Underutilized};
     match why {
         Interrupted => "interrupted",
+        OrderDeleted(_) => "order-deleted",
         Drifted(_) => "drifted",
         Empty => "empty",
         Underutilized { .. } => "underutilized",

@@ -37,7 +37,8 @@ impl Planner {
             | Why::Surplus { .. }
             | Why::NodeDeleted { .. }
             | Why::Lost { .. }
-            | Why::Deleted => {
+            | Why::Deleted
+            | Why::PoolGone => {
                 return self.news_of_trouble(order, why.word(), &why.to_string());
             }
         };

@@ -10,7 +10,7 @@ use plimsoll_api::{NodeOrder, v1alpha1::NodeOrderStatus};
 use plimsoll_core::{
     cluster::Name,
     nodes::backoff::OfferingError,
-    orders::{self, Action, Answer, OrderStep, Phase, Settings},
+    orders::{self, Action, Answer, OrderStep, Phase, Settings, Why},
     time::{Span, Timestamp},
 };
 use plimsoll_observe::observe_time;
@@ -53,7 +53,7 @@ impl Planner {
         let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed));
         let step = orders::step(&state, &seen, &settings, now);
         let mut order = order.clone();
-        if matches!(state.answer, Some(Answer::Accepted(_))) {
+        if matches!(state.answer, Some(Answer::Accepted(_))) || step.why == Some(Why::PoolGone) {
             let status = record::status(&order, &step, now);
             if order.status.as_ref() != Some(&status) {
                 self.note_failure(&order, &step, now);
@@ -68,7 +68,7 @@ impl Planner {
                     self.finish(&order, &step, spec.is_some() && seen.instances.is_none(), now).await;
                 }
                 (Action::ForgetNodes(nodes), _) => self.forget_nodes(nodes).await,
-                // Drains are planned with everything else that goes.
+                // Drains are planned with everything else that goes: nodes know that their order was deleted.
                 (Action::Drain(_), _) => {}
                 (_, Some(Ok(provider))) => self.call(&order, action, provider, now).await,
                 (Action::Ask, Some(Err(unusable))) => {

@@ -35,41 +35,67 @@ pub(crate) struct Kept {
     written: Memory,
     at: Option<Instant>,
     /// What is written of drains with a replica more.
-    surges: BTreeMap<Name, Drain>,
+    pub(super) surges: BTreeMap<Name, Drain>,
+    /// Whether that could not be read.
+    pub(super) unread: bool,
 }
 
 impl Kept {
     /// Kept in the first of the `ConfigMap`s of this name.
     pub(crate) fn new(client: Client, namespace: &str, name: &str) -> Self {
         let api = Api::namespaced(client, namespace);
-        Self { api, name: format!("{name}-0"), written: Memory::default(), at: None, surges: BTreeMap::new() }
+        Self {
+            api,
+            name: format!("{name}-0"),
+            written: Memory::default(),
+            at: None,
+            surges: BTreeMap::new(),
+            unread: false,
+        }
     }
 }
 
 impl Planner {
-    /// Reads what the last leader left. What cannot be read is not remembered: delays begin anew.
+    /// Reads what the last leader left. A memory that cannot be read is not remembered: delays begin anew.
     pub(super) async fn recall(&mut self) {
-        let read = timeout(WRITE_TIME, self.kept.api.get_opt(&self.kept.name)).await;
-        let found = match read {
-            Ok(Ok(found)) => found,
+        let mut data = self.read().await;
+        self.recall_surges(data.as_mut());
+        let text = data.unwrap_or_default().remove(KEY);
+        self.memory = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.kept.written = self.memory.clone();
+    }
+
+    /// Reads which drains have a replica more, where that could not be read before.
+    pub(super) async fn recall_unread(&mut self) {
+        if self.kept.unread {
+            let mut data = self.read().await;
+            self.recall_surges(data.as_mut());
+        }
+    }
+
+    /// What is in the `ConfigMap`; None when it cannot be read.
+    async fn read(&self) -> Option<BTreeMap<String, String>> {
+        match timeout(WRITE_TIME, self.kept.api.get_opt(&self.kept.name)).await {
+            Ok(Ok(found)) => Some(found.and_then(|map| map.data).unwrap_or_default()),
             Ok(Err(error)) => {
                 tracing::warn!(%error, config_map = self.kept.name, "what is remembered of nodes cannot be read");
                 None
             }
             Err(_) => None,
-        };
-        let mut data = found.and_then(|map| map.data).unwrap_or_default();
+        }
+    }
+
+    fn recall_surges(&mut self, data: Option<&mut BTreeMap<String, String>>) {
+        self.kept.unread = data.is_none();
+        let Some(data) = data else { return self.kept.surges.clear() };
         let surges = data.remove(SURGES).and_then(|text| serde_json::from_str(&text).ok());
         self.kept.surges = surges.unwrap_or_default();
         for (node, drain) in self.kept.surges.clone() {
-            // A node that is there says itself how far its drain is.
+            // One that is there says itself how far its drain is.
             if self.world.view.node(&node).is_none() {
                 self.world.drains.entry(node).or_insert(drain);
             }
         }
-        let text = data.remove(KEY);
-        self.memory = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        self.kept.written = self.memory.clone();
     }
 
     /// Writes down which drains have a replica more, where that has changed. False when that failed.
@@ -79,7 +105,8 @@ impl Planner {
         if open == self.kept.surges {
             return true;
         }
-        if !self.leadership.outlives(WRITE_TIME) {
+        // What was not read is not overwritten.
+        if self.kept.unread || !self.leadership.outlives(WRITE_TIME) {
             return false;
         }
         let Ok(text) = serde_json::to_string(&open) else { return false };

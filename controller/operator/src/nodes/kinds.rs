@@ -14,14 +14,14 @@ use k8s_openapi::api::{
 use kube::{ResourceExt, core::DeserializeGuard};
 use plimsoll_api::{CapacityBuffer, CapacityPool, NodeOrder};
 use plimsoll_core::{
-    cluster::{Daemon, Name},
+    cluster::{Daemon, Name, Node as CoreNode},
     placement::Change,
 };
 use plimsoll_observe::cluster::{
     attach_limits, observe_budget, observe_labels, observe_node, observe_quota, observe_template,
 };
 
-use super::{drains::DRAIN, feed::Shown, record::offering, world::World};
+use super::{drains::DRAIN, feed::Shown, world::World};
 
 impl Shown for Pod {
     fn key(&self) -> String {
@@ -44,20 +44,21 @@ impl Shown for Node {
 
     fn apply(self, world: &mut World) {
         let attached = world.csi_nodes.get(&self.name_any());
-        let mut node = observe_node(&self, attached.map(Arc::as_ref));
-        node.ordered =
-            node.order.as_ref().and_then(|order| world.orders.get(&**order)).map(|order| offering(order));
+        let node = observe_node(&self, attached.map(Arc::as_ref));
+        let (record, ordered) = (world.record_of(&node), world.ordered_with(&node));
+        let node = CoreNode { record, ordered, ..node };
         let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
         world.provider_ids.insert(node.name.clone(), id.into());
         match self.annotations().get(DRAIN).and_then(|drain| serde_json::from_str(drain).ok()) {
-            Some(drain) => drop(world.drains.insert(node.name.clone(), drain)),
-            None => drop(world.drains.remove(&node.name)),
+            Some(drain) => drop(world.noted.insert(node.name.clone(), drain)),
+            None => drop(world.noted.remove(&node.name)),
         }
         world.change(Change::Node(node));
     }
 
     fn forget(key: &str, world: &mut World) {
         world.provider_ids.remove(key);
+        world.noted.remove(key);
         world.change(Change::NodeGone(key.into()));
     }
 }
@@ -81,7 +82,7 @@ impl Shown for CSINode {
 
 fn set_attach_limits(world: &mut World, node: &str, limits: BTreeMap<Name, i64>) {
     if let Some(node) = world.view.node(node).cloned() {
-        world.change(Change::Node(plimsoll_core::cluster::Node { attach_limits: limits, ..node }));
+        world.change(Change::Node(CoreNode { attach_limits: limits, ..node }));
     }
 }
 

@@ -168,12 +168,15 @@ impl Planner {
             if term != self.leadership.term() {
                 term = self.leadership.term();
                 self.since = now();
+                self.backoffs = Backoffs::of(&self.world);
+                self.waits.clear();
+                // Of nodes that have gone meanwhile the record knows more.
+                self.world.drains.clear();
+                self.recall().await;
+                self.believe();
                 // What the last leader asked for may not have been done.
                 let deleted = self.world.drains.iter().filter(|(_, drain)| drain.deleted.is_some());
                 self.world.to_give_back = deleted.map(|(node, _)| node.clone()).collect();
-                self.backoffs = Backoffs::of(&self.world);
-                self.waits.clear();
-                self.recall().await;
             }
             pause = self.pass().await.min(IDLE);
         }
@@ -225,6 +228,7 @@ impl Planner {
         self.failures(now);
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
+        self.world.note_records();
         self.world.announce();
         let until_scale = self.buffers();
         self.orders_that_come(now);

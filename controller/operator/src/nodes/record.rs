@@ -10,7 +10,8 @@ use plimsoll_api::{
 use plimsoll_core::{
     cluster::{Name, OfferingKey, Order},
     orders::{
-        Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered, Seen,
+        Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
+        Seen, Why,
     },
     time::Timestamp,
 };
@@ -108,7 +109,8 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         ready: node.readiness == plimsoll_core::cluster::Readiness::Ready,
         draining: node.is_draining(),
     });
-    Seen { instances, nodes: nodes.collect() }
+    let pool_is_gone = !world.pools.contains_key(&order.spec.pool);
+    Seen { instances, nodes: nodes.collect(), pool_is_gone }
 }
 
 /// The instances of an order; None when its offering could not be read. Where the provider does not say of which order an
@@ -140,10 +142,11 @@ fn instances(order: &NodeOrder, all: &Inventory, claimed: &[Name]) -> Option<Vec
 pub(crate) fn status(order: &NodeOrder, step: &OrderStep, now: Timestamp) -> NodeOrderStatus {
     let old = order.status.clone().unwrap_or_default();
     let phase = phase(step.phase);
+    let pool_was_gone = old.reason.as_deref() == Some(Why::PoolGone.word());
     let (reason, message) = match &step.why {
         Some(why) => (Some(why.word().to_owned()), Some(why.to_string())),
         // What was wrong once stays said until the order is as it should be.
-        None if phase == OrderPhase::Ready => (None, None),
+        None if phase == OrderPhase::Ready || pool_was_gone => (None, None),
         None => (old.reason.clone(), old.message.clone()),
     };
     let is_ready = phase == OrderPhase::Ready;

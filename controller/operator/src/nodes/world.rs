@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, Node as CoreNode, OfferingKey, Pod as CorePod, PodState},
+    cluster::{Name, Node, OfferingKey, Pod as CorePod, PodState, Record},
     nodes::drain::Drain,
     placement::{Change, View},
 };
@@ -69,7 +69,9 @@ pub(crate) struct World {
     pub(crate) view: View,
     /// The same, as the audit knows it.
     pub(crate) audit: Audit,
-    /// How far drains are, by node.
+    /// What nodes say of their drains. Whoever may write a node may write it.
+    pub(crate) noted: BTreeMap<Name, Drain>,
+    /// How far the drains are that are believed, by node.
     pub(crate) drains: BTreeMap<Name, Drain>,
     /// Pools by name; one that does not decode is an error.
     pub(crate) pools: BTreeMap<String, Arc<Result<CapacityPool, String>>>,
@@ -167,6 +169,33 @@ impl World {
         self.view.apply(change);
     }
 
+    /// What has become of the record of a node's order.
+    pub(crate) fn record_of(&self, node: &Node) -> Record {
+        match node.order.as_ref().map(|order| self.orders.get(&**order)) {
+            Some(None) => Record::Gone,
+            Some(Some(order)) if order.metadata.deletion_timestamp.is_some() => Record::Deleted,
+            Some(Some(_)) | None => Record::Kept,
+        }
+    }
+
+    /// What was ordered with a node, where the record of its order is there.
+    pub(crate) fn ordered_with(&self, node: &Node) -> Option<OfferingKey> {
+        node.order.as_ref().and_then(|order| self.orders.get(&**order)).map(|order| offering(order))
+    }
+
+    /// Tells nodes what their orders asked for and what has become of these.
+    pub(crate) fn note_records(&mut self) {
+        let changed = self.view.nodes().filter_map(|node| {
+            let record = self.record_of(node);
+            let ordered = self.ordered_with(node).or_else(|| node.ordered.clone());
+            let is_new = record != node.record || ordered != node.ordered;
+            is_new.then(|| Node { record, ordered, ..node.clone() })
+        });
+        for node in changed.collect::<Vec<_>>() {
+            self.change(Change::Node(node));
+        }
+    }
+
     /// Announces the pods that workloads are about to get.
     pub(crate) fn announce(&mut self) {
         for announced in self.workloads.announcements() {
@@ -189,20 +218,7 @@ impl World {
         if same.is_some_and(|known| version(known) > version(&order)) {
             return;
         }
-        if same.is_none() {
-            self.tell_nodes_of(&name, &order);
-        }
         self.orders.insert(name, Arc::new(order));
-    }
-
-    /// Nodes that were shown before the record of their order: what was ordered with them is known now.
-    fn tell_nodes_of(&mut self, name: &str, order: &NodeOrder) {
-        let ordered = Some(offering(order));
-        let is_of_it = |node: &&CoreNode| node.order.as_deref() == Some(name) && node.ordered != ordered;
-        let nodes: Vec<CoreNode> = self.view.nodes().filter(is_of_it).cloned().collect();
-        for node in nodes {
-            self.change(Change::Node(CoreNode { ordered: ordered.clone(), ..node }));
-        }
     }
 
     pub(super) fn set_pod(&mut self, pod: Pod) {

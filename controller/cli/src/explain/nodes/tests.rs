@@ -9,8 +9,8 @@ use plimsoll_core::{
     cluster::{
         Balance, CAPACITY_POOL, CAPACITY_TYPE, Capacity, CapacityType, DisruptionBudget, Eviction, Expander,
         HOSTNAME, INSTANCE_TYPE, Labels, Limits, Name, Node, NodeTemplate, Offering, OfferingKey, Owner,
-        OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Resources, ScaleDown, Selector, UnhealthyPods,
-        ZONE,
+        OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Record, Resources, ScaleDown, Selector,
+        UnhealthyPods, ZONE,
     },
     nodes::{
         add,
@@ -98,6 +98,7 @@ fn ready_node(name: &str, zone: &str) -> Node {
         do_not_disrupt: None,
         interrupted: false,
         ordered: None,
+        record: Record::Kept,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::unreturnable::Unreturnable;
 use crate::cluster::{Name, Pod};
 use crate::nodes::breaker::Tripped;
 use crate::nodes::drainability::Blocker;
@@ -112,6 +113,8 @@ pub enum WaitsFor {
     Settling,
     /// The provider, to take the node.
     Provider,
+    /// Somebody who can be asked to take the node.
+    Unreturnable(Unreturnable),
 }
 
 /// Why a drain is undone.
@@ -123,6 +126,8 @@ pub enum GivenUp {
     TaintRemoved,
     /// Nodes for its pods will not come.
     OrderFailed(Name),
+    /// Nobody can be asked to take the node.
+    Unreturnable(Unreturnable),
     /// A pod may not be evicted any more.
     Pod {
         /// Namespace and name.
@@ -148,6 +153,7 @@ impl fmt::Display for WaitsFor {
             Self::Ending { pods } => write!(f, "waits for {pods} pods to end"),
             Self::Settling => f.write_str("waits until the taint is seen everywhere"),
             Self::Provider => f.write_str("waits for the provider to take it"),
+            Self::Unreturnable(why) => why.fmt(f),
         }
     }
 }
@@ -158,6 +164,7 @@ impl fmt::Display for GivenUp {
             Self::TimedOut(span) => write!(f, "it was not empty after {span}"),
             Self::TaintRemoved => f.write_str("somebody took the taint away"),
             Self::OrderFailed(order) => write!(f, "the nodes of {order} will not come"),
+            Self::Unreturnable(why) => why.fmt(f),
             Self::Pod { pod, why } => write!(f, "pod {pod} {why}"),
         }
     }

@@ -12,11 +12,13 @@
 //!    that is allowed ([`surge`]): one replica more, available, then one less, and the one on the node is preferred to go.
 //! 5. When nothing is left, and the scheduler has had time to see the taint, the node is given back.
 //!
-//! A drain that takes too long, or whose reason is gone, is undone: the taint goes, replicas too, and the node stays. One
-//! of a node that its provider takes away is never given up; pods that may not be evicted are left to their end there.
+//! A drain that takes too long, whose reason is gone, or whose node nobody would take, is undone: the taint goes, replicas
+//! too, and the node stays. One of a node that its provider takes away is not given up as long as the node is ours; pods
+//! that may not be evicted are left to their end there.
 
 mod act;
 mod surge;
+mod unreturnable;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +33,7 @@ use crate::time::{Span, Timestamp};
 
 pub use act::{Action, GivenUp, WaitsFor};
 pub use surge::Surge;
+pub use unreturnable::Unreturnable;
 
 /// From the taint to the return of the node at least this passes: a pod that the scheduler was about to bind is seen.
 const SETTLES_IN: Span = Span::from_secs(5);
@@ -45,7 +48,7 @@ const ASKED_AGAIN: Span = Span::from_secs(30);
 pub struct Drain {
     /// When it began.
     pub started: Timestamp,
-    /// Whether the provider takes the node away anyway.
+    /// Whether the provider takes the node away anyway; also where it has said so after the drain began.
     pub interrupted: bool,
     /// Names of orders whose nodes have to be ready first.
     #[serde(default)]
@@ -78,6 +81,8 @@ pub struct Seen<'a> {
     pub surging: u32,
     /// Why nothing may be removed.
     pub held: Option<&'a Tripped>,
+    /// Why nobody can be asked to take the node back.
+    pub unreturnable: Option<&'a Unreturnable>,
     /// How the pool wants its nodes emptied.
     pub settings: &'a cluster::Drain,
     /// The moment.
@@ -107,6 +112,9 @@ impl Drain {
 /// What to do next with a node. `ledger` is shared by all drains of the moment: what one of them evicts is taken from the
 /// others. The same arguments give the same answer.
 pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
+    // A node that is emptied for another reason may be taken away meanwhile.
+    let interrupted = drain.interrupted || seen.node.is_some_and(|node| node.interrupted);
+    let drain = &Drain { interrupted, ..drain.clone() };
     let mut step = Step { drain: Some(drain.clone()), actions: Vec::new(), waits: None, next_look: None };
     let Some(node) = seen.node else {
         step.actions = surge::give_all_back(drain, seen);
@@ -148,8 +156,19 @@ pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
 
 /// Why a drain makes no sense any more, if so.
 fn given_up(drain: &Drain, seen: &Seen<'_>, node: &Node, ledger: &Ledger<'_>) -> Option<GivenUp> {
-    if drain.interrupted || drain.deleted.is_some() {
+    if let Some(why @ Unreturnable::NotOurs) = seen.unreturnable {
+        return Some(GivenUp::Unreturnable(why.clone()));
+    }
+    if drain.interrupted {
         return None;
+    }
+    if let Some(asked) = drain.deleted {
+        // It may well go yet, so that pods should not come back at once.
+        let why = seen.unreturnable.filter(|_| asked + seen.settings.time_out <= seen.now)?;
+        return Some(GivenUp::Unreturnable(why.clone()));
+    }
+    if let Some(why) = seen.unreturnable.filter(|why| why.is_for_good()) {
+        return Some(GivenUp::Unreturnable(why.clone()));
     }
     if drain.tainted && !node.is_draining() {
         return Some(GivenUp::TaintRemoved);
@@ -234,6 +253,13 @@ fn give_back(
     if let Some(again) = again.filter(|again| *again > seen.now) {
         *waits = Some(WaitsFor::Provider);
         *next_look = Some(again);
+        return;
+    }
+    if let Some(why) = seen.unreturnable {
+        *waits = Some(WaitsFor::Unreturnable(why.clone()));
+        if let Some(asked) = drain.deleted.filter(|_| !drain.interrupted) {
+            *next_look = Some(asked + seen.settings.time_out);
+        }
         return;
     }
     drain.deleted = Some(seen.now);

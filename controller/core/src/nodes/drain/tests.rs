@@ -17,6 +17,7 @@ struct World {
     failed: BTreeSet<Name>,
     surging: u32,
     held: Option<Tripped>,
+    unreturnable: Option<Unreturnable>,
     settings: cluster::Drain,
     drain: Drain,
     now: Timestamp,
@@ -38,6 +39,7 @@ impl World {
             failed: BTreeSet::new(),
             surging: 0,
             held: None,
+            unreturnable: None,
             settings: cluster::Drain::default(),
             drain: Drain { tainted: true, ..Drain::new(NOW, false, BTreeSet::new()) },
             now: NOW + Span::from_secs(10),
@@ -101,6 +103,7 @@ impl World {
             failed: &self.failed,
             surging: self.surging,
             held: self.held.as_ref(),
+            unreturnable: self.unreturnable.as_ref(),
             settings: &self.settings,
             now: self.now,
         };
@@ -189,6 +192,18 @@ fn why_a_drain_was_given_up_is_said() {
         (GivenUp::TaintRemoved, "somebody took the taint away"),
         (GivenUp::OrderFailed("order-1".into()), "the nodes of order-1 will not come"),
         (
+            GivenUp::Unreturnable(Unreturnable::NotOurs),
+            "it cannot be given back: it carries no mark of an order",
+        ),
+        (
+            GivenUp::Unreturnable(Unreturnable::NoOrder("o".into())),
+            "it cannot be given back: its order o is gone",
+        ),
+        (
+            GivenUp::Unreturnable(Unreturnable::NoPool("p".into())),
+            "it cannot be given back: its pool p is gone",
+        ),
+        (
             GivenUp::Pod { pod: "shop/web".to_owned(), why: Blocker::Bare },
             "pod shop/web has no controller that would make it anew",
         ),
@@ -253,6 +268,26 @@ fn nothing_is_evicted_or_deleted_while_the_breaker_is_open() {
     assert!(world.step().actions.is_empty());
     world.drain.interrupted = true;
     assert_eq!(world.step().actions, [Action::Delete]);
+}
+
+/// Whatever the drain waited for, it has no more time than the provider gives.
+#[test]
+fn a_drain_whose_node_is_taken_away_meanwhile_goes_on_at_once() {
+    let mut waits = World::new(&[("web", 0)]);
+    waits.drain.needs.insert("order-1".into());
+    waits.coming.insert("order-1".into());
+    let mut fails = World::new(&[("web", 0)]);
+    fails.drain.needs.insert("order-1".into());
+    fails.failed.insert("order-1".into());
+    let mut held = World::new(&[("web", 0)]);
+    held.held = Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: Breaker::Share(200) });
+    let mut late = World::new(&[("web", 0)]);
+    late.now = NOW + Span::from_secs(1800);
+    for (what, mut world) in [("orders", waits), ("failed", fails), ("breaker", held), ("time-out", late)] {
+        world.node.iter_mut().for_each(|node| node.interrupted = true);
+        assert_eq!(world.evicted(), ["web"], "{what}");
+        assert!(world.drain.interrupted, "{what}: it is stored");
+    }
 }
 
 #[test]
@@ -418,6 +453,61 @@ fn the_provider_is_asked_again_after_half_a_minute() {
         assert_eq!(step.actions, actions, "after {seconds} s");
         assert_eq!(step.next_look, next_look.map(|seconds| NOW + Span::from_secs(seconds)));
     }
+}
+
+#[test]
+fn a_drain_whose_node_nobody_would_take_is_given_up_with_what_was_added() {
+    for why in
+        [Unreturnable::NotOurs, Unreturnable::NoOrder("order-n".into()), Unreturnable::NoPool("p".into())]
+    {
+        let mut world = World::new(&[("web", 0)]).workload(1);
+        world.step();
+        world.deployed(2, 1);
+        world.unreturnable = Some(why.clone());
+        let last = world.step();
+        let unmark = Action::Unmark { pods: vec!["uid-web".into()] };
+        let untaint = Action::Untaint(GivenUp::Unreturnable(why));
+        assert_eq!((last.actions, last.drain), (vec![back(1, &[]), unmark, untaint], None));
+    }
+}
+
+#[test]
+fn a_node_that_is_taken_away_is_emptied_though_we_could_not_give_it_back_as_long_as_it_is_ours() {
+    let mut world = World::new(&[("web", 0)]);
+    world.drain.interrupted = true;
+    world.unreturnable = Some(Unreturnable::NoPool("p".into()));
+    assert_eq!(world.evicted(), ["web"]);
+    world.unreturnable = Some(Unreturnable::NotOurs);
+    let untaint = Action::Untaint(GivenUp::Unreturnable(Unreturnable::NotOurs));
+    assert_eq!(world.step().actions, [untaint]);
+}
+
+#[test]
+fn a_provider_that_cannot_be_used_was_not_asked() {
+    let why = Unreturnable::NoProvider { pool: "p".into(), why: "no secret".to_owned() };
+    let mut world = World::new(&[]);
+    world.unreturnable = Some(why);
+    assert_eq!(world.waits(), "it cannot be given back: the provider of pool p cannot be used: no secret");
+    assert_eq!(world.drain.deleted, None);
+    world.now = NOW + Span::from_secs(1800);
+    let last = world.step();
+    assert_eq!(last.actions, [Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)))]);
+}
+
+/// Pods that come back to a node that goes would be lost.
+#[test]
+fn a_node_that_was_given_back_already_is_waited_for_once_more_when_nobody_can_be_asked_again() {
+    let mut world = World::new(&[]);
+    assert_eq!(world.step().actions, [Action::Delete]);
+    let asked = world.now;
+    world.unreturnable = Some(Unreturnable::NoPool("p".into()));
+    assert_eq!(world.waits(), "waits for the provider to take it");
+    world.now = asked + Span::from_secs(30);
+    let step = world.step();
+    assert_eq!((step.actions, step.next_look), (vec![], Some(asked + Span::from_secs(1800))));
+    world.now = asked + Span::from_secs(1800);
+    let untaint = Action::Untaint(GivenUp::Unreturnable(Unreturnable::NoPool("p".into())));
+    assert_eq!(world.step().actions, [untaint]);
 }
 
 /// It is not given up then, so there is nothing to see.

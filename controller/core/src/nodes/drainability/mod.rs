@@ -81,6 +81,8 @@ pub enum Blocker {
 pub enum NodeBlocker {
     /// No order of ours made it.
     NotOurs,
+    /// The record of this order is gone.
+    NoOrder(Name),
     /// Its pool does not exist.
     NoPool(Option<Name>),
     /// Its pool keeps all its nodes.
@@ -201,6 +203,7 @@ impl fmt::Display for NodeBlocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs => f.write_str("no order of ours made it"),
+            Self::NoOrder(order) => write!(f, "its order {order} is gone"),
             Self::NoPool(None) => f.write_str("it belongs to no pool"),
             Self::NoPool(Some(pool)) => write!(f, "its pool {pool} does not exist"),
             Self::Never(pool) => write!(f, "pool {pool} keeps all its nodes"),

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{OwnerKind, PodState, Readiness, ScaleDownMode};
+use crate::cluster::{OwnerKind, PodState, Readiness, Record, ScaleDownMode};
 use crate::nodes::fixtures::{node, owner, pod, pool};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
@@ -139,6 +139,9 @@ fn a_node_goes_only_where_order_pool_and_annotations_allow_it() {
     };
     assert_eq!(of(&node(&|_| ()), Some(&mine)), None);
     assert_eq!(of(&node(&|node| node.order = None), Some(&mine)), Some(NodeBlocker::NotOurs));
+    let gone = node(&|node| node.record = Record::Gone);
+    assert_eq!(of(&gone, Some(&mine)), Some(NodeBlocker::NoOrder("order-n".into())));
+    assert_eq!(of(&node(&|node| node.record = Record::Deleted), Some(&mine)), None);
     assert_eq!(of(&node(&|_| ()), None), Some(NodeBlocker::NoPool(Some("p".into()))));
     assert_eq!(of(&node(&|_| ()), Some(&keeps)), Some(NodeBlocker::Never("p".into())));
     let disabled = node(&|node| node.scale_down_disabled = true);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::place::place;
 use super::pod::{as_drain, in_words, sentence};
 use super::{Planned, Sight};
-use crate::cluster::{Name, Node, Pod, PodState, Readiness};
+use crate::cluster::{Name, Node, Pod, PodState, Readiness, Record};
 use crate::nodes::add::Settings;
 use crate::nodes::drain::Drain;
 use crate::nodes::drainability::{Question, Verdict, of_pod};
@@ -101,6 +101,9 @@ pub fn node(sight: &Sight<'_>, name: &str) -> Option<NodeExplained> {
         pods: rows(sight, &pods),
         planned: sight.planned(),
     };
+    if let (Some(order), Record::Deleted) = (&node.order, node.record) {
+        explained.sentences.push(format!("Its order {order} was deleted, so it goes as soon as it may."));
+    }
     if let Some(drain) = sight.drains.get(name) {
         drained(sight, node, drain, &pods, &mut explained);
     } else if let Some(removal) = sight.removal.remove.iter().find(|removal| *removal.node == *name) {
@@ -160,6 +163,9 @@ fn surging(sight: &Sight<'_>) -> u32 {
 
 fn drained(sight: &Sight<'_>, node: &Node, drain: &Drain, pods: &[&Pod], explained: &mut NodeExplained) {
     explained.sentences.push(format!("It is being drained, since {}.", moment(drain.started)));
+    if drain.interrupted {
+        explained.sentences.push("Its provider takes it away, so the drain is not given up.".to_owned());
+    }
     if let Some(waits) = sight.waits.get(&node.name) {
         explained.sentences.push(format!("The drain {}.", as_drain(waits)));
     }

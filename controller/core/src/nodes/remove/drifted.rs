@@ -1,5 +1,6 @@
-//! Nodes that no longer are what their pool says. Their pods go where there is room, or to new nodes that are ordered first.
-//! That a pool has grown lately holds none of them back: a change of the pool is somebody's will.
+//! Nodes whose order somebody deleted, and those that no longer are what their pool says. Their pods go where there is room,
+//! or to new nodes that are ordered first. That a pool has grown lately holds none of them back: a change of the pool is
+//! somebody's will, and so is the end of an order.
 
 use std::cmp::Reverse;
 
@@ -7,6 +8,8 @@ use super::WhyStays;
 use super::buy::{Lacks, Wish};
 use super::plan::WhyRemoved;
 use super::planner::{Fate, Planner};
+use super::survey::Surveyed;
+use crate::cluster::Record;
 use crate::nodes::drift::drift;
 use crate::nodes::words::full_name;
 
@@ -18,16 +21,18 @@ impl Planner<'_> {
                 .open(&pool)
                 .into_iter()
                 .filter_map(|index| {
-                    let surveyed = &self.nodes[index];
-                    Some((index, drift(surveyed.node, surveyed.pool?)?))
+                    let Surveyed { node, pool, .. } = &self.nodes[index];
+                    let deleted = node.order.clone().filter(|_| node.record == Record::Deleted);
+                    let why = deleted.map(WhyRemoved::OrderDeleted);
+                    Some((index, why.or_else(|| drift(node, (*pool)?).map(WhyRemoved::Drifted))?))
                 })
                 .collect();
-            drifted.sort_by_key(|(index, _)| {
+            drifted.sort_by_key(|(index, why)| {
                 let in_zone = self.pools[&pool].in_zone(&self.nodes[*index].zone());
-                (!self.was_unneeded(*index), Reverse(in_zone), *index)
+                (matches!(why, WhyRemoved::Drifted(_)), !self.was_unneeded(*index), Reverse(in_zone), *index)
             });
             for (index, why) in drifted {
-                if let Err(why) = self.replace_one(index, WhyRemoved::Drifted(why)) {
+                if let Err(why) = self.replace_one(index, why) {
                     self.fates[index] = Fate::Stays(why);
                     self.candidates.insert(index);
                 }

@@ -43,7 +43,8 @@ impl<'a> Planner<'a> {
         self.input.workloads.get(owner).is_some_and(|workload| workload.replicas == 1)
     }
 
-    /// What keeps a node that is not needed: time (an imbalance has one of its own), growth, budgets, and others' claims.
+    /// What keeps a node that is not needed: time (an imbalance has one of its own, and a deleted order none), growth,
+    /// budgets, and others' claims.
     pub(super) fn gate(&mut self, index: usize, why: &WhyRemoved) -> Result<(), WhyStays> {
         let since = self.unneeded_since(index);
         let now = self.now;
@@ -51,10 +52,11 @@ impl<'a> Planner<'a> {
             return Err(WhyStays::Node(NodeBlocker::NoPool(None)));
         };
         let needs = pool.pool.scale_down.unneeded_for;
-        if since + needs > now && !matches!(why, WhyRemoved::Unbalanced { .. }) {
+        let has_own_time = matches!(why, WhyRemoved::Unbalanced { .. } | WhyRemoved::OrderDeleted(_));
+        if since + needs > now && !has_own_time {
             return Err(WhyStays::Unneeded { since, needs });
         }
-        let is_new_need = matches!(why, WhyRemoved::Drifted(_));
+        let is_new_need = matches!(why, WhyRemoved::Drifted(_) | WhyRemoved::OrderDeleted(_));
         if let Some(until) = pool.cooling_until.filter(|_| !is_new_need) {
             return Err(WhyStays::CoolingDown { until });
         }

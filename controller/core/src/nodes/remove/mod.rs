@@ -2,7 +2,7 @@
 //!
 //! In this order, since what is taken first takes budgets, room and disruptions from what comes after:
 //! 1. Nodes that their provider takes away: at once, whatever budgets say.
-//! 2. Nodes that are not what their pool says ([`drift`](super::drift)): replaced.
+//! 2. Nodes whose order was deleted, then those that are not what their pool says ([`drift`](super::drift)): replaced.
 //! 3. Nodes that are not needed ([`unneeded`]): empty ones, under-used ones whose pods fit elsewhere, and used ones where
 //!    that saves enough.
 //! 4. Sets of nodes whose pods fit on fewer or cheaper new ones ([`replaced`]).

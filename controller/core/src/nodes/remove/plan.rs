@@ -62,6 +62,8 @@ pub struct Move {
 pub enum WhyRemoved {
     /// Its provider takes it away.
     Interrupted,
+    /// Somebody deleted this order, by which it came.
+    OrderDeleted(Name),
     /// It no longer is what its pool says.
     Drifted(Drift),
     /// It has no pods to move.
@@ -106,7 +108,7 @@ impl WhyRemoved {
             Self::Interrupted => None,
             Self::Empty => Some(BudgetReason::Empty),
             Self::Underutilized { .. } => Some(BudgetReason::Underutilized),
-            Self::Replaced { .. } | Self::Drifted(_) | Self::Unbalanced { .. } => {
+            Self::OrderDeleted(_) | Self::Replaced { .. } | Self::Drifted(_) | Self::Unbalanced { .. } => {
                 Some(BudgetReason::Replaced)
             }
         }
@@ -117,6 +119,7 @@ impl fmt::Display for WhyRemoved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interrupted => f.write_str("its provider takes it away"),
+            Self::OrderDeleted(order) => write!(f, "its order {order} was deleted"),
             Self::Drifted(drift) => drift.fmt(f),
             Self::Empty => f.write_str("no pods but those of daemons run on it"),
             Self::Underutilized { utilization } => {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::*;
 use crate::cluster::{
     Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Offering, Pod, PodState, Pool, Readiness,
-    Resources, Selector, UnhealthyPods, ZONE,
+    Record, Resources, ScaleDownMode, Selector, UnhealthyPods, ZONE,
 };
 use crate::nodes::add;
 use crate::nodes::fixtures::{drain, eager_pool, evenly, node, offering, pod, pool, term};
@@ -461,6 +461,27 @@ fn a_drifted_node_is_replaced_by_a_new_one_where_its_pods_fit_nowhere() {
         (plan.add.len(), &*plan.add[0].offering.zone, plan.remove[0].needs.clone()),
         (1, "b", vec![0])
     );
+}
+
+/// That somebody wants it gone needs no time to prove itself; budgets and annotations hold as for every other.
+#[test]
+fn a_node_whose_order_was_deleted_is_replaced_at_once_within_budgets() {
+    let deleted = |node: &mut Node| node.record = Record::Deleted;
+    let world = |budgets: Vec<NodeBudget>| {
+        let pool = |pool: &mut Pool| {
+            pool.scale_down.unneeded_for = Span::from_secs(600);
+            pool.scale_down.delay_after_add = Span::from_secs(2_000_000);
+            pool.scale_down.budgets = budgets;
+        };
+        World::new().pool(pool).node_as("n1", "a", &[3500], deleted).node_as("n2", "b", &[3500], deleted)
+    };
+    let plan = world(at_most(1)).plan();
+    let removed: Vec<_> = plan.remove.iter().map(|removal| (&*removal.node, removal.why.clone())).collect();
+    assert_eq!(removed, [("n1", WhyRemoved::OrderDeleted("order-n1".into()))]);
+    assert_eq!((plan.add.len(), plan.remove[0].needs.clone()), (1, vec![0]));
+    assert!(world(at_most(0)).plan().remove.is_empty());
+    let mut keeps = world(at_most(2)).pool(|pool| pool.scale_down.mode = ScaleDownMode::Never);
+    assert_eq!(keeps.stays("n1"), "pool p keeps all its nodes");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn after(secs: i64, order: &OrderState, seen: &Seen) -> OrderStep {
 }
 
 fn both() -> Seen {
-    Seen { instances: Some(vec![instance("a"), instance("b")]), nodes: Vec::new() }
+    Seen { instances: Some(vec![instance("a"), instance("b")]), ..Seen::default() }
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn nodes_that_never_join_are_given_back_after_the_time_they_have() {
 
 #[test]
 fn requests_without_an_instance_are_taken_back_after_the_time_they_have() {
-    let seen = Seen { instances: Some(vec![]), nodes: vec![] };
+    let seen = Seen { instances: Some(vec![]), ..Seen::default() };
     let late = after(901, &accepted(&[]), &seen);
     assert_eq!((late.phase, late.actions), (Phase::Failed, vec![Action::TakeBack(2)]));
     let taken_back = OrderState { taken_back: 2, ..accepted(&[]) };
@@ -92,7 +92,7 @@ fn requests_without_an_instance_are_taken_back_after_the_time_they_have() {
 
 #[test]
 fn a_provider_that_cannot_be_asked_proves_nothing() {
-    let seen = Seen { instances: None, nodes: vec![] };
+    let seen = Seen::default();
     let ready = [("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)];
     let step = after(5000, &accepted(&ready), &seen);
     assert_eq!((step.phase, step.actions), (Phase::Under(NodePhase::Ready), vec![]));
@@ -111,8 +111,11 @@ fn an_instance_that_will_not_come_is_deleted_and_says_why() {
 
 #[test]
 fn a_node_that_its_provider_lost_is_noticed_unless_it_is_ready() {
-    let seen =
-        |ready| Seen { instances: Some(vec![instance("a")]), nodes: vec![node("a", true), node("b", ready)] };
+    let seen = |ready| Seen {
+        instances: Some(vec![instance("a")]),
+        nodes: vec![node("a", true), node("b", ready)],
+        ..Seen::default()
+    };
     let ready = [("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)];
     assert_eq!(after(60, &accepted(&ready), &seen(true)).actions, []);
     let missing = after(60, &accepted(&ready), &seen(false));
@@ -130,7 +133,7 @@ fn a_node_that_its_provider_lost_is_noticed_unless_it_is_ready() {
 #[test]
 fn an_order_ends_when_the_last_of_its_nodes_is_gone() {
     let ready = [("a", true, NodePhase::Deleting), ("b", true, NodePhase::GivenBack)];
-    let seen = Seen { instances: Some(vec![]), nodes: vec![] };
+    let seen = Seen { instances: Some(vec![]), ..Seen::default() };
     let step = after(60, &accepted(&ready), &seen);
     assert_eq!((step.phase, step.actions), (Phase::Done, vec![Action::Finish]));
 }
@@ -156,7 +159,7 @@ fn a_refused_order_has_failed() {
 
 #[test]
 fn a_node_that_its_provider_has_taken_after_a_drain_is_given_back_and_not_lost() {
-    let mut seen = Seen { instances: Some(vec![]), nodes: vec![node("a", false)] };
+    let mut seen = Seen { instances: Some(vec![]), nodes: vec![node("a", false)], ..Seen::default() };
     seen.nodes[0].draining = true;
     let mut order = accepted(&[("a", true, NodePhase::Draining), ("b", true, NodePhase::GivenBack)]);
     order.nodes[0].missing = Some(ASKED);
@@ -168,8 +171,11 @@ fn a_node_that_its_provider_has_taken_after_a_drain_is_given_back_and_not_lost()
 #[test]
 fn a_surplus_is_given_back_while_it_has_not_joined() {
     let surplus = OrderState { surplus: 2, ..accepted(&[]) };
-    let three =
-        Seen { instances: Some(["a", "b", "c"].map(instance).to_vec()), nodes: vec![node("c", true)] };
+    let three = Seen {
+        instances: Some(["a", "b", "c"].map(instance).to_vec()),
+        nodes: vec![node("c", true)],
+        ..Seen::default()
+    };
     let step = after(20, &surplus, &three);
     assert_eq!(
         step.actions,
@@ -180,16 +186,17 @@ fn a_surplus_is_given_back_while_it_has_not_joined() {
     let joined = Seen {
         instances: Some(["a", "b", "c", "d"].map(instance).to_vec()),
         nodes: ["a", "b", "c", "d"].map(|id| node(id, true)).to_vec(),
+        ..Seen::default()
     };
     assert_eq!(after(20, &surplus, &joined).actions, [], "what has joined goes when nobody needs it");
-    let unreadable = Seen { instances: None, nodes: vec![] };
+    let unreadable = Seen::default();
     assert_eq!(after(20, &surplus, &unreadable).actions, []);
 }
 
 #[test]
 fn what_comes_after_an_order_seemed_not_to_be_taken_is_given_back() {
     let none = order(Some(Answer::Accepted(0)), &[]);
-    let empty = Seen { instances: Some(vec![]), nodes: vec![] };
+    let empty = Seen { instances: Some(vec![]), ..Seen::default() };
     let waiting = after(60, &none, &empty);
     assert_eq!((waiting.phase, waiting.actions), (Phase::Failed, vec![]), "it may come yet");
     assert_eq!(waiting.next_look, Some(SETTINGS.look_again));
@@ -202,10 +209,10 @@ fn what_comes_after_an_order_seemed_not_to_be_taken_is_given_back() {
 #[test]
 fn what_was_given_up_and_is_still_there_is_given_back_again() {
     let failed = accepted(&[("a", false, NodePhase::Failed), ("b", false, NodePhase::Failed)]);
-    let seen = Seen { instances: Some(vec![instance("a")]), nodes: vec![] };
+    let seen = Seen { instances: Some(vec![instance("a")]), ..Seen::default() };
     assert_eq!(after(1000, &failed, &seen).actions, [Action::DeleteInstances(vec!["a".into()])]);
     let deleting = Instance { deleting: true, ..instance("a") };
-    let going = Seen { instances: Some(vec![deleting]), nodes: vec![] };
+    let going = Seen { instances: Some(vec![deleting]), ..Seen::default() };
     assert_eq!(after(1000, &failed, &going).actions, [], "not twice");
 }
 
@@ -223,4 +230,19 @@ fn an_instance_whose_node_was_deleted_by_hand_may_join_again_and_is_given_back_i
     let back = Seen { nodes: vec![node("a", true), node("b", true)], ..both() };
     let joined = after(1900, &order, &back);
     assert_eq!((joined.phase, joined.nodes[1].missing), (Phase::Under(NodePhase::Ready), None));
+}
+
+#[test]
+fn an_order_without_a_pool_says_so_until_it_is_over() {
+    let gone = |seen: Seen| Seen { pool_is_gone: true, ..seen };
+    let asked = order(None, &[]);
+    assert_eq!(after(0, &asked, &gone(Seen::default())).why, Some(Why::PoolGone));
+    let up = accepted(&[("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)]);
+    let seen = Seen { nodes: vec![node("a", true), node("b", true)], ..Seen::default() };
+    assert_eq!(after(0, &up, &gone(seen.clone())).why, Some(Why::PoolGone));
+    assert_eq!(after(0, &up, &seen).why, None);
+    let deleted = OrderState { deleted: true, ..up };
+    assert_eq!(after(0, &deleted, &gone(seen)).why, Some(Why::PoolGone));
+    let over = accepted(&[("a", true, NodePhase::GivenBack), ("b", true, NodePhase::GivenBack)]);
+    assert_eq!(after(0, &over, &gone(Seen::default())).why, None);
 }

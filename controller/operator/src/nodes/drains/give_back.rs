@@ -1,14 +1,24 @@
 //! The end of a drain: the provider takes the node back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use plimsoll_core::cluster::{Labels, Name};
-use plimsoll_providers::{InstanceRef, InstanceState, OfferingId};
+use plimsoll_core::{
+    cluster::{Labels, Name, Node},
+    nodes::drain::Unreturnable,
+};
+use plimsoll_providers::{InstanceRef, InstanceState, OfferingId, Provider};
 
 use crate::{
     nodes::{calls::of_node, planner::Planner},
     targets::WRITE_TIME,
 };
+
+/// Who takes a node back.
+pub(super) struct Return {
+    pool: String,
+    offering: OfferingId,
+    provider: Arc<dyn Provider>,
+}
 
 impl Planner {
     /// Whether the provider says that it deletes an instance already: to ask again might cost another one.
@@ -23,14 +33,28 @@ impl Planner {
         })
     }
 
-    /// Asks the provider to take a node back. One that carries no mark of an order is never given back.
+    /// How a node is given back, or why nobody can be asked to take it. One that carries no mark of an order is never given
+    /// back.
+    pub(super) fn returnable(&mut self, node: &Node) -> Result<Return, Unreturnable> {
+        let order = node.order.as_ref().ok_or(Unreturnable::NotOurs)?;
+        let record = self.world.orders.get(&**order).ok_or_else(|| Unreturnable::NoOrder(order.clone()))?;
+        let pool = record.spec.pool.clone();
+        let group = record.spec.offering.node_group.clone().map(OfferingId);
+        let unusable = |why: String| Unreturnable::NoProvider { pool: pool.as_str().into(), why };
+        let spec = match self.world.pools.get(&pool).map(|pool| &**pool) {
+            None => return Err(Unreturnable::NoPool(pool.as_str().into())),
+            Some(Err(error)) => return Err(unusable(format!("the pool cannot be read: {error}"))),
+            Some(Ok(pool)) => &pool.spec,
+        };
+        let provider = self.polls.provider(&pool, spec).map_err(|error| unusable(error.message))?;
+        let offering = group.ok_or_else(|| unusable("the order names no node group".to_owned()))?;
+        Ok(Return { pool, offering, provider })
+    }
+
+    /// Asks the provider to take a node back.
     pub(super) fn give_back(&mut self, name: &Name) {
-        let Some(node) = self.world.view.node(name) else { return };
-        let (Some(order), Some(pool)) = (&node.order, &node.pool) else { return };
-        let Some(record) = self.world.orders.get(&**order) else { return };
-        let Some(offering) = record.spec.offering.node_group.clone().map(OfferingId) else { return };
-        let spec = self.world.pools.get(&**pool).and_then(|pool| pool.as_ref().as_ref().ok());
-        let Some(spec) = spec.map(|pool| pool.spec.clone()) else { return };
+        let Some(node) = self.world.view.node(name).cloned() else { return };
+        let Ok(Return { pool, offering, provider }) = self.returnable(&node) else { return };
         let text = |labels: &Labels| {
             labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
         };
@@ -41,8 +65,7 @@ impl Planner {
             labels: text(&node.labels),
             annotations: BTreeMap::new(),
         };
-        let (key, pool) = (of_node(name), pool.to_string());
-        let Ok(provider) = self.polls.provider(&pool, &spec) else { return };
+        let key = of_node(name);
         let keeps_orders_apart = provider.capabilities().idempotent_create;
         if self.world.calls.contains_key(&key) {
             return;

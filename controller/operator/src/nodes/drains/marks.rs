@@ -45,6 +45,19 @@ impl Planner {
         }
     }
 
+    /// Takes the marks of a drain off a node. What was refused is left alone for a while.
+    pub(super) async fn unmark(&mut self, name: &Name) -> bool {
+        let key = format!("unmark/{name}");
+        if self.world.rests(&key) {
+            return false;
+        }
+        let done = self.mark(name, None).await;
+        if !done {
+            self.world.rest(key);
+        }
+        done
+    }
+
     /// Stores how far a drain is.
     pub(super) async fn store(&mut self, name: &Name, drain: &Drain) -> bool {
         if !self.leadership.outlives(WRITE_TIME) {
@@ -55,6 +68,7 @@ impl Planner {
         let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
         match timeout(WRITE_TIME, api.patch(name, &params, &patch)).await {
             Ok(Ok(_)) => {
+                self.world.noted.insert(name.clone(), drain.clone());
                 self.world.drains.insert(name.clone(), drain.clone());
                 true
             }
@@ -67,7 +81,7 @@ impl Planner {
     }
 
     pub(super) async fn undo(&mut self, name: &Name, why: &GivenUp, now: Timestamp) {
-        if !self.mark(name, None).await {
+        if !self.unmark(name).await {
             return;
         }
         tracing::info!(node = %name, %why, "a drain is given up, the node stays");

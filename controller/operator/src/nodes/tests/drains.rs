@@ -14,10 +14,10 @@ use plimsoll_core::{
 };
 use pretty_assertions::assert_eq;
 
-use super::*;
+use super::{orders::recorded, *};
 
-const NODE: &str = "/api/v1/nodes/a";
-const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/web/scale";
+pub(super) const NODE: &str = "/api/v1/nodes/a";
+pub(super) const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/web/scale";
 
 fn removal() -> RemovalPlan {
     let removal = Removal {
@@ -33,12 +33,12 @@ fn removal() -> RemovalPlan {
     RemovalPlan { remove: vec![removal], ..RemovalPlan::default() }
 }
 
-fn drain() -> Drain {
+pub(super) fn drain() -> Drain {
     Drain { tainted: true, ..Drain::new(NOW - Span::from_secs(10), false, BTreeSet::new()) }
 }
 
 /// A drain for which `web` of shop has one replica more.
-fn surging() -> Drain {
+pub(super) fn surging() -> Drain {
     let surge = Surge {
         namespace: "shop".into(),
         deployment: "web".into(),
@@ -50,7 +50,7 @@ fn surging() -> Drain {
 }
 
 /// Node `a` with the marks of a drain.
-fn drained(drain: &Drain) -> Value {
+pub(super) fn drained(drain: &Drain) -> Value {
     let mut node = node(
         "a",
         &json!({ "spec": { "taints": [{ "key": "plimsoll.dev/draining", "effect": "NoSchedule" }] } }),
@@ -69,8 +69,19 @@ fn scale(replicas: i32) -> (u16, Value) {
     (200, scale)
 }
 
+impl Bench {
+    /// Node `a` is drained, and our own record knows of each replica more.
+    pub(super) fn drains(&mut self, drain: &Drain) {
+        self.order(recorded("general-1", &json!({})));
+        self.node(drained(drain));
+        if !drain.surges.is_empty() {
+            self.planner.kept.surges.insert("a".into(), drain.clone());
+        }
+    }
+}
+
 /// An API server with node `a` and `web` of so many replicas.
-fn with_web(replicas: i32) -> impl FnMut(&Asked) -> (u16, Value) + Send + 'static {
+pub(super) fn with_web(replicas: i32) -> impl FnMut(&Asked) -> (u16, Value) + Send + 'static {
     move |asked| match (asked.method.as_str(), asked.path.as_str()) {
         ("GET", SCALE) => scale(replicas),
         ("GET" | "PATCH", NODE) => (200, node("a", &json!({}))),
@@ -116,7 +127,7 @@ async fn a_drain_that_was_not_stored_has_not_begun() {
 async fn a_pod_is_evicted_by_its_uid() {
     let mut bench = Bench::new(stored);
     bench.pool();
-    bench.node(drained(&drain()));
+    bench.drains(&drain());
     bench.pod(pod("web-a", "a"));
     bench.planner.drains(NOW).await;
     let asked = bench.log.take();
@@ -131,7 +142,7 @@ async fn an_eviction_that_is_refused_is_tried_again_at_the_next_look() {
     for code in [404, 409, 429, 500] {
         let mut bench = Bench::new(move |_| failure(code, "Refused", "web-a"));
         bench.pool();
-        bench.node(drained(&drain()));
+        bench.drains(&drain());
         bench.pod(pod("web-a", "a"));
         for _ in 0..2 {
             bench.planner.drains(NOW).await;
@@ -144,7 +155,7 @@ async fn an_eviction_that_is_refused_is_tried_again_at_the_next_look() {
 async fn nothing_is_done_about_drains_when_the_lease_is_about_to_end() {
     let mut bench = Bench::deposed(with_web(2));
     bench.pool();
-    bench.node(drained(&surging()));
+    bench.drains(&surging());
     bench.deployed(2, 2);
     bench.pod(pod("web-a", "a"));
     bench.planner.begin_drains(&removal(), &[], NOW).await;
@@ -163,7 +174,7 @@ async fn a_replica_more_is_written_down_before_it_is_asked_for() {
         Vec::new(),
     );
     bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
-    bench.node(drained(&drain()));
+    bench.drains(&drain());
     bench.deployed(1, 1);
     bench.pod(pod("web-a", "a"));
     bench.planner.drains(NOW).await;
@@ -205,7 +216,7 @@ async fn without_a_record_there_is_no_replica_more() {
             Vec::new(),
         );
         bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
-        bench.node(drained(&drain()));
+        bench.drains(&drain());
         bench.deployed(1, 1);
         bench.pod(pod("web-a", "a"));
         bench.planner.drains(NOW).await;
@@ -219,7 +230,7 @@ async fn without_a_record_there_is_no_replica_more() {
 async fn a_size_that_is_not_one_away_is_left_alone() {
     let mut bench = Bench::new(with_web(9));
     bench.pool();
-    bench.node(drained(&surging()));
+    bench.drains(&surging());
     bench.deployed(2, 2);
     bench.pod(pod("web-a", "a"));
     bench.planner.drains(NOW).await;
@@ -262,19 +273,4 @@ async fn after_a_restart_the_replica_more_of_a_node_that_vanished_is_given_back(
     assert_eq!(asked[1].body, json!({ "metadata": { "resourceVersion": "41" }, "spec": { "replicas": 1 } }));
     assert_eq!(asked[2].body, json!({ "data": { "surges.json": null } }));
     assert!(bench.planner.world.drains.is_empty());
-}
-
-/// Of a node that is there its annotation says how far the drain is, and may be ahead of the record.
-#[tokio::test]
-async fn a_node_that_is_there_says_itself_how_far_its_drain_is() {
-    let surges = serde_json::to_string(&BTreeMap::from([("a", surging())])).unwrap();
-    let mut bench = Bench::new(move |_| {
-        (200, json!({ "metadata": { "name": "memory-0" }, "data": { "surges.json": surges } }))
-    });
-    bench.node(drained(&drain()));
-    bench.planner.recall().await;
-    assert_eq!(bench.planner.world.drains["a"], drain());
-    let mut other = Bench::new(|_| failure(500, "InternalError", "memory-0"));
-    other.planner.recall().await;
-    assert!(other.planner.world.drains.is_empty(), "what cannot be read is not invented");
 }

@@ -1,5 +1,6 @@
 //! The planner of nodes, request by request, against an API server that answers by a script.
 
+mod believed;
 mod drains;
 mod orders;
 mod reports;

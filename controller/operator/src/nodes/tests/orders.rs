@@ -1,6 +1,7 @@
 //! Orders are recorded before anybody is asked, and each step is written over the version that it is a step from.
 
 use plimsoll_core::{
+    cluster::Record,
     nodes::{NewNodes, NodePlan},
     time::Span,
 };
@@ -17,7 +18,7 @@ fn plan(count: u32) -> NodePlan {
 }
 
 /// An order with this status.
-fn recorded(name: &str, status: &Value) -> NodeOrder {
+pub(super) fn recorded(name: &str, status: &Value) -> NodeOrder {
     serde_json::from_value(json!({
         "apiVersion": "plimsoll.dev/v1alpha1",
         "kind": "NodeOrder",
@@ -55,6 +56,7 @@ async fn a_node_is_what_its_record_says_whichever_of_both_is_seen_first() {
         if !is_node_first {
             bench.node(other);
         }
+        bench.planner.world.note_records();
         let seen = bench.planner.world.view.nodes().next().unwrap();
         assert_eq!(seen.offering(), Some(key()), "{is_node_first}");
     }
@@ -221,4 +223,45 @@ async fn a_record_that_somebody_has_changed_is_not_deleted() {
     bench.log.take();
     bench.planner.orders(NOW + Span::from_secs(601)).await;
     assert_eq!(bench.log.lines(), [format!("PATCH {ORDERS}/general-1")]);
+}
+
+/// Orders and nodes are shown by different watches, in any order.
+#[tokio::test]
+async fn a_node_knows_what_has_become_of_the_record_of_its_order() {
+    let mut bench = Bench::new(stored);
+    let mut order = recorded("general-1", &json!({}));
+    bench.node(node("a", &json!({})));
+    let record = |bench: &mut Bench| {
+        bench.planner.world.note_records();
+        bench.planner.world.view.node("a").unwrap().record
+    };
+    assert_eq!(record(&mut bench), Record::Gone);
+    bench.order(order.clone());
+    assert_eq!(record(&mut bench), Record::Kept);
+    order.metadata.deletion_timestamp = Some(serde_json::from_value(json!("2026-11-23T11:00:00Z")).unwrap());
+    bench.order(order);
+    assert_eq!(record(&mut bench), Record::Deleted);
+    bench.node(node("a", &json!({})));
+    assert_eq!(bench.planner.world.view.node("a").unwrap().record, Record::Deleted, "as it is shown");
+}
+
+#[tokio::test]
+async fn an_order_whose_pool_is_gone_says_so_once_and_until_it_is_back() {
+    let up = json!({
+        "phase": "Ready", "accepted": 1, "askedAt": "2026-11-23T09:00:00Z",
+        "nodes": [{ "name": "a", "providerId": "kwok://a", "phase": "Ready" }],
+    });
+    let mut bench = Bench::new(cloud);
+    bench.node(node("a", &json!({ "spec": { "providerID": "kwok://a" } })));
+    bench.order(recorded("general-1", &up));
+    bench.planner.orders(NOW).await;
+    let asked = bench.log.take();
+    let status = &asked[0].body["status"];
+    assert_eq!((&status["phase"], &status["reason"]), (&json!("Ready"), &json!("PoolGone")));
+    bench.planner.orders(NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+    bench.pool();
+    bench.planner.orders(NOW).await;
+    let asked = bench.log.take();
+    assert_eq!(asked[0].body["status"]["reason"], Value::Null);
 }

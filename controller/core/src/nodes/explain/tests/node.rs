@@ -1,7 +1,7 @@
 //! What is told of a node.
 
 use super::*;
-use crate::cluster::{DisruptionBudget, OwnerKind, PodShape, Selector, UnhealthyPods};
+use crate::cluster::{DisruptionBudget, OwnerKind, PodShape, Record, Selector, UnhealthyPods};
 use crate::nodes::drain::Surge;
 use crate::nodes::fixtures::{offering, owner};
 use crate::nodes::remove::RemovalPlan;
@@ -131,6 +131,23 @@ fn a_node_that_is_drained_is_told_how_far_that_is_and_where_its_pods_have_room()
         ]
     );
     assert!(drained.goes && drained.stays.is_empty());
+}
+
+#[test]
+fn a_node_that_is_drained_and_taken_away_is_told_so() {
+    let mut world = with_a_drain();
+    world.drains.get_mut("a").unwrap().interrupted = true;
+    assert_eq!(told(&world, "a").sentences[2], "Its provider takes it away, so the drain is not given up.");
+}
+
+#[test]
+fn a_node_whose_order_was_deleted_is_told_so() {
+    let deleted = Node { record: Record::Deleted, ..ready_node("a", "a") };
+    let world = World::default().with(Change::Node(deleted));
+    assert_eq!(
+        told(&world, "a").sentences[1],
+        "Its order order-a was deleted, so it goes as soon as it may."
+    );
 }
 
 #[test]

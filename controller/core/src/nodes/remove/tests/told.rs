@@ -145,6 +145,11 @@ fn every_reason_to_go_is_told_in_words_and_counts_in_budgets_as_what_it_is() {
     for (why, words, reason) in [
         (WhyRemoved::Interrupted, "its provider takes it away", None),
         (
+            WhyRemoved::OrderDeleted("general-1".into()),
+            "its order general-1 was deleted",
+            Some(BudgetReason::Replaced),
+        ),
+        (
             WhyRemoved::Drifted(Drift::Label("team".into())),
             "its label team is not that of its pool",
             Some(BudgetReason::Replaced),
