@@ -6,10 +6,13 @@ use plimsoll_core::{
         reason::{Cause, WhyRefused},
     },
     placement::Refusal,
+    time::Span,
 };
+use plimsoll_providers::ProviderError;
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::nodes::world::Failure;
 
 const STATUS: &str = "/apis/plimsoll.dev/v1alpha1/capacitypools/general/status";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
@@ -22,6 +25,10 @@ fn answers(asked: &Asked) -> (u16, Value) {
         return (200, pool);
     }
     stored(asked)
+}
+
+fn failed(error: ProviderError, asks_after: bool) -> Failure {
+    Failure { pool: "general".to_owned(), offering: key(), error, asks_after }
 }
 
 fn refusing() -> NodePlan {
@@ -50,6 +57,21 @@ async fn a_status_is_written_when_it_says_something_new_and_not_again() {
         status["conditions"].as_array().unwrap().iter().map(|condition| condition["type"].clone()).collect();
     assert_eq!(kinds, ["Ready", "LimitReached", "Disruptable"]);
     bench.planner.report(&NodePlan::default(), NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// The API server keeps whole seconds.
+#[tokio::test]
+async fn a_status_with_a_failure_in_it_is_written_once() {
+    let mut bench = Bench::new(answers);
+    bench.pool();
+    let now = NOW + Span::from_millis(345);
+    bench.planner.world.failures.push(failed(ProviderError::Unavailable("away".to_owned()), false));
+    bench.planner.failures(now);
+    bench.planner.report(&NodePlan::default(), now).await;
+    let asked = bench.log.take();
+    assert_eq!(asked[0].body["status"]["avoided"][0]["lastFailure"], "2026-11-23T10:00:00Z");
+    bench.planner.report(&NodePlan::default(), now + Span::from_millis(100)).await;
     assert_eq!(bench.log.lines(), [""; 0]);
 }
 
@@ -103,11 +125,11 @@ async fn nothing_is_told_when_the_lease_is_about_to_end() {
 async fn an_offering_that_failed_is_told_on_its_pool() {
     let mut bench = Bench::new(answers);
     bench.pool();
-    let error = plimsoll_providers::ProviderError::OutOfCapacity {
+    let error = ProviderError::OutOfCapacity {
         offering: OfferingId("m-4.zone-a.on-demand".to_owned()),
         message: "none left".to_owned(),
     };
-    bench.planner.world.failures.push(("general".to_owned(), key(), error));
+    bench.planner.world.failures.push(failed(error, false));
     bench.planner.failures(NOW);
     bench.planner.report(&NodePlan::default(), NOW).await;
     let asked = bench.log.take();
@@ -116,4 +138,23 @@ async fn an_offering_that_failed_is_told_on_its_pool() {
     assert_eq!(event.body["regarding"]["uid"], "uid-general");
     let note = event.body["note"].as_str().unwrap();
     assert!(note.starts_with("on-demand m-4 in zone-a is avoided until 2026-11-23T10:0"), "{note}");
+}
+
+#[tokio::test]
+async fn an_order_that_is_asked_after_again_and_again_fails_once_as_long_as_its_offering_is_avoided() {
+    let mut bench = Bench::new(answers);
+    bench.pool();
+    let away = || ProviderError::Unavailable("away".to_owned());
+    let mut told = Vec::new();
+    // An offering is avoided for a minute.
+    for seconds in [0, 10, 20, 60] {
+        let now = NOW + Span::from_secs(seconds);
+        bench.planner.world.failures.push(failed(away(), true));
+        bench.planner.failures(now);
+        bench.planner.report(&NodePlan::default(), now).await;
+        let events = bench.log.take().into_iter().filter(|asked| asked.method == "POST").count();
+        let counted = bench.planner.metrics.failed.with_label_values(&["general", "ProviderUnavailable"]);
+        told.push((seconds, events, counted.get()));
+    }
+    assert_eq!(told, [(0, 1, 1), (10, 0, 1), (20, 0, 1), (60, 1, 2)]);
 }
