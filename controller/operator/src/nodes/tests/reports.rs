@@ -1,6 +1,7 @@
 //! What is told: the status of pools, and events, once each.
 
 use plimsoll_core::{
+    cluster::Unplannable,
     nodes::{
         NodePlan, Refused,
         reason::{Cause, WhyRefused},
@@ -110,6 +111,37 @@ async fn pods_that_get_no_node_are_told_once_as_long_as_the_reason_is_the_same()
     bench.planner.report(&NodePlan::default(), NOW).await;
     bench.planner.report(&refusing(), NOW).await;
     assert_eq!(bench.log.lines(), [format!("POST {EVENTS}")]);
+}
+
+/// A workload whose pods wait for a claim each.
+fn left_alone(claims: &[&str]) -> NodePlan {
+    let refused = claims.iter().map(|claim| Refused {
+        why: vec![WhyRefused { cause: Cause::LeftAlone(Unplannable::Claim((*claim).into())), count: 0 }],
+        ..refusing().refused.remove(0)
+    });
+    NodePlan { refused: refused.collect(), ..NodePlan::default() }
+}
+
+#[tokio::test]
+async fn pods_of_one_owner_that_wait_for_claims_are_told_once() {
+    let mut bench = Bench::new(answers);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.report(&left_alone(&["data-0", "data-1"]), NOW).await;
+    assert_eq!(bench.log.lines(), [format!("POST {EVENTS}")]);
+    bench.planner.report(&left_alone(&["data-1", "data-2"]), NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn each_cause_of_an_owner_is_told_once() {
+    let mut bench = Bench::new(answers);
+    bench.pod(pod("web-a", "a"));
+    let mut plan = left_alone(&["data-0"]);
+    plan.refused.extend(refusing().refused);
+    bench.planner.report(&plan, NOW).await;
+    assert_eq!(bench.log.lines().len(), 2);
+    bench.planner.report(&plan, NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
 }
 
 #[tokio::test]
