@@ -127,11 +127,11 @@ impl Planner {
     }
 
     /// Whether a provider that can be asked has not said yet what it offers.
-    fn waits_for_offerings(&self) -> bool {
+    pub(super) fn waits_for_offerings(&self) -> bool {
         self.world.pools.iter().any(|(name, pool)| {
             let said = self.world.said.get(name).and_then(|said| said.offerings.as_ref());
             pool.is_ok()
-                && !self.told.unusable.contains_key(name)
+                && self.told.unusable.get(name).is_none_or(Unusable::is_asking)
                 && self.world.view.pool(name).is_none()
                 && said.is_none()
         })

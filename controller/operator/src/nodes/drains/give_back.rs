@@ -42,7 +42,10 @@ impl Planner {
             annotations: BTreeMap::new(),
         };
         let (key, pool) = (of_node(name), pool.to_string());
-        let Ok(provider) = self.polls.provider(&pool, &spec) else { return };
+        let Ok(provider) = self.polls.provider(&pool, &spec) else {
+            self.world.to_give_back.insert(name.clone());
+            return;
+        };
         let keeps_orders_apart = provider.capabilities().idempotent_create;
         if self.world.calls.contains_key(&key) {
             return;

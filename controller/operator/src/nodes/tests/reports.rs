@@ -13,7 +13,7 @@ use plimsoll_providers::ProviderError;
 use pretty_assertions::assert_eq;
 
 use super::*;
-use crate::nodes::world::Failure;
+use crate::nodes::{provider::Unusable, world::Failure};
 
 const STATUS: &str = "/apis/plimsoll.dev/v1alpha1/capacitypools/general/status";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
@@ -74,6 +74,25 @@ async fn a_status_with_a_failure_in_it_is_written_once() {
     assert_eq!(asked[0].body["status"]["avoided"][0]["lastFailure"], "2026-11-23T10:00:00Z");
     bench.planner.report(&NodePlan::default(), now + Span::from_millis(100)).await;
     assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// A new leader asks anew, which says nothing against a provider.
+#[tokio::test]
+async fn what_was_said_of_a_provider_holds_until_it_is_asked_anew() {
+    for (generation, ready) in [(2, ["True", "Offered"]), (1, ["False", "Asking"])] {
+        let mut bench = Bench::new(answers);
+        let mut pool = pool();
+        pool["status"]["conditions"] = json!([{
+            "type": "Ready", "status": "True", "reason": "Offered", "message": "1 offering can be ordered",
+            "observedGeneration": generation, "lastTransitionTime": "2026-11-23T09:00:00Z",
+        }]);
+        let pool: CapacityPool = serde_json::from_value(pool).unwrap();
+        bench.planner.world.pools.insert("general".to_owned(), Arc::new(Ok(pool)));
+        bench.planner.told.provider("general", Some(Unusable::asking("the Secret cloud is being read")));
+        bench.planner.report(&NodePlan::default(), NOW).await;
+        let condition = &bench.log.take()[0].body["status"]["conditions"][0];
+        assert_eq!([&condition["status"], &condition["reason"]], ready, "of generation {generation}");
+    }
 }
 
 #[tokio::test]
@@ -142,6 +161,17 @@ async fn each_cause_of_an_owner_is_told_once() {
     assert_eq!(bench.log.lines().len(), 2);
     bench.planner.report(&plan, NOW).await;
     assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// Nobody has said yet what could be had.
+#[tokio::test]
+async fn no_pod_is_told_that_it_gets_no_node_before_providers_were_heard() {
+    let mut bench = Bench::new(answers);
+    bench.pool_with_tls();
+    bench.pod(pod("web-a", "a"));
+    bench.planner.told.provider("general", Some(Unusable::asking("the Secret cloud is being read")));
+    bench.planner.report(&refusing(), NOW).await;
+    assert!(!bench.log.lines().contains(&format!("POST {EVENTS}")));
 }
 
 #[tokio::test]
