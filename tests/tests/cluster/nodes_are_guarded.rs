@@ -381,6 +381,12 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
         (nodes, "patch plimsoll.dev capacitypools -", false),
         (nodes, "update coordination.k8s.io leases plimsoll-operator", false),
         (nodes, "get - secrets cloud-tls", false),
+        (nodes, "get - pods -", false),
+        (nodes, "get plimsoll.dev nodeorders -", false),
+        (nodes, "update apps deployments/scale -", false),
+        (nodes, "list plimsoll.dev podscalers -", false),
+        (nodes, "list - replicationcontrollers -", false),
+        (nodes, "list batch jobs -", false),
     ];
     let reviews: Api<SubjectAccessReview> = Api::all(scene.client.clone());
     for (user, ask, may) in cases {
