@@ -7,14 +7,10 @@ a pod) the admission policies of nodeguard.yaml do.
 - apiGroups: ["plimsoll.dev"]
   resources: ["capacitypools"]
   verbs: ["list", "watch"]
-# How many pods there will be.
-- apiGroups: ["plimsoll.dev"]
-  resources: ["podscalers"]
-  verbs: ["list", "watch"]
 # What was asked of a provider: written before it is asked, kept by a finalizer, and forgotten at the end.
 - apiGroups: ["plimsoll.dev"]
   resources: ["nodeorders"]
-  verbs: ["get", "list", "watch", "create", "patch", "delete"]
+  verbs: ["list", "watch", "create", "patch", "delete"]
 # What we decided, and why.
 - apiGroups: ["plimsoll.dev"]
   resources: ["capacitypools/status", "nodeorders/status"]
@@ -27,7 +23,7 @@ a pod) the admission policies of nodeguard.yaml do.
 # annotation; the ValidatingAdmissionPolicy of podguard.yaml does.
 - apiGroups: [""]
   resources: ["pods"]
-  verbs: ["get", "list", "watch", "patch"]
+  verbs: ["list", "watch", "patch"]
 # Emptying a node. There is no right to delete a pod, so no PodDisruptionBudget is passed by.
 - apiGroups: [""]
   resources: ["pods/eviction"]
@@ -45,18 +41,15 @@ a pod) the admission policies of nodeguard.yaml do.
   verbs: ["list", "watch"]
 # Whose pods they are, and what new ones will look like.
 - apiGroups: [""]
-  resources: ["replicationcontrollers", "podtemplates"]
+  resources: ["podtemplates"]
   verbs: ["list", "watch"]
 - apiGroups: ["apps"]
   resources: ["deployments", "replicasets", "statefulsets", "daemonsets"]
   verbs: ["list", "watch"]
-- apiGroups: ["batch"]
-  resources: ["jobs"]
-  verbs: ["list", "watch"]
 # One replica more before the one on a node goes.
 - apiGroups: ["apps"]
   resources: ["deployments/scale"]
-  verbs: ["get", "patch", "update"]
+  verbs: ["get", "patch"]
 # Which pods may go, and which come first.
 - apiGroups: ["policy"]
   resources: ["poddisruptionbudgets"]

@@ -1,10 +1,15 @@
 use anyhow::{Context, Result, anyhow, ensure};
-use kube::api::ListParams;
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams, Patch},
+    core::{ApiResource, GroupVersionKind},
+};
 use serde_json::{Value, json};
 use testbed::{Adapter, Cluster, ClusterSpec, Load, Operator, Total, eventually};
 
 use crate::{
     hpas,
+    nodes_are_guarded::{as_user, refused, try_patch},
     stage::{FAST, PATIENCE, Scene, Target, USER, conditions, utilization},
     workload,
 };
@@ -40,6 +45,7 @@ async fn hpas_are_taken_over() -> Result<()> {
     let refused: Vec<_> = cluster.audit().events_of(USER)?;
     let refused = refused.iter().find(|event| event.is_forbidden());
     ensure!(refused.is_none(), "not allowed: {refused:?}");
+    only_the_status(&ours).await?;
 
     // The built-in controller comes back, and writes what it sees first: while both look, it finds what we have written
     // and has nothing to write.
@@ -73,6 +79,27 @@ async fn hpas_are_taken_over() -> Result<()> {
     ensure!(writes.is_empty(), "written although refused: {writes:?}");
     drop(controller);
     cluster.stop().await
+}
+
+/// Kubernetes lets whoever writes the status of an HPA write its metadata too.
+async fn only_the_status(scene: &Scene<'_>) -> Result<()> {
+    let resource =
+        ApiResource::from_gvk(&GroupVersionKind::gvk("autoscaling", "v2", "HorizontalPodAutoscaler"));
+    let client = as_user(scene.cluster, USER).await?;
+    let hpas: Api<DynamicObject> = Api::namespaced_with(client, &scene.namespace, &resource);
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "gone"});
+    for metadata in [
+        json!({"labels": {"app": "other"}}),
+        json!({"annotations": {"a": "b"}}),
+        json!({"finalizers": ["example.com/kept"]}),
+        json!({"ownerReferences": [owner]}),
+    ] {
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        let told = hpas.patch_status("web", &try_patch(), &patch).await;
+        refused(told, "changes no labels, annotations, finalizers or owners of an HPA")
+            .with_context(|| metadata.to_string())?;
+    }
+    Ok(())
 }
 
 /// At zero replicas a condition is the only proof that this was an autoscaler's doing. We leave it as the built-in

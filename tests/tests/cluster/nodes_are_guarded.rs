@@ -310,11 +310,24 @@ impl Guards<'_, '_> {
         let nominate = Patch::Merge(json!({"status": {"nominatedNodeName": "zone-a-0"}}));
         pods.patch_status(name, &try_patch(), &nominate).await.context("a nomination is refused")?;
         let ready = json!([{"type": "Ready", "status": "True"}]);
-        for status in [json!({"phase": "Failed"}), json!({"conditions": ready}), json!({"podIP": "10.0.0.1"})]
-        {
+        for status in [
+            json!({"phase": "Failed"}),
+            json!({"conditions": ready}),
+            json!({"podIP": "10.0.0.1"}),
+            json!({"observedGeneration": 99}),
+        ] {
             let patch = Patch::Merge(json!({"status": status}));
             refused(pods.patch_status(name, &try_patch(), &patch).await, "but nominatedNodeName")
                 .with_context(|| status.to_string())?;
+        }
+        for metadata in [
+            json!({"labels": {"app": "other"}}),
+            json!({"annotations": {"a": "b"}}),
+            json!({"finalizers": ["example.com/kept"]}),
+        ] {
+            let patch = Patch::Merge(json!({"metadata": metadata}));
+            let told = pods.patch_status(name, &try_patch(), &patch).await;
+            refused(told, "no labels, annotations or finalizers").with_context(|| metadata.to_string())?;
         }
         Ok(())
     }
@@ -417,6 +430,12 @@ async fn rights_are_split(scene: &Scene<'_>) -> Result<()> {
         (nodes, "patch plimsoll.dev capacitypools -", false),
         (nodes, "update coordination.k8s.io leases plimsoll-operator", false),
         (nodes, "get - secrets cloud-tls", false),
+        (nodes, "get - pods -", false),
+        (nodes, "get plimsoll.dev nodeorders -", false),
+        (nodes, "update apps deployments/scale -", false),
+        (nodes, "list plimsoll.dev podscalers -", false),
+        (nodes, "list - replicationcontrollers -", false),
+        (nodes, "list batch jobs -", false),
     ];
     let reviews: Api<SubjectAccessReview> = Api::all(scene.client.clone());
     for (user, ask, may) in cases {

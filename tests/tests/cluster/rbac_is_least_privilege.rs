@@ -9,11 +9,13 @@ use testbed::{
     audit::AuditEvent,
     eventually,
     operator::{NAMESPACE, RELEASE},
+    tools::repository,
 };
 
 use crate::{
     front_doors::both_doors_come_and_go,
     groups_stage::{group, ready, replace, with_template},
+    nodes_stage::{NODES, small_cluster},
     sources::sources_that_nobody_asks,
     stage::Scene,
     workload,
@@ -50,9 +52,30 @@ async fn rbac_is_least_privilege() -> Result<()> {
     operator.leader().await?.kill()?;
     operator.leader().await?.terminate().await?;
 
-    let rights = granted(&cluster).await?;
+    let rights = granted(&cluster, "operator").await?;
+    each_is_used_and_none_is_missing(&cluster, &rights, RELEASE).await?;
+    cluster.stop().await
+}
+
+/// What scales nodes follows all that it may list from its start on, and nothing else. Its other rights are left out: a
+/// record of an order, for example, is deleted ten minutes after it was made.
+#[tokio::test]
+async fn what_scales_nodes_may_follow_what_it_follows() -> Result<()> {
+    let cluster = small_cluster().await?;
+    let crd = repository().join("charts/plimsoll/files/upstream-crds").display().to_string();
+    cluster.kubectl(["apply", "-f", &crd]).await?;
+    cluster.serves_what_is_defined().await?;
+    let operator = Operator::install(&cluster, &[NODES]).await?;
+    let mut rights = granted(&cluster, "nodes").await?;
+    rights.retain(|right| matches!(right.verb.as_str(), "list" | "watch"));
+    each_is_used_and_none_is_missing(&cluster, &rights, &format!("{RELEASE}-nodes")).await?;
+    drop(operator);
+    cluster.stop().await
+}
+
+async fn each_is_used_and_none_is_missing(cluster: &Cluster, rights: &[Right], account: &str) -> Result<()> {
     assert!(rights.len() > 5, "{rights:?}");
-    let user = format!("system:serviceaccount:{NAMESPACE}:{RELEASE}");
+    let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
     eventually("a use of each right", Duration::from_secs(10), async || {
         let requests = cluster.audit().events_of(&user)?;
         let unused: Vec<_> =
@@ -70,7 +93,7 @@ async fn rbac_is_least_privilege() -> Result<()> {
         .map(|event| format!("{} {}", event.verb, event.request_uri))
         .collect();
     assert!(refused.is_empty(), "no rule allows {refused:#?}");
-    cluster.stop().await
+    Ok(())
 }
 
 /// One verb on one resource.
@@ -106,10 +129,10 @@ fn is_creation(event: &AuditEvent) -> bool {
     event.verb == "patch" && event.response_status.as_ref().is_some_and(|status| status.code == 201)
 }
 
-/// The rights that the release's roles give to what scales pods, one by one.
-async fn granted(cluster: &Cluster) -> Result<Vec<Right>> {
+/// The rights that the release's roles give to what scales pods (`operator`) or `nodes`, one by one.
+async fn granted(cluster: &Cluster, component: &str) -> Result<Vec<Right>> {
     let client = cluster.client().await?;
-    let labels = format!("app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator");
+    let labels = format!("app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={component}");
     let of_release = ListParams::default().labels(&labels);
     let cluster_roles = Api::<ClusterRole>::all(client.clone()).list(&of_release).await?;
     let roles = Api::<Role>::all(client).list(&of_release).await?;

@@ -83,18 +83,27 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Takes note of a failure.
-    pub fn failed(&mut self, pool: &Name, offering: &OfferingKey, error: OfferingError, now: Timestamp) {
+    /// Takes note of a failure; answers whether it is a new one, and not that for which the offering is avoided already.
+    pub fn failed(
+        &mut self,
+        pool: &Name,
+        offering: &OfferingKey,
+        error: OfferingError,
+        now: Timestamp,
+    ) -> bool {
         let of = self.failures.entry(pool.clone()).or_default();
         match of.binary_search_by(|(key, _)| key.cmp(offering)) {
             // Several orders of one moment fail for one reason: they are one failure.
-            Ok(at) if of[at].1.until() > now => of[at].1.error = error,
+            Ok(at) if of[at].1.until() > now => {
+                return std::mem::replace(&mut of[at].1.error, error) != error;
+            }
             Ok(at) => {
                 let count = remembered(&of[at].1, now).saturating_add(1);
                 of[at].1 = Failures { error, last: now, count };
             }
             Err(at) => of.insert(at, (offering.clone(), Failures { error, last: now, count: 1 })),
         }
+        true
     }
 
     /// What is remembered of a pool's offerings, in the order of their keys.
@@ -202,6 +211,21 @@ mod tests {
             backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(0));
         }
         assert_eq!(backoff.next(at(0)), Some(at(3)));
+    }
+
+    #[test]
+    fn a_failure_is_new_unless_the_offering_is_avoided_for_it_already() {
+        use OfferingError::{OutOfCapacity, Quota};
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        for (error, minute, is_new) in [
+            (OutOfCapacity, 0, true),
+            (OutOfCapacity, 2, false),
+            (Quota, 2, true),
+            (Quota, 4, false),
+            (Quota, 5, true),
+        ] {
+            assert_eq!(backoff.failed(&pool, &key("a"), error, at(minute)), is_new, "{error} at {minute}");
+        }
     }
 
     #[test]

@@ -61,6 +61,22 @@ pub enum Cause {
     NoPool,
 }
 
+impl Cause {
+    /// The cause without what changes while it is the same to people: until when offerings are avoided, and which of the
+    /// claims of a workload has no volume. None where it changes with every node.
+    #[must_use]
+    pub fn lasting(&self) -> Option<Self> {
+        match self {
+            Self::Nodes(_) => None,
+            Self::PassedOver(pool, WhyPassedOver::AvoidedUntil(_)) => {
+                Some(Self::PassedOver(pool.clone(), WhyPassedOver::AvoidedUntil(Timestamp::default())))
+            }
+            Self::LeftAlone(Unplannable::Claim(_)) => Some(Self::LeftAlone(Unplannable::Claim("".into()))),
+            cause => Some(cause.clone()),
+        }
+    }
+}
+
 /// A limit that is reached.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Limit {
@@ -131,6 +147,21 @@ impl fmt::Display for WhyRefused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_lasts_whatever_moment_claim_and_nodes_it_names() {
+        let avoided = |minute: i64| {
+            let until = Timestamp::from_secs(minute * 60);
+            Cause::PassedOver("general".into(), WhyPassedOver::AvoidedUntil(until)).lasting()
+        };
+        assert_eq!(avoided(1), avoided(2));
+        let claim = |name: &str| Cause::LeftAlone(Unplannable::Claim(name.into())).lasting();
+        assert_eq!(claim("data-web-0"), claim("data-web-1"));
+        assert_eq!(Cause::Nodes(Refusal::NodeAffinity).lasting(), None);
+        let affinity = Cause::Offerings("general".into(), Refusal::NodeAffinity);
+        let kept = [affinity, Cause::NoPool, Cause::LeftAlone(Unplannable::Gang)];
+        assert_eq!(kept.each_ref().map(Cause::lasting), kept.map(Some));
+    }
 
     #[test]
     fn a_limit_of_one_zone_names_it() {

@@ -50,7 +50,7 @@ impl Backoffs {
         all
     }
 
-    /// Remembers a failure.
+    /// Remembers a failure; answers whether it is a new one, and not that for which the offering is left alone already.
     pub(crate) fn failed(
         &mut self,
         pool: &str,
@@ -58,11 +58,14 @@ impl Backoffs {
         error: OfferingError,
         message: String,
         now: Timestamp,
-    ) {
+    ) -> bool {
         let pool = Name::from(pool);
-        tracing::warn!(%pool, %offering, %error, message, "an offering is avoided for a while");
-        self.backoff.failed(&pool, offering, error, now);
+        let is_new = self.backoff.failed(&pool, offering, error, now);
+        if is_new {
+            tracing::warn!(%pool, %offering, %error, message, "an offering is avoided for a while");
+        }
         self.messages.insert((pool, offering.clone()), message);
+        is_new
     }
 
     /// Remembers that a node of an offering has joined.

@@ -22,7 +22,7 @@ use super::{
     order::request,
     planner::Planner,
     record,
-    world::{Call, World},
+    world::{Call, Failure, World},
 };
 use crate::{leadership::Leadership, targets::WRITE_TIME};
 
@@ -198,7 +198,7 @@ impl Planner {
         let changes = self.changes.clone();
         tokio::spawn(async move {
             let outcome = work.await;
-            let ended: Change = Box::new(move |world| outcome.apply(world, key, pool));
+            let ended: Change = Box::new(move |world| outcome.apply(world, key, &pool));
             // A planner that is gone needs no answer.
             let _ = changes.send(ended);
         });
@@ -218,7 +218,7 @@ struct Outcome {
     /// The order as it was written.
     written: Option<NodeOrder>,
     /// Why the provider did not do it.
-    refusal: Option<(NodeOrder, ProviderError)>,
+    failure: Option<Failure>,
     /// Whether it is tried again, but not at once.
     is_to_rest: bool,
 }
@@ -233,15 +233,20 @@ impl Outcome {
     }
 
     fn refused(self, order: &NodeOrder, error: ProviderError) -> Self {
-        Self { refusal: Some((order.clone(), error)), ..self }
+        let (pool, offering) = (order.spec.pool.clone(), record::offering(order));
+        Self { failure: Some(Failure { pool, offering, error, asks_after: false }), ..self }
     }
 
-    fn apply(self, world: &mut World, key: String, pool: String) {
+    fn unsettled(order: &NodeOrder, error: ProviderError) -> Self {
+        let refused = Self::failed().refused(order, error);
+        let failure = refused.failure.map(|failure| Failure { asks_after: true, ..failure });
+        Self { failure, ..refused }
+    }
+
+    fn apply(self, world: &mut World, key: String, pool: &str) {
         world.calls.remove(&key);
-        world.outdate(&pool);
-        if let Some((order, error)) = self.refusal {
-            world.failures.push((pool, record::offering(&order), error));
-        }
+        world.outdate(pool);
+        world.failures.extend(self.failure);
         if let Some(written) = self.written {
             world.set_order(written);
         }
@@ -303,7 +308,7 @@ async fn settle(
         }
         Err(error) => {
             tracing::warn!(order = name, %error, "it cannot be found out now what became of an order");
-            Outcome::failed().refused(order, error)
+            Outcome::unsettled(order, error)
         }
     }
 }

@@ -8,15 +8,16 @@ use plimsoll_core::{
     time::Timestamp,
 };
 
-use super::{backoffs, calls::word, planner::Planner, record};
+use super::{backoffs, calls::word, planner::Planner, record, world::Failure};
 
 impl Planner {
     /// Remembers what failed since the last pass.
     pub(super) fn failures(&mut self, now: Timestamp) {
-        for (pool, offering, error) in std::mem::take(&mut self.world.failures) {
-            self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
-            if let Some(class) = backoffs::offering_error(&error) {
-                self.leave_alone(&pool, &offering, class, &error.to_string(), now);
+        for Failure { pool, offering, error, asks_after } in std::mem::take(&mut self.world.failures) {
+            let is_new = backoffs::offering_error(&error)
+                .is_some_and(|class| self.leave_alone(&pool, &offering, class, &error.to_string(), now));
+            if is_new || !asks_after {
+                self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             }
         }
     }
@@ -69,7 +70,7 @@ impl Planner {
         self.leave_alone(pool, &key, OfferingError::NotAsOffered, &message, now);
     }
 
-    /// Leaves an offering alone for a while, and tells so.
+    /// Leaves an offering alone for a while, and tells so unless that was told; answers whether it is news.
     fn leave_alone(
         &mut self,
         pool: &str,
@@ -77,8 +78,11 @@ impl Planner {
         class: OfferingError,
         why: &str,
         now: Timestamp,
-    ) {
-        self.backoffs.failed(pool, key, class, why.to_owned(), now);
-        self.news_of_failure(pool, key, why, now);
+    ) -> bool {
+        let is_new = self.backoffs.failed(pool, key, class, why.to_owned(), now);
+        if is_new {
+            self.news_of_failure(pool, key, why, now);
+        }
+        is_new
     }
 }

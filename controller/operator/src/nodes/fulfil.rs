@@ -71,7 +71,7 @@ impl Planner {
                 // Drains are planned with everything else that goes: nodes know that their order was deleted.
                 (Action::Drain(_), _) => {}
                 (_, Some(Ok(provider))) => self.call(&order, action, provider, now).await,
-                (Action::Ask, Some(Err(unusable))) => {
+                (Action::Ask, Some(Err(unusable))) if !unusable.may_pass() => {
                     self.refuse(&order, "ProviderUnusable", unusable.message.clone(), now).await;
                 }
                 (Action::Ask, None) => {
@@ -79,7 +79,7 @@ impl Planner {
                     self.refuse(&order, "NoPool", message, now).await;
                 }
                 (_, Some(Err(_)) | None) => {
-                    tracing::debug!(order = %order.name_any(), pool = %order.spec.pool, "an order waits: its pool is gone or has no provider");
+                    tracing::debug!(order = %order.name_any(), pool = %order.spec.pool, "an order waits: its pool is gone or has no provider now");
                 }
             }
         }

@@ -105,9 +105,9 @@ impl Losses {
 }
 
 impl Planner {
-    /// Asks what the loss of each zone would mean, if it is time.
+    /// Asks what the loss of each zone would mean, if it is time, and it is known what could be had elsewhere.
     pub(super) fn ask_for_losses(&mut self, now: Timestamp) {
-        if self.losses.is_due(now) {
+        if self.losses.is_due(now) && !self.waits_for_offerings() {
             let settings = add::Settings { most_nodes: self.most_nodes };
             self.losses.ask(self.world.view.clone(), settings, now);
         }
@@ -136,11 +136,20 @@ fn of_zones(view: &View, settings: &add::Settings, now: Timestamp) -> Vec<ZoneLo
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use futures::FutureExt as _;
+    use serde_json::json;
+    use tokio::sync::mpsc;
 
     use super::*;
+    use crate::{
+        leadership::Leadership,
+        nodes::{
+            script::{failure, server},
+            tests::planner,
+        },
+    };
 
     fn loss(zone: &str, pods: u32, at_once: u32, on_new_nodes: u32) -> ZoneLoss {
         let new_nodes = on_new_nodes.div_ceil(4);
@@ -169,6 +178,20 @@ mod tests {
             said(vec![loss("a", 4, 1, 0), loss("b", 9, 9, 0), loss("c", 2, 0, 0)]).unwrap();
         assert!(!holds);
         assert_eq!(message, "no room elsewhere for 3 of 4 pods of zone a, 2 of 2 pods of zone c");
+    }
+
+    /// All zones would look as if nothing could be had in the others.
+    #[tokio::test]
+    async fn nothing_is_asked_before_providers_were_heard() {
+        let (client, _) = server(|_| failure(404, "NotFound", "general"));
+        let mut planner = planner(client, Leadership::alone(), mpsc::unbounded_channel().0);
+        let pool = json!({ "metadata": { "name": "general" }, "spec": { "provider": {} } });
+        planner.world.pools.insert("general".to_owned(), Arc::new(Ok(serde_json::from_value(pool).unwrap())));
+        planner.ask_for_losses(Timestamp::from_secs(0));
+        assert!(planner.losses.coming.is_none());
+        planner.world.pools.clear();
+        planner.ask_for_losses(Timestamp::from_secs(0));
+        assert!(planner.losses.coming.is_some());
     }
 
     #[test]

@@ -31,6 +31,7 @@ use super::{
     disruptable::{Held, disruptable},
     order::price,
     planner::Planner,
+    provider::ASKING,
     report::CONTROLLER,
 };
 use crate::targets::WRITE_TIME;
@@ -138,7 +139,7 @@ impl Planner {
         let ready = match (self.told.unusable.get(&name), failed) {
             (Some(problem), _) => (false, problem.reason, problem.message.clone()),
             (None, Some(error)) => (false, "ProviderUnavailable", error.to_string()),
-            (None, None) if offered == 0 && !is_heard => (false, "Asking", "the provider was not heard yet".to_owned()),
+            (None, None) if offered == 0 && !is_heard => (false, ASKING, "the provider was not heard yet".to_owned()),
             (None, _) if offered == 0 => (
                 false,
                 "NoOfferings",
@@ -157,11 +158,21 @@ impl Planner {
             None => (false, "WithinLimits", "nothing waits for a limit of this pool".to_owned()),
         };
         let old = pool.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        // A new leader asks anew: until it is answered, what the last one said of the same spec holds.
+        let holds_on = |condition: &&Condition| {
+            condition.type_ == "Ready"
+                && condition.reason != ASKING
+                && condition.observed_generation == pool.metadata.generation
+        };
+        let still = old.iter().find(holds_on).filter(|_| ready.1 == ASKING);
         let room = self.losses.said().map(|said| ("RoomForZoneLoss", said));
         [("Ready", ready), ("LimitReached", limited), ("Disruptable", disruptable(held))]
             .into_iter()
             .chain(room)
             .map(|(kind, (holds, reason, message))| {
+                if let Some(still) = still.filter(|still| still.type_ == kind) {
+                    return still.clone();
+                }
                 let status = if holds { "True" } else { "False" };
                 let same = old.iter().find(|condition| condition.type_ == kind && condition.status == status);
                 Condition {

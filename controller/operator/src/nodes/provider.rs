@@ -12,6 +12,11 @@ use plimsoll_providers::{
 
 use super::secrets::{Data, Secrets};
 
+/// The reason as long as it is about to show whether a provider can be used.
+pub(crate) const ASKING: &str = "Asking";
+/// The reason when a Secret could not be read, and nobody has said that it may not be.
+const NOT_READ: &str = "SecretNotRead";
+
 /// Why the provider of a pool cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unusable {
@@ -29,12 +34,27 @@ impl Unusable {
 
     /// It will show in a moment.
     pub(crate) fn asking(message: impl Into<String>) -> Self {
-        Self { reason: "Asking", message: message.into() }
+        Self { reason: ASKING, message: message.into() }
+    }
+
+    /// It is not known what is in a Secret.
+    pub(crate) fn not_read(message: impl Into<String>) -> Self {
+        Self { reason: NOT_READ, message: message.into() }
     }
 
     /// There are no credentials.
     pub(crate) fn secret(message: impl std::fmt::Display) -> Self {
         Self { reason: "MissingSecret", message: format!("spec.provider.externalGrpc.tls.secret: {message}") }
+    }
+
+    /// Whether it will show in a moment.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.reason == ASKING
+    }
+
+    /// Whether it may pass by itself: nobody has said yet that the provider cannot be used.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self.reason, ASKING | NOT_READ)
     }
 }
 

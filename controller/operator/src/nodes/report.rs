@@ -6,10 +6,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 use plimsoll_core::{
     cluster::Name,
-    nodes::{
-        NodePlan,
-        reason::{Cause, WhyRefused},
-    },
+    nodes::{NodePlan, reason::Cause},
     time::Timestamp,
 };
 use plimsoll_providers::Oddity;
@@ -32,9 +29,12 @@ pub(crate) struct Told {
     oddities: BTreeMap<String, Vec<Oddity>>,
     /// Nodes of our node groups that no order has, by uid.
     strays: BTreeSet<Name>,
-    /// Why pods got no place, by the first of them.
-    refused: BTreeMap<String, String>,
+    /// Whose pods got no place in the last plan, and why.
+    refused: BTreeSet<Unplaced>,
 }
+
+/// The namespace and owner of pods without a place, and the causes that last.
+type Unplaced = (Name, Name, BTreeSet<Cause>);
 
 impl Told {
     /// Remembers whether the provider of a pool can be used.
@@ -91,13 +91,13 @@ impl Planner {
         self.tell_refused(plan).await;
     }
 
-    /// One event for the first pod of each class that gets no place, as long as the reason is the same.
+    /// One event for the first pod of each owner that gets no place, as long as the causes are the same.
     async fn tell_refused(&mut self, plan: &NodePlan) {
         // What a provider that was not heard yet offers may be just what they need.
         if self.waits_for_offerings() {
             return;
         }
-        let mut still = BTreeMap::new();
+        let mut still = BTreeSet::new();
         for refused in &plan.refused {
             let Some(pod) = refused.pods.iter().find_map(|uid| self.world.view.pod(uid)) else { continue };
             let why: Vec<String> = refused.why.iter().map(ToString::to_string).collect();
@@ -108,15 +108,10 @@ impl Planner {
                 refused.owner,
                 why.join("; ")
             );
-            let key = format!("{}/{}", refused.namespace, refused.owner);
-            // How many nodes refuse them changes with every node; what else they would need does not.
-            let is_cause = |why: &&WhyRefused| !matches!(why.cause, Cause::Nodes(_));
-            let causes: Vec<String> =
-                refused.why.iter().filter(is_cause).map(|why| format!("{:?}", why.cause)).collect();
-            let causes = causes.join("; ");
-            let is_news = self.told.refused.get(&key) != Some(&causes);
-            still.insert(key, causes);
-            if is_news {
+            let causes = refused.why.iter().filter_map(|why| why.cause.lasting()).collect();
+            let unplaced = (refused.namespace.clone(), refused.owner.clone(), causes);
+            let was_told = self.told.refused.contains(&unplaced);
+            if still.insert(unplaced) && !was_told {
                 let regarding = ObjectReference {
                     api_version: Some("v1".to_owned()),
                     kind: Some("Pod".to_owned()),
@@ -132,11 +127,11 @@ impl Planner {
     }
 
     /// Whether a provider that can be asked has not said yet what it offers.
-    fn waits_for_offerings(&self) -> bool {
+    pub(super) fn waits_for_offerings(&self) -> bool {
         self.world.pools.iter().any(|(name, pool)| {
             let said = self.world.said.get(name).and_then(|said| said.offerings.as_ref());
             pool.is_ok()
-                && !self.told.unusable.contains_key(name)
+                && self.told.unusable.get(name).is_none_or(Unusable::is_asking)
                 && self.world.view.pool(name).is_none()
                 && said.is_none()
         })

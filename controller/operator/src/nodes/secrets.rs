@@ -78,7 +78,7 @@ impl Secrets {
                     false
                 }
                 (Err(Answer::None(problem)), None) => {
-                    slot.read = Some(Err(Unusable::asking(problem)));
+                    slot.read = Some(Err(Unusable::not_read(problem)));
                     true
                 }
                 (Err(Answer::No(unusable)), _) => slot.set(Err(unusable)),

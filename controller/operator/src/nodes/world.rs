@@ -56,6 +56,19 @@ pub(crate) struct Call {
     pub(crate) grows: bool,
 }
 
+/// Something that a provider did not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Of which pool.
+    pub(crate) pool: String,
+    /// What was asked for.
+    pub(crate) offering: OfferingKey,
+    /// Why.
+    pub(crate) error: ProviderError,
+    /// Whether it was only asked what became of an order, as it is again and again until that is known.
+    pub(crate) asks_after: bool,
+}
+
 impl Call {
     fn is_about(&self, pool: &str, offering: &OfferingId) -> bool {
         self.pool == pool && self.offering == *offering
@@ -91,8 +104,8 @@ pub(crate) struct World {
     pub(crate) to_give_back: BTreeSet<Name>,
     /// What is left alone until then, since it failed.
     rests: BTreeMap<String, Instant>,
-    /// What providers refused since the last pass: the pool, what was asked for, and why.
-    pub(crate) failures: Vec<(String, OfferingKey, ProviderError)>,
+    /// What providers refused since the last pass.
+    pub(crate) failures: Vec<Failure>,
     /// What providers said last, by pool.
     pub(crate) said: BTreeMap<String, Said>,
     /// What owns pods.

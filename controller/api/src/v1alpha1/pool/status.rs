@@ -47,9 +47,10 @@ pub struct CapacityPoolStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["zone".to_owned()]))]
     pub zone_losses: Vec<ZoneLossStatus>,
-    /// Ready: whether nodes can be ordered (if not: InvalidProvider, ProviderUnavailable or NoOfferings). LimitReached:
-    /// whether pods wait because of a limit. Disruptable: whether nodes may be removed and replaced; not in what may be a partition.
-    /// RoomForZoneLoss: whether the pods of any zone would find room in the others; not said where there are not several.
+    /// Ready: whether nodes can be ordered (if not: InvalidProvider, MissingSecret, SecretNotRead, ProviderUnavailable or
+    /// NoOfferings, and Asking until it was heard for the first time). LimitReached: whether pods wait because of a limit.
+    /// Disruptable: whether nodes may be removed and replaced; not in what may be a partition. RoomForZoneLoss:
+    /// whether the pods of any zone would find room in the others; not said where there are not several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloud::{Cloud, Rpc, Serving, contract::catalogue};
+use cloud::{Cloud, Faults, Rpc, Serving, contract::catalogue};
 use http::Method;
 use plimsoll_api::{CapacityPool, NodeOrder};
 use pretty_assertions::assert_eq;
@@ -191,4 +191,20 @@ async fn what_became_of_a_call_is_found_out_by_its_size_and_nothing_is_asked_aga
     scene.step().await;
     assert_eq!(scene.status()["accepted"], 2, "{}", scene.status());
     assert_eq!((scene.increases(), scene.cloud.target(&GROUP.into())), (1, 2));
+}
+
+#[tokio::test]
+async fn that_an_order_was_refused_is_another_failure_than_that_nobody_says_what_became_of_it() {
+    let asked = json!({ "phase": "Asked", "askedAt": jiff::Timestamp::now().to_string(), "sizeBefore": 0 });
+    let cases = [(json!({}), Rpc::NodeGroupIncreaseSize, false), (asked, Rpc::NodeGroupTargetSize, true)];
+    for (status, rpc, asks_after) in cases {
+        let mut scene = Scene::new(takes()).await;
+        scene.planner.world.orders.clear();
+        scene.planner.world.set_order(order(&status));
+        scene.cloud.misbehave(Faults { loses_answer: [rpc].into(), ..Faults::default() });
+        scene.step().await;
+        let failures: Vec<bool> =
+            scene.planner.world.failures.iter().map(|failure| failure.asks_after).collect();
+        assert_eq!(failures, [asks_after], "{status}");
+    }
 }

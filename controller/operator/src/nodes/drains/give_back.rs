@@ -54,7 +54,15 @@ impl Planner {
     /// Asks the provider to take a node back.
     pub(super) fn give_back(&mut self, name: &Name) {
         let Some(node) = self.world.view.node(name).cloned() else { return };
-        let Ok(Return { pool, offering, provider }) = self.returnable(&node) else { return };
+        let Return { pool, offering, provider } = match self.returnable(&node) {
+            Ok(found) => found,
+            // A new leader has read no credentials yet.
+            Err(Unreturnable::NoProvider { .. }) => {
+                self.world.to_give_back.insert(name.clone());
+                return;
+            }
+            Err(_) => return,
+        };
         let text = |labels: &Labels| {
             labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
         };

@@ -274,3 +274,27 @@ async fn after_a_restart_the_replica_more_of_a_node_that_vanished_is_given_back(
     assert_eq!(asked[2].body, json!({ "data": { "surges.json": null } }));
     assert!(bench.planner.world.drains.is_empty());
 }
+
+/// A new leader has read no Secret yet.
+#[tokio::test]
+async fn a_node_whose_provider_cannot_be_asked_is_given_back_later() {
+    let mut bench = Bench::new(stored);
+    bench.pool_with_tls();
+    bench.node(drained(&Drain { deleted: Some(NOW), ..drain() }));
+    let order = json!({
+        "metadata": { "name": "general-1" },
+        "spec": {
+            "pool": "general",
+            "offering": {
+                "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
+                "nodeGroup": "m-4.zone-a.on-demand",
+            },
+            "count": 1, "reason": "1 pod has no room", "fencingToken": 4,
+        },
+    });
+    bench.order(serde_json::from_value(order).unwrap());
+    let waiting = BTreeSet::from(["a".into()]);
+    bench.planner.world.to_give_back.clone_from(&waiting);
+    bench.planner.drains(NOW).await;
+    assert_eq!(bench.planner.world.to_give_back, waiting);
+}

@@ -100,11 +100,20 @@ impl Bench {
         self.planner.world.said.insert("general".to_owned(), said);
     }
 
+    /// The pool `general`, whose provider asks for the credentials of the Secret `cloud`.
+    fn pool_with_tls(&mut self) {
+        let mut pool = pool();
+        let tls = json!({ "secret": "cloud" });
+        pool["spec"]["provider"] = json!({ "externalGrpc": { "address": "cloud:8086", "tls": tls } });
+        let pool: CapacityPool = serde_json::from_value(pool).unwrap();
+        self.planner.world.pools.insert("general".to_owned(), Arc::new(Ok(pool)));
+    }
+
     fn order(&mut self, order: NodeOrder) {
         self.planner.world.set_order(order);
     }
 
-    /// Takes in what the call that is under way has found.
+    /// Takes in what a call or a read that is under way has found.
     async fn call_ends(&mut self) {
         let change = self.changes.recv().await.unwrap();
         change(&mut self.planner.world);

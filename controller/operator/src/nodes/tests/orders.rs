@@ -169,6 +169,26 @@ async fn a_provider_is_not_asked_when_the_lease_is_about_to_end() {
     assert_eq!(bench.log.lines(), [""; 0]);
 }
 
+/// A new leader has read no Secret yet.
+#[tokio::test]
+async fn a_recorded_order_waits_for_credentials_until_somebody_says_that_there_are_none() {
+    for (code, reason, gives_up) in [(500, "InternalError", false), (404, "NotFound", true)] {
+        let mut bench = Bench::new(move |asked| {
+            if asked.path.contains("/secrets/") { failure(code, reason, "cloud") } else { cloud(asked) }
+        });
+        bench.pool_with_tls();
+        bench.order(recorded("general-1", &json!({})));
+        bench.planner.orders(NOW).await;
+        assert_eq!(bench.planner.backoffs.count("general", NOW), 0, "it is being read");
+        bench.call_ends().await;
+        bench.planner.orders(NOW).await;
+        let read = "GET /api/v1/namespaces/plimsoll-system/secrets/cloud".to_owned();
+        let given_up = gives_up.then(|| format!("PATCH {ORDERS}/general-1/status"));
+        assert_eq!(bench.log.lines(), [read].into_iter().chain(given_up).collect::<Vec<_>>(), "{code}");
+        assert_eq!(bench.planner.backoffs.count("general", NOW), u32::from(gives_up), "{code}");
+    }
+}
+
 /// While a call is under way nothing else is done about an order.
 #[tokio::test]
 async fn an_order_that_is_busy_is_let_be() {

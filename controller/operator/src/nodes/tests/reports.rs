@@ -1,15 +1,19 @@
 //! What is told: the status of pools, and events, once each.
 
 use plimsoll_core::{
+    cluster::Unplannable,
     nodes::{
         NodePlan, Refused,
         reason::{Cause, WhyRefused},
     },
     placement::Refusal,
+    time::Span,
 };
+use plimsoll_providers::ProviderError;
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::nodes::{provider::Unusable, world::Failure};
 
 const STATUS: &str = "/apis/plimsoll.dev/v1alpha1/capacitypools/general/status";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
@@ -22,6 +26,10 @@ fn answers(asked: &Asked) -> (u16, Value) {
         return (200, pool);
     }
     stored(asked)
+}
+
+fn failed(error: ProviderError, asks_after: bool) -> Failure {
+    Failure { pool: "general".to_owned(), offering: key(), error, asks_after }
 }
 
 fn refusing() -> NodePlan {
@@ -51,6 +59,40 @@ async fn a_status_is_written_when_it_says_something_new_and_not_again() {
     assert_eq!(kinds, ["Ready", "LimitReached", "Disruptable"]);
     bench.planner.report(&NodePlan::default(), NOW).await;
     assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// The API server keeps whole seconds.
+#[tokio::test]
+async fn a_status_with_a_failure_in_it_is_written_once() {
+    let mut bench = Bench::new(answers);
+    bench.pool();
+    let now = NOW + Span::from_millis(345);
+    bench.planner.world.failures.push(failed(ProviderError::Unavailable("away".to_owned()), false));
+    bench.planner.failures(now);
+    bench.planner.report(&NodePlan::default(), now).await;
+    let asked = bench.log.take();
+    assert_eq!(asked[0].body["status"]["avoided"][0]["lastFailure"], "2026-11-23T10:00:00Z");
+    bench.planner.report(&NodePlan::default(), now + Span::from_millis(100)).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// A new leader asks anew, which says nothing against a provider.
+#[tokio::test]
+async fn what_was_said_of_a_provider_holds_until_it_is_asked_anew() {
+    for (generation, ready) in [(2, ["True", "Offered"]), (1, ["False", "Asking"])] {
+        let mut bench = Bench::new(answers);
+        let mut pool = pool();
+        pool["status"]["conditions"] = json!([{
+            "type": "Ready", "status": "True", "reason": "Offered", "message": "1 offering can be ordered",
+            "observedGeneration": generation, "lastTransitionTime": "2026-11-23T09:00:00Z",
+        }]);
+        let pool: CapacityPool = serde_json::from_value(pool).unwrap();
+        bench.planner.world.pools.insert("general".to_owned(), Arc::new(Ok(pool)));
+        bench.planner.told.provider("general", Some(Unusable::asking("the Secret cloud is being read")));
+        bench.planner.report(&NodePlan::default(), NOW).await;
+        let condition = &bench.log.take()[0].body["status"]["conditions"][0];
+        assert_eq!([&condition["status"], &condition["reason"]], ready, "of generation {generation}");
+    }
 }
 
 #[tokio::test]
@@ -90,6 +132,48 @@ async fn pods_that_get_no_node_are_told_once_as_long_as_the_reason_is_the_same()
     assert_eq!(bench.log.lines(), [format!("POST {EVENTS}")]);
 }
 
+/// A workload whose pods wait for a claim each.
+fn left_alone(claims: &[&str]) -> NodePlan {
+    let refused = claims.iter().map(|claim| Refused {
+        why: vec![WhyRefused { cause: Cause::LeftAlone(Unplannable::Claim((*claim).into())), count: 0 }],
+        ..refusing().refused.remove(0)
+    });
+    NodePlan { refused: refused.collect(), ..NodePlan::default() }
+}
+
+#[tokio::test]
+async fn pods_of_one_owner_that_wait_for_claims_are_told_once() {
+    let mut bench = Bench::new(answers);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.report(&left_alone(&["data-0", "data-1"]), NOW).await;
+    assert_eq!(bench.log.lines(), [format!("POST {EVENTS}")]);
+    bench.planner.report(&left_alone(&["data-1", "data-2"]), NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn each_cause_of_an_owner_is_told_once() {
+    let mut bench = Bench::new(answers);
+    bench.pod(pod("web-a", "a"));
+    let mut plan = left_alone(&["data-0"]);
+    plan.refused.extend(refusing().refused);
+    bench.planner.report(&plan, NOW).await;
+    assert_eq!(bench.log.lines().len(), 2);
+    bench.planner.report(&plan, NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}
+
+/// Nobody has said yet what could be had.
+#[tokio::test]
+async fn no_pod_is_told_that_it_gets_no_node_before_providers_were_heard() {
+    let mut bench = Bench::new(answers);
+    bench.pool_with_tls();
+    bench.pod(pod("web-a", "a"));
+    bench.planner.told.provider("general", Some(Unusable::asking("the Secret cloud is being read")));
+    bench.planner.report(&refusing(), NOW).await;
+    assert!(!bench.log.lines().contains(&format!("POST {EVENTS}")));
+}
+
 #[tokio::test]
 async fn nothing_is_told_when_the_lease_is_about_to_end() {
     let mut bench = Bench::deposed(answers);
@@ -103,11 +187,11 @@ async fn nothing_is_told_when_the_lease_is_about_to_end() {
 async fn an_offering_that_failed_is_told_on_its_pool() {
     let mut bench = Bench::new(answers);
     bench.pool();
-    let error = plimsoll_providers::ProviderError::OutOfCapacity {
+    let error = ProviderError::OutOfCapacity {
         offering: OfferingId("m-4.zone-a.on-demand".to_owned()),
         message: "none left".to_owned(),
     };
-    bench.planner.world.failures.push(("general".to_owned(), key(), error));
+    bench.planner.world.failures.push(failed(error, false));
     bench.planner.failures(NOW);
     bench.planner.report(&NodePlan::default(), NOW).await;
     let asked = bench.log.take();
@@ -116,4 +200,23 @@ async fn an_offering_that_failed_is_told_on_its_pool() {
     assert_eq!(event.body["regarding"]["uid"], "uid-general");
     let note = event.body["note"].as_str().unwrap();
     assert!(note.starts_with("on-demand m-4 in zone-a is avoided until 2026-11-23T10:0"), "{note}");
+}
+
+#[tokio::test]
+async fn an_order_that_is_asked_after_again_and_again_fails_once_as_long_as_its_offering_is_avoided() {
+    let mut bench = Bench::new(answers);
+    bench.pool();
+    let away = || ProviderError::Unavailable("away".to_owned());
+    let mut told = Vec::new();
+    // An offering is avoided for a minute.
+    for seconds in [0, 10, 20, 60] {
+        let now = NOW + Span::from_secs(seconds);
+        bench.planner.world.failures.push(failed(away(), true));
+        bench.planner.failures(now);
+        bench.planner.report(&NodePlan::default(), now).await;
+        let events = bench.log.take().into_iter().filter(|asked| asked.method == "POST").count();
+        let counted = bench.planner.metrics.failed.with_label_values(&["general", "ProviderUnavailable"]);
+        told.push((seconds, events, counted.get()));
+    }
+    assert_eq!(told, [(0, 1, 1), (10, 0, 1), (20, 0, 1), (60, 1, 2)]);
 }
