@@ -113,6 +113,9 @@ pub struct Seen {
     pub instances: Option<Vec<Instance>>,
     /// The nodes of the cluster that belong to it.
     pub nodes: Vec<Registered>,
+    /// How many instances its node group has that are of no order, and were not there before it.
+    #[serde(default)]
+    pub unclaimed: u32,
     /// Whether its pool is gone.
     #[serde(default)]
     pub pool_is_gone: bool,

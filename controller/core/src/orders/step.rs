@@ -15,6 +15,8 @@ use crate::time::{Span, Timestamp};
 /// - A node that joined once and is in neither place any more is gone. One that the provider no longer has while its
 ///   Node is still there was lost, but only if the Node is not ready and it stays so for a look: a provider may be behind.
 ///   One whose Node is gone while the provider has it was deleted by hand, and is given back if it does not join again.
+/// - A machine may get another id while it is made: providers list stand-ins. One that is gone before it has joined, while
+///   another has come that is of no order, is forgotten, so that the order can claim that one.
 /// - What is too much is given back while it has not joined. What has joined goes by the rules for nodes that nobody
 ///   needs.
 /// - What was given back and is still there is given back again, and the record stays until it is gone.
@@ -116,6 +118,8 @@ impl Look<'_> {
         let there: BTreeSet<&Name> = instances.iter().map(|instance| &instance.id).collect();
         let joined = self.joined();
         let (mut lost, mut forgotten) = (0_usize, Vec::new());
+        let mut unclaimed = self.seen.unclaimed;
+        let mut renamed = Vec::new();
         for node in self.nodes.values_mut() {
             if there.contains(&node.id) {
                 if joined.contains_key(&node.id) {
@@ -142,8 +146,15 @@ impl Look<'_> {
                 }
                 Some(_) => {}
                 None if node.name.is_some() => node.phase = NodePhase::GivenBack,
+                None if node.phase == NodePhase::Creating && unclaimed > 0 => {
+                    unclaimed -= 1;
+                    renamed.push(node.id.clone());
+                }
                 None => node.phase = NodePhase::Failed,
             }
+        }
+        for id in renamed {
+            self.nodes.remove(&id);
         }
         if lost > 0 {
             self.why = Some(Why::Lost { nodes: count(lost) });

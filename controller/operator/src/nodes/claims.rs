@@ -94,6 +94,28 @@ pub(crate) fn before(world: &World, pool: &str, offering: &OfferingId) -> Result
     Ok(not_ours)
 }
 
+/// How many instances of an order's group are of no order, claimed by none, and were not there before it.
+pub(crate) fn unclaimed(world: &World, order: &NodeOrder, claimed: &BTreeMap<Name, Vec<Name>>) -> u32 {
+    let offering = order.spec.offering.node_group.clone().map(OfferingId);
+    let Some(group) = offering.and_then(|offering| group_of(world, &order.spec.pool, &offering)) else {
+        return 0;
+    };
+    let status = order.status.as_ref();
+    let is_gone = |id: &str| !group.instances.iter().any(|instance| instance.id == id);
+    let nodes = status.iter().flat_map(|status| &status.nodes).filter(|node| node.name.is_none());
+    // Nobody asks otherwise.
+    if !nodes.filter_map(|node| node.provider_id.as_deref()).any(is_gone) {
+        return 0;
+    }
+    let not_ours = order.status.iter().flat_map(|status| &status.not_ours);
+    let not_ours: BTreeSet<&str> = not_ours.map(String::as_str).collect();
+    let claimed: BTreeSet<&Name> = claimed.values().flatten().collect();
+    let recorded = recorded(world);
+    let is_free = |id: &Name| !claimed.contains(id) && !not_ours.contains(&**id);
+    let instances = nameless(group, &recorded).filter(is_free);
+    u32::try_from(instances.count()).unwrap_or(u32::MAX)
+}
+
 /// How many requests of a group have no instance and are not those of other orders; None when that cannot be read.
 pub(crate) fn may_take_back(world: &World, order: &NodeOrder, offering: &OfferingId) -> Option<u32> {
     let group = group_of(world, &order.spec.pool, offering)?;

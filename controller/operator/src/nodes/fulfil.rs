@@ -10,7 +10,7 @@ use plimsoll_api::{NodeOrder, v1alpha1::NodeOrderStatus};
 use plimsoll_core::{
     cluster::Name,
     nodes::backoff::OfferingError,
-    orders::{self, Action, Answer, OrderStep, Phase, Settings, Why},
+    orders::{self, Action, Answer, OrderStep, Phase, Seen, Settings, Why},
     time::{Span, Timestamp},
 };
 use plimsoll_observe::observe_time;
@@ -36,8 +36,9 @@ impl Planner {
             if self.world.calls.contains_key(&name) {
                 continue;
             }
-            let claimed = claimed.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-            if let Some(again) = self.step(&order, claimed, now).await {
+            let own = claimed.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let unclaimed = claims::unclaimed(&self.world, &order, &claimed);
+            if let Some(again) = self.step(&order, own, unclaimed, now).await {
                 pause = pause.min(Duration::from_millis(u64::try_from(again.as_millis()).unwrap_or(0)));
             }
         }
@@ -45,12 +46,19 @@ impl Planner {
         pause
     }
 
-    async fn step(&mut self, order: &NodeOrder, claimed: &[Name], now: Timestamp) -> Option<Span> {
+    async fn step(
+        &mut self,
+        order: &NodeOrder,
+        claimed: &[Name],
+        unclaimed: u32,
+        now: Timestamp,
+    ) -> Option<Span> {
         let pool = self.world.pools.get(&order.spec.pool).cloned();
         let spec = pool.as_ref().and_then(|pool| pool.as_ref().as_ref().ok()).map(|pool| &pool.spec);
         let provision = spec.map_or(900, |spec| spec.provision_timeout_seconds);
         let settings = Settings { provision: Span::from_secs(provision.into()), look_again: LOOK_AGAIN };
         let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed));
+        let seen = Seen { unclaimed, ..seen };
         let step = orders::step(&state, &seen, &settings, now);
         let mut order = order.clone();
         if matches!(state.answer, Some(Answer::Accepted(_))) || step.why == Some(Why::PoolGone) {

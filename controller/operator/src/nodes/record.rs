@@ -110,7 +110,7 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);
-    Seen { instances, nodes: nodes.collect(), pool_is_gone }
+    Seen { instances, nodes: nodes.collect(), unclaimed: 0, pool_is_gone }
 }
 
 /// The instances of an order; None when its offering could not be read. Where the provider does not say of which order an

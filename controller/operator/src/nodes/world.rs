@@ -15,11 +15,14 @@ use plimsoll_core::{
     nodes::drain::Drain,
     placement::{Change, View},
 };
-use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
-use plimsoll_providers::{OfferingId, ProviderError};
+use plimsoll_observe::cluster::{INTERRUPTED, Storage, observe_cluster_pod};
+use plimsoll_providers::{InstanceState, OfferingId, ProviderError};
 use tokio::time::Instant;
 
-use super::{buffers::BufferSources, nominations, polls::Said, record::offering, workloads::Workloads};
+use super::{
+    buffers::BufferSources, calls::of_node, claims, nominations, polls::Said, record::offering,
+    workloads::Workloads,
+};
 
 /// Kinds that must have been listed before anything is planned.
 pub(crate) const KINDS: [&str; 17] = [
@@ -196,13 +199,36 @@ impl World {
         node.order.as_ref().and_then(|order| self.orders.get(&**order)).map(|order| offering(order))
     }
 
-    /// Tells nodes what their orders asked for and what has become of these.
+    /// Whether a node will be taken away: its taint says so, or its provider deletes it though no drain of ours has asked for
+    /// that.
+    pub(crate) fn is_interrupted(&self, node: &Node) -> bool {
+        node.taints.iter().any(|taint| &*taint.key == INTERRUPTED) || self.is_reclaimed(node)
+    }
+
+    fn is_reclaimed(&self, node: &Node) -> bool {
+        let is_asked_for = || {
+            self.drains.get(&node.name).is_some_and(|drain| drain.deleted.is_some() && !drain.interrupted)
+                || self.calls.contains_key(&of_node(&node.name))
+        };
+        let Some(order) = node.order.as_ref().and_then(|order| self.orders.get(&**order)) else {
+            return false;
+        };
+        let group = order.spec.offering.node_group.clone().map(OfferingId);
+        let group = group.and_then(|group| claims::group_of(self, &order.spec.pool, &group));
+        let id = self.provider_ids.get(&node.name).filter(|id| !id.is_empty());
+        let (Some(group), Some(id)) = (group, id) else { return false };
+        let instance = group.instances.binary_search_by(|instance| instance.id.as_str().cmp(id));
+        instance.is_ok_and(|at| group.instances[at].state == InstanceState::Deleting) && !is_asked_for()
+    }
+
+    /// Tells nodes what their orders asked for, what has become of these, and whether they will be taken away.
     pub(crate) fn note_records(&mut self) {
         let changed = self.view.nodes().filter_map(|node| {
             let record = self.record_of(node);
             let ordered = self.ordered_with(node).or_else(|| node.ordered.clone());
-            let is_new = record != node.record || ordered != node.ordered;
-            is_new.then(|| Node { record, ordered, ..node.clone() })
+            let interrupted = self.is_interrupted(node);
+            let is_new = record != node.record || ordered != node.ordered || interrupted != node.interrupted;
+            is_new.then(|| Node { record, ordered, interrupted, ..node.clone() })
         });
         for node in changed.collect::<Vec<_>>() {
             self.change(Change::Node(node));

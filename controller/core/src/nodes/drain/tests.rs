@@ -280,7 +280,8 @@ fn a_drain_whose_node_is_taken_away_meanwhile_goes_on_at_once() {
     fails.drain.needs.insert("order-1".into());
     fails.failed.insert("order-1".into());
     let mut held = World::new(&[("web", 0)]);
-    held.held = Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: Breaker::Share(200) });
+    held.held =
+        Some(Tripped::NotReady { pool: "p".into(), not_ready: 1, of: 2, breaker: Breaker::Share(200) });
     let mut late = World::new(&[("web", 0)]);
     late.now = NOW + Span::from_secs(1800);
     for (what, mut world) in [("orders", waits), ("failed", fails), ("breaker", held), ("time-out", late)] {

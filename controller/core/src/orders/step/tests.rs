@@ -36,6 +36,25 @@ fn both() -> Seen {
     Seen { instances: Some(vec![instance("a"), instance("b")]), ..Seen::default() }
 }
 
+/// What came in its place is claimed at the next look.
+#[test]
+fn a_machine_that_gets_another_id_while_it_is_made_has_not_failed() {
+    let known =
+        accepted(&[("pending-a", false, NodePhase::Creating), ("pending-b", false, NodePhase::Creating)]);
+    let phases = |unclaimed: u32| {
+        let seen = Seen { instances: Some(vec![]), unclaimed, ..Seen::default() };
+        let step = after(10, &known, &seen);
+        assert_eq!(step.actions, [], "{unclaimed}");
+        step.nodes.iter().map(|node| node.phase).collect::<Vec<_>>()
+    };
+    assert_eq!((phases(2), phases(1)), (vec![], vec![NodePhase::Failed]));
+    let seen = Seen { instances: Some(vec![]), ..Seen::default() };
+    assert_eq!(after(10, &known, &seen).phase, Phase::Failed);
+    let joined = accepted(&[("a", true, NodePhase::Ready)]);
+    let seen = Seen { unclaimed: 1, ..seen };
+    assert_eq!(after(10, &joined, &seen).nodes[0].phase, NodePhase::GivenBack, "one that has joined is gone");
+}
+
 #[test]
 fn what_is_recorded_is_asked_for_once_and_what_was_asked_is_found_out_first() {
     let mut recorded = OrderState { count: 2, ..OrderState::default() };

@@ -281,20 +281,34 @@ async fn a_node_whose_provider_cannot_be_asked_is_given_back_later() {
     let mut bench = Bench::new(stored);
     bench.pool_with_tls();
     bench.node(drained(&Drain { deleted: Some(NOW), ..drain() }));
-    let order = json!({
-        "metadata": { "name": "general-1" },
-        "spec": {
-            "pool": "general",
-            "offering": {
-                "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
-                "nodeGroup": "m-4.zone-a.on-demand",
-            },
-            "count": 1, "reason": "1 pod has no room", "fencingToken": 4,
-        },
-    });
-    bench.order(serde_json::from_value(order).unwrap());
+    bench.order(recorded("general-1", &json!({})));
     let waiting = BTreeSet::from(["a".into()]);
     bench.planner.world.to_give_back.clone_from(&waiting);
     bench.planner.drains(NOW).await;
     assert_eq!(bench.planner.world.to_give_back, waiting);
+}
+
+/// A spot machine: the provider says that it deletes what nobody has given back.
+#[tokio::test]
+async fn a_node_whose_instance_its_provider_deletes_is_interrupted_unless_we_have_asked_for_that() {
+    for (drain, is_interrupted) in [
+        (None, true),
+        (Some(drain()), true),
+        (Some(Drain { deleted: Some(NOW), ..drain() }), false),
+        (Some(Drain { deleted: Some(NOW), interrupted: true, ..drain() }), true),
+    ] {
+        let mut bench = Bench::new(stored);
+        bench.pool();
+        let mut seen = node("a", &json!({}));
+        seen["spec"]["providerID"] = json!("cloud://a");
+        bench.node(seen);
+        bench.planner.world.drains.extend(drain.clone().map(|drain| ("a".into(), drain)));
+        bench.order(recorded("general-1", &json!({})));
+        bench.planner.world.note_records();
+        let is_seen = |bench: &Bench| bench.planner.world.view.node("a").unwrap().interrupted;
+        assert!(!is_seen(&bench), "the provider says nothing of it");
+        bench.provider_deletes("cloud://a");
+        bench.planner.world.note_records();
+        assert_eq!(is_seen(&bench), is_interrupted, "{drain:?}");
+    }
 }

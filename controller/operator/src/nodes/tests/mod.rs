@@ -14,7 +14,7 @@ use k8s_openapi::api::{
 use kube::Client;
 use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{cluster::OfferingKey, time::Timestamp};
-use plimsoll_providers::{OfferingId, ProviderSeries};
+use plimsoll_providers::{Bounds, Group, Instance, InstanceState, Inventory, OfferingId, ProviderSeries};
 use prometheus::Registry;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -97,6 +97,23 @@ impl Bench {
         let ids = BTreeMap::from([(key(), OfferingId("m-4.zone-a.on-demand".to_owned()))]);
         self.planner.ids.insert("general".to_owned(), ids);
         let said = Said { offerings: None, inventory: Some(Ok(Arc::default())) };
+        self.planner.world.said.insert("general".to_owned(), said);
+    }
+
+    /// The provider of pool `general` says that it deletes this instance.
+    fn provider_deletes(&mut self, id: &str) {
+        let offering = OfferingId("m-4.zone-a.on-demand".to_owned());
+        let instance = Instance {
+            id: id.to_owned(),
+            node_name: None,
+            state: InstanceState::Deleting,
+            failure: None,
+            offering: offering.clone(),
+            order: None,
+        };
+        let group = Group { target: 0, bounds: Bounds::default(), instances: vec![instance] };
+        let inventory = Inventory { groups: BTreeMap::from([(offering, Ok(group))]), ..Inventory::default() };
+        let said = Said { offerings: None, inventory: Some(Ok(Arc::new(inventory))) };
         self.planner.world.said.insert("general".to_owned(), said);
     }
 
