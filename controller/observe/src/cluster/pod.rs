@@ -36,11 +36,11 @@ pub fn observe_cluster_pod(pod: &ApiPod, storage: &Storage, cut_off: i32) -> Opt
     let state = state(pod, spec);
     let (mut shape, mut unplannable) = shape(&namespace, labels, &own_name, spec, storage);
     shape.requests = requests_of_pod(pod);
-    unplannable = unplannable.or_else(|| below(shape.priority, cut_off));
     if matches!(state, PodState::Bound { .. } | PodState::Terminating { .. }) {
-        // It has its place, whoever gave it.
-        unplannable = None;
+        // It has its place, so what it waited for is there.
+        unplannable = unplannable.filter(|why| !matches!(why, Unplannable::Claim(_) | Unplannable::Gated(_)));
     }
+    unplannable = unplannable.or_else(|| below(shape.priority, cut_off));
     Some(Pod {
         uid: name(pod.metadata.uid.as_ref()),
         name: own_name,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::is_lost;
-use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState};
+use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState, Unplannable};
 use crate::nodes::drainability::{Question, Verdict, of_pod};
 use crate::nodes::pdb::Ledger;
 use crate::placement::View;
@@ -87,13 +87,19 @@ pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp, lost: O
     others
 }
 
+/// The pods that come again elsewhere when a zone is lost, and for which a place can be planned.
+fn displaced<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
+    come_again(view, lost).filter(|pod| pod.unplannable.is_none())
+}
+
 /// The pods that come again elsewhere when a zone is lost: neither daemons, which go with their nodes, nor pods that nobody
-/// makes anew. Budgets and other rules of drains do not ask whether a zone may be lost.
-pub(crate) fn displaced<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
+/// makes anew, nor those below the cut-off. Budgets and other rules of drains do not ask whether a zone may be lost.
+pub(crate) fn come_again<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
     let comes_again = |pod: &&Pod| {
         let owner = pod.owner.as_ref().map(|owner| owner.kind);
         matches!(pod.state, PodState::Bound { .. })
             && owner.is_some_and(|owner| !matches!(owner, OwnerKind::DaemonSet | OwnerKind::Node))
+            && !matches!(pod.unplannable, Some(Unplannable::BelowCutOff { .. }))
     };
     let lost = Name::from(lost);
     let nodes = view.nodes().filter(move |node| node.zone() == Some(&lost));

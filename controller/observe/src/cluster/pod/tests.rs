@@ -58,8 +58,23 @@ fn what_we_cannot_reason_about_is_left_alone_with_its_reason() {
     assert_eq!(why_not("priority: -11"), Some(Unplannable::BelowCutOff { priority: -11, cut_off: -10 }));
     let missing = "volumes: [{ name: v, persistentVolumeClaim: { claimName: absent } }]";
     assert_eq!(why_not(missing), Some(Unplannable::Claim("absent".into())));
-    assert_eq!(why_not(&format!("nodeName: n, {missing}")), None, "it has its place");
     assert_eq!(why_not("priority: 0"), None);
+}
+
+#[test]
+fn a_pod_on_a_node_no_longer_waits_and_is_as_hard_to_place_elsewhere_as_before() {
+    let on_node = |spec: &str| why_not(&format!("nodeName: n, {spec}"));
+    let missing = "volumes: [{ name: v, persistentVolumeClaim: { claimName: absent } }]";
+    assert_eq!(on_node(missing), None);
+    assert_eq!(on_node("schedulingGates: [{ name: example.com/quota }]"), None);
+    assert_eq!(on_node("schedulerName: volcano"), Some(Unplannable::ForeignScheduler("volcano".into())));
+    assert_eq!(
+        on_node("resourceClaims: [{ name: gpu, resourceClaimName: g }]"),
+        Some(Unplannable::ResourceClaims)
+    );
+    let below = Some(Unplannable::BelowCutOff { priority: -11, cut_off: -10 });
+    assert_eq!(on_node("priority: -11"), below);
+    assert_eq!(on_node(&format!("priority: -11, {missing}")), below, "whatever else was in its way");
 }
 
 #[test]
