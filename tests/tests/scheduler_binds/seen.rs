@@ -79,8 +79,8 @@ impl Seen {
         let mut storage = Storage::default();
         let class = serde_json::from_value(crate::claims::class()).expect("a storage class");
         storage.apply_class(&class);
-        self.claims.state().iter().for_each(|claim| storage.apply_claim(claim));
-        self.volumes.state().iter().for_each(|volume| storage.apply_volume(volume));
+        self.claims.state().iter().for_each(|claim| drop(storage.apply_claim(claim)));
+        self.volumes.state().iter().for_each(|volume| drop(storage.apply_volume(volume)));
         storage
     }
 }

@@ -85,10 +85,7 @@ fn shape(
     spec: &PodSpec,
     storage: &Storage,
 ) -> (PodShape, Option<Unplannable>) {
-    let (volumes, missing) = match storage.needs(namespace, pod, spec) {
-        Ok(volumes) => (volumes, None),
-        Err(missing) => (Vec::new(), Some(missing)),
-    };
+    let (volumes, missing) = storage.needs(namespace, pod, spec);
     let shape = PodShape {
         namespace: namespace.clone(),
         node_selector: observe_labels(spec.node_selector.as_ref()),

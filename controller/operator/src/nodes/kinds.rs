@@ -89,14 +89,14 @@ impl Shown for PersistentVolumeClaim {
     }
 
     fn apply(self, world: &mut World) {
-        world.storage.apply_claim(&self);
-        world.storage_changed();
+        let claims = world.storage.apply_claim(&self);
+        world.storage_changed(&claims);
     }
 
     fn forget(key: &str, world: &mut World) {
         let (namespace, name) = key.split_once('/').unwrap_or_default();
-        world.storage.remove_claim(namespace, name);
-        world.storage_changed();
+        let claims = world.storage.remove_claim(namespace, name);
+        world.storage_changed(&claims);
     }
 }
 
@@ -106,13 +106,13 @@ impl Shown for PersistentVolume {
     }
 
     fn apply(self, world: &mut World) {
-        world.storage.apply_volume(&self);
-        world.storage_changed();
+        let claims = world.storage.apply_volume(&self);
+        world.storage_changed(&claims);
     }
 
     fn forget(key: &str, world: &mut World) {
-        world.storage.remove_volume(key);
-        world.storage_changed();
+        let claims = world.storage.remove_volume(key);
+        world.storage_changed(&claims);
     }
 }
 
@@ -122,13 +122,13 @@ impl Shown for StorageClass {
     }
 
     fn apply(self, world: &mut World) {
-        world.storage.apply_class(&self);
-        world.storage_changed();
+        let claims = world.storage.apply_class(&self);
+        world.storage_changed(&claims);
     }
 
     fn forget(key: &str, world: &mut World) {
-        world.storage.remove_class(key);
-        world.storage_changed();
+        let claims = world.storage.remove_class(key);
+        world.storage_changed(&claims);
     }
 }
 

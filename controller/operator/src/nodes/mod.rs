@@ -7,6 +7,7 @@ mod backoffs;
 mod buffer_status;
 mod buffers;
 mod calls;
+mod claimants;
 mod claims;
 mod coming;
 mod disruptable;

@@ -222,6 +222,7 @@ impl Planner {
     async fn pass(&mut self) -> Duration {
         let now = now();
         // gather
+        self.world.look_again();
         self.failures(now);
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;

@@ -18,7 +18,7 @@ use k8s_openapi::{
 use plimsoll_core::cluster::{self, Announced, Name, Pod, PodShape, PodState, Unplannable};
 use plimsoll_observe::{
     OwnerKind,
-    cluster::{Storage, observe_template},
+    cluster::{ClaimKey, Storage, claims_of, observe_template},
     observe_owner,
 };
 
@@ -37,6 +37,10 @@ pub(crate) struct Workloads {
     counted: BTreeMap<Name, Name>,
     /// Those whose announcement may have changed.
     dirty: BTreeSet<Name>,
+    /// Those whose claims are not what they were.
+    touched: BTreeSet<Name>,
+    /// Those whose template names a claim.
+    by_claim: BTreeMap<ClaimKey, BTreeSet<Name>>,
     /// Uids by kind, namespace and name.
     named: BTreeMap<(&'static str, Name, Name), Name>,
 }
@@ -60,6 +64,8 @@ struct Workload {
     state: State,
     /// What its next pod will ask for, or why it is not planned for; None where nothing can be said of it.
     shape: Option<Result<Arc<PodShape>, Unplannable>>,
+    /// Its template, where that names claims.
+    template: Option<Box<PodTemplateSpec>>,
 }
 
 /// How far a Deployment is.
@@ -125,8 +131,7 @@ impl Workloads {
     ) {
         let text = |text: &Option<String>| Name::from(text.as_deref().unwrap_or_default());
         let uid = text(&metadata.uid);
-        let seen = observe_template(&text(&metadata.namespace), template, storage, cut_off);
-        let shape = seen.map(|(shape, unplannable)| unplannable.map_or_else(|| Ok(Arc::new(shape)), Err));
+        let shape = shape(&text(&metadata.namespace), template, storage, cut_off);
         let owner = observe_owner(metadata).filter(|owner| owner.kind == OwnerKind::Deployment);
         let going = metadata.deletion_timestamp.is_some();
         let wanted = if going { 0 } else { u32::try_from(replicas.unwrap_or(1)).unwrap_or(0) };
@@ -138,11 +143,47 @@ impl Workloads {
         self.dirty.insert(uid.clone());
         let (name, namespace) = (text(&metadata.name), text(&metadata.namespace));
         self.named.insert((kind, namespace.clone(), name.clone()), uid.clone());
-        self.known.insert(uid, Workload { kind, name, owner, namespace, wanted, state, shape });
+        self.forget_claims(&uid);
+        let claims = claims(&namespace, template);
+        let template = (!claims.is_empty()).then(|| Box::new(template.clone()));
+        for claim in claims {
+            self.by_claim.entry(claim).or_default().insert(uid.clone());
+        }
+        self.known.insert(uid, Workload { kind, name, owner, namespace, wanted, state, shape, template });
+    }
+
+    fn forget_claims(&mut self, uid: &Name) {
+        self.touched.remove(uid);
+        let known = self.known.get(uid).and_then(|known| Some((&known.namespace, known.template.as_ref()?)));
+        for claim in known.map(|(namespace, template)| claims(namespace, template)).unwrap_or_default() {
+            if let Some(named) = self.by_claim.get_mut(&claim) {
+                named.remove(uid);
+                if named.is_empty() {
+                    self.by_claim.remove(&claim);
+                }
+            }
+        }
+    }
+
+    /// Something else may be said of these claims.
+    pub(crate) fn touch_claims(&mut self, claims: &BTreeSet<ClaimKey>) {
+        let workloads = claims.iter().filter_map(|claim| self.by_claim.get(claim));
+        self.touched.extend(workloads.flatten().cloned());
+    }
+
+    /// Looks again at the templates whose claims are not what they were.
+    pub(crate) fn look_again(&mut self, storage: &Storage, cut_off: i32) {
+        for uid in std::mem::take(&mut self.touched) {
+            let Some(workload) = self.known.get_mut(&uid) else { continue };
+            let Some(template) = &workload.template else { continue };
+            workload.shape = shape(&workload.namespace, template, storage, cut_off);
+            self.dirty.insert(uid);
+        }
     }
 
     /// A workload is gone.
     pub(crate) fn gone(&mut self, uid: &str) {
+        self.forget_claims(&uid.into());
         let gone = self.known.remove(uid);
         if let Some(gone) = &gone {
             let name = (gone.kind, gone.namespace.clone(), gone.name.clone());
@@ -246,4 +287,21 @@ impl Workloads {
         let sets = self.sets.get(uid).into_iter().flatten();
         u32::try_from(own(uid) + sets.map(own).sum::<usize>()).unwrap_or(u32::MAX)
     }
+}
+
+fn shape(
+    namespace: &Name,
+    template: &PodTemplateSpec,
+    storage: &Storage,
+    cut_off: i32,
+) -> Option<Result<Arc<PodShape>, Unplannable>> {
+    let (shape, unplannable) = observe_template(namespace, template, storage, cut_off)?;
+    Some(unplannable.map_or_else(|| Ok(Arc::new(shape)), Err))
+}
+
+/// The claims that a template names itself.
+fn claims(namespace: &str, template: &PodTemplateSpec) -> BTreeSet<ClaimKey> {
+    let mut spec = template.spec.clone().unwrap_or_default();
+    spec.volumes.iter_mut().for_each(|volumes| volumes.retain(|volume| volume.ephemeral.is_none()));
+    claims_of(namespace, "", &spec)
 }

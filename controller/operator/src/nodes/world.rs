@@ -11,15 +11,15 @@ use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, OfferingKey, Pod as CorePod, PodState},
+    cluster::{Name, OfferingKey, PodState},
     nodes::drain::Drain,
     placement::{Change, View},
 };
-use plimsoll_observe::cluster::{Storage, observe_cluster_pod};
+use plimsoll_observe::cluster::{ClaimKey, Storage, observe_cluster_pod};
 use plimsoll_providers::{OfferingId, ProviderError};
 use tokio::time::Instant;
 
-use super::{buffers::BufferSources, nominations, polls::Said, workloads::Workloads};
+use super::{buffers::BufferSources, claimants::Claimants, nominations, polls::Said, workloads::Workloads};
 
 /// Kinds that must have been listed before anything is planned.
 pub(crate) const KINDS: [&str; 17] = [
@@ -97,8 +97,7 @@ pub(crate) struct World {
     pub(crate) workloads: Workloads,
     pub(super) storage: Storage,
     pub(super) csi_nodes: BTreeMap<String, Arc<CSINode>>,
-    /// Pods that wait and name claims: what is said of them changes with the claims.
-    claimants: BTreeMap<String, Arc<Pod>>,
+    claimants: Claimants,
     /// The lowest priority that is planned for.
     pub(super) cut_off: i32,
     listed: BTreeSet<&'static str>,
@@ -203,7 +202,7 @@ impl World {
                     _ => drop(self.nominated.remove(&uid)),
                 }
                 self.workloads.pod_came(&seen);
-                self.note_claims(&uid, pod, &seen);
+                self.claimants.note(&uid, pod);
                 self.change(Change::Pod(seen));
             }
             None => self.drop_pod(&uid),
@@ -211,32 +210,29 @@ impl World {
     }
 
     pub(super) fn drop_pod(&mut self, uid: &Name) {
-        self.claimants.remove(&**uid);
+        self.claimants.forget(uid);
         self.nominated.remove(uid);
         self.workloads.pod_went(uid);
         self.change(Change::PodGone(uid.clone()));
     }
 
-    fn note_claims(&mut self, uid: &Name, pod: Pod, seen: &CorePod) {
-        let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
-        let names_claims = volumes
-            .into_iter()
-            .flatten()
-            .any(|volume| volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some());
-        if names_claims && seen.state.node().is_none() {
-            self.claimants.insert(uid.to_string(), Arc::new(pod));
-        } else {
-            self.claimants.remove(&**uid);
-        }
+    /// Claims, volumes or classes have changed so that something else may be said of these claims, and of pods that name them.
+    pub(super) fn storage_changed(&mut self, claims: &BTreeSet<ClaimKey>) {
+        self.claimants.touch(claims);
+        self.workloads.touch_claims(claims);
     }
 
-    /// Claims, volumes or classes have changed: what is said of pods that wait for them may have too.
-    pub(super) fn storage_changed(&mut self) {
-        let pods = self.claimants.values();
-        let seen: Vec<_> =
-            pods.filter_map(|pod| observe_cluster_pod(pod, &self.storage, self.cut_off)).collect();
-        for pod in seen {
-            self.change(Change::Pod(pod));
+    /// Looks again at what something else may be said of since it was shown, each once.
+    pub(crate) fn look_again(&mut self) {
+        for pod in self.claimants.take_touched() {
+            let seen = observe_cluster_pod(&pod, &self.storage, self.cut_off);
+            if let Some(seen) = seen.filter(|seen| self.view.pod(&seen.uid) != Some(seen)) {
+                self.change(Change::Pod(seen));
+            }
         }
+        self.workloads.look_again(&self.storage, self.cut_off);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Pods that name claims, bound ones too: what is said of them changes with their claims, which another watch shows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
+use plimsoll_core::cluster::Name;
+use plimsoll_observe::cluster::{ClaimKey, claims_of};
+
+/// Pods that name claims, by uid.
+#[derive(Default)]
+pub(super) struct Claimants {
+    pods: BTreeMap<Name, Arc<Pod>>,
+    by_claim: BTreeMap<ClaimKey, BTreeSet<Name>>,
+    /// Those of which something else may be said now.
+    touched: BTreeSet<Name>,
+}
+
+impl Claimants {
+    /// A pod is there, or is different, and was just looked at.
+    pub(super) fn note(&mut self, uid: &Name, mut pod: Pod) {
+        let claims = claims(&pod);
+        let known = self.pods.get(uid).map(|known| self::claims(known)).unwrap_or_default();
+        if claims.is_empty() {
+            return self.forget(uid);
+        }
+        if known != claims {
+            self.forget(uid);
+            for claim in claims {
+                self.by_claim.entry(claim).or_default().insert(uid.clone());
+            }
+        }
+        // The longest part of most pods, and nobody reads it.
+        pod.metadata.managed_fields = None;
+        self.pods.insert(uid.clone(), Arc::new(pod));
+        self.touched.remove(uid);
+    }
+
+    /// A pod is gone.
+    pub(super) fn forget(&mut self, uid: &Name) {
+        self.touched.remove(uid);
+        let Some(pod) = self.pods.remove(uid) else { return };
+        for claim in claims(&pod) {
+            if let Some(pods) = self.by_claim.get_mut(&claim) {
+                pods.remove(uid);
+                if pods.is_empty() {
+                    self.by_claim.remove(&claim);
+                }
+            }
+        }
+    }
+
+    /// Something else may be said of these claims.
+    pub(super) fn touch(&mut self, claims: &BTreeSet<ClaimKey>) {
+        let pods = claims.iter().filter_map(|claim| self.by_claim.get(claim));
+        self.touched.extend(pods.flatten().cloned());
+    }
+
+    /// The pods that are to be looked at again, each once.
+    pub(super) fn take_touched(&mut self) -> Vec<Arc<Pod>> {
+        let touched = std::mem::take(&mut self.touched);
+        touched.iter().filter_map(|uid| self.pods.get(uid)).cloned().collect()
+    }
+}
+
+fn claims(pod: &Pod) -> BTreeSet<ClaimKey> {
+    let spec = pod.spec.as_ref();
+    let claims = spec.map(|spec| claims_of(&pod.namespace().unwrap_or_default(), &pod.name_any(), spec));
+    claims.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    fn pod(name: &str, claim: &str) -> Pod {
+        let volume = json!({ "name": "data", "persistentVolumeClaim": { "claimName": claim } });
+        let metadata = json!({ "name": name, "namespace": "shop" });
+        from_value(json!({ "metadata": metadata, "spec": { "containers": [], "volumes": [volume] } }))
+            .unwrap()
+    }
+
+    #[test]
+    fn only_the_pods_of_a_claim_are_looked_at_again_and_each_once() {
+        let mut claimants = Claimants::default();
+        let claim = |name: &str| BTreeSet::from([(Name::from("shop"), Name::from(name))]);
+        let touched = |claimants: &mut Claimants| {
+            let pods = claimants.take_touched();
+            pods.iter().map(|pod| pod.name_any()).collect::<Vec<_>>()
+        };
+        for (name, of) in [("a", "one"), ("b", "other"), ("c", "other")] {
+            claimants.note(&name.into(), pod(name, of));
+        }
+        claimants.touch(&claim("one"));
+        claimants.touch(&claim("one"));
+        assert_eq!(touched(&mut claimants), ["a"]);
+        assert!(touched(&mut claimants).is_empty());
+        claimants.touch(&claim("other"));
+        claimants.forget(&"b".into());
+        assert_eq!(touched(&mut claimants), ["c"]);
+        claimants.note(&"a".into(), pod("a", "new"));
+        claimants.touch(&claim("one"));
+        assert!(touched(&mut claimants).is_empty(), "it has another claim now");
+    }
+}
