@@ -88,7 +88,7 @@ impl Seen {
 /// A pod as it will be when the scheduler may have it: the gate is the test's, not the pod's.
 fn without_gate(mut pod: Pod, storage: &Storage) -> Option<CorePod> {
     pod.spec.as_mut()?.scheduling_gates = None;
-    observe_cluster_pod(&pod, storage, i32::MIN)
+    observe_cluster_pod(&pod, storage)
 }
 
 fn follow<K>(client: &Client) -> Store<K>

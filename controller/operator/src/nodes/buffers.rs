@@ -100,6 +100,9 @@ fn resolve(world: &World, buffer: &CapacityBuffer) -> Option<Result<Resolved, Pr
         (None, Some(scalable)) => of_scalable(world, &namespace, scalable)?,
     };
     Some(found.and_then(|Found { shape, scale, template }| {
+        if let Some(why) = world.view.cuts_off(shape.priority) {
+            return Err(Problem::Unplannable(why));
+        }
         let ask = Ask {
             replicas: spec.replicas,
             percentage: spec.percentage,
@@ -125,7 +128,7 @@ fn of_template(world: &World, namespace: &str, named: &LocalReference) -> Result
     let key = format!("{namespace}/{}", named.name);
     let template = world.buffers.templates.get(&key).ok_or_else(|| Problem::NoTemplate(name()))?;
     let spec = template.template.as_ref();
-    let seen = spec.and_then(|spec| observe_template(&namespace.into(), spec, &world.storage, world.cut_off));
+    let seen = spec.and_then(|spec| observe_template(&namespace.into(), spec, &world.storage));
     let (shape, unplannable) = seen.ok_or_else(|| Problem::EmptyTemplate(name()))?;
     if let Some(why) = unplannable {
         return Err(Problem::Unplannable(why));

@@ -98,6 +98,7 @@ impl Planner {
                 surging: u32::try_from(others).unwrap_or(u32::MAX),
                 held: held.as_ref(),
                 settings: &settings,
+                cut_off: pool.as_ref().map(|pool| pool.priority_cutoff),
                 now,
             };
             let taken = step(&drain, &seen, &mut ledger);

@@ -155,7 +155,7 @@ impl Shown for DaemonSet {
     fn apply(self, world: &mut World) {
         let namespace = Name::from(self.namespace().unwrap_or_default());
         let template = with_tolerations_of_daemons(self.spec.template.clone());
-        let seen = observe_template(&namespace, &template, &world.storage, i32::MIN).map(|(shape, _)| shape);
+        let seen = observe_template(&namespace, &template, &world.storage).map(|(shape, _)| shape);
         let uid = Name::from(self.uid().unwrap_or_default());
         world.change(match seen {
             Some(shape) => {
@@ -215,7 +215,7 @@ impl Shown for Deployment {
     }
 
     fn apply(self, world: &mut World) {
-        world.workloads.deployment(&self, &world.storage, world.cut_off);
+        world.workloads.deployment(&self, &world.storage);
     }
 
     fn forget(key: &str, world: &mut World) {
@@ -229,7 +229,7 @@ impl Shown for ReplicaSet {
     }
 
     fn apply(self, world: &mut World) {
-        world.workloads.replica_set(&self, &world.storage, world.cut_off);
+        world.workloads.replica_set(&self, &world.storage);
     }
 
     fn forget(key: &str, world: &mut World) {
@@ -243,7 +243,7 @@ impl Shown for StatefulSet {
     }
 
     fn apply(self, world: &mut World) {
-        world.workloads.stateful_set(&self, &world.storage, world.cut_off);
+        world.workloads.stateful_set(&self, &world.storage);
     }
 
     fn forget(key: &str, world: &mut World) {

@@ -88,7 +88,7 @@ impl State {
 }
 
 impl Workloads {
-    pub(crate) fn deployment(&mut self, deployment: &Deployment, storage: &Storage, cut_off: i32) {
+    pub(crate) fn deployment(&mut self, deployment: &Deployment, storage: &Storage) {
         let spec = &deployment.spec;
         let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref());
         // A quota or an admission policy forbids its pods: they will not come, however long we wait.
@@ -99,25 +99,18 @@ impl Workloads {
         let waits = spec.paused == Some(true) || conditions.unwrap_or_default().iter().any(is_forbidden);
         let wanted = if waits { Some(0) } else { spec.replicas };
         let state = State::of(deployment);
-        self.set("Deployment", &deployment.metadata, (wanted, state), &spec.template, storage, cut_off);
+        self.set("Deployment", &deployment.metadata, (wanted, state), &spec.template, storage);
     }
 
-    pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage, cut_off: i32) {
+    pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage) {
         let Some(template) = &set.spec.template else { return };
         let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
-        self.set("ReplicaSet", &set.metadata, (set.spec.replicas, state), template, storage, cut_off);
+        self.set("ReplicaSet", &set.metadata, (set.spec.replicas, state), template, storage);
     }
 
-    pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage, cut_off: i32) {
+    pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage) {
         let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
-        self.set(
-            "StatefulSet",
-            &set.metadata,
-            (set.spec.replicas, state),
-            &set.spec.template,
-            storage,
-            cut_off,
-        );
+        self.set("StatefulSet", &set.metadata, (set.spec.replicas, state), &set.spec.template, storage);
     }
 
     fn set(
@@ -127,11 +120,10 @@ impl Workloads {
         (replicas, state): (Option<i32>, State),
         template: &PodTemplateSpec,
         storage: &Storage,
-        cut_off: i32,
     ) {
         let text = |text: &Option<String>| Name::from(text.as_deref().unwrap_or_default());
         let uid = text(&metadata.uid);
-        let shape = shape(&text(&metadata.namespace), template, storage, cut_off);
+        let shape = shape(&text(&metadata.namespace), template, storage);
         let owner = observe_owner(metadata).filter(|owner| owner.kind == OwnerKind::Deployment);
         let going = metadata.deletion_timestamp.is_some();
         let wanted = if going { 0 } else { u32::try_from(replicas.unwrap_or(1)).unwrap_or(0) };
@@ -172,11 +164,11 @@ impl Workloads {
     }
 
     /// Looks again at the templates whose claims are not what they were.
-    pub(crate) fn look_again(&mut self, storage: &Storage, cut_off: i32) {
+    pub(crate) fn look_again(&mut self, storage: &Storage) {
         for uid in std::mem::take(&mut self.touched) {
             let Some(workload) = self.known.get_mut(&uid) else { continue };
             let Some(template) = &workload.template else { continue };
-            workload.shape = shape(&workload.namespace, template, storage, cut_off);
+            workload.shape = shape(&workload.namespace, template, storage);
             self.dirty.insert(uid);
         }
     }
@@ -293,9 +285,8 @@ fn shape(
     namespace: &Name,
     template: &PodTemplateSpec,
     storage: &Storage,
-    cut_off: i32,
 ) -> Option<Result<Arc<PodShape>, Unplannable>> {
-    let (shape, unplannable) = observe_template(namespace, template, storage, cut_off)?;
+    let (shape, unplannable) = observe_template(namespace, template, storage)?;
     Some(unplannable.map_or_else(|| Ok(Arc::new(shape)), Err))
 }
 

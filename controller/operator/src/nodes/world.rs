@@ -98,8 +98,6 @@ pub(crate) struct World {
     pub(super) storage: Storage,
     pub(super) csi_nodes: BTreeMap<String, Arc<CSINode>>,
     claimants: Claimants,
-    /// The lowest priority that is planned for.
-    pub(super) cut_off: i32,
     listed: BTreeSet<&'static str>,
 }
 
@@ -173,11 +171,6 @@ impl World {
         }
     }
 
-    /// Sets the lowest priority that is planned for; pods that wait are looked at anew.
-    pub(crate) fn set_cut_off(&mut self, cut_off: i32) {
-        self.cut_off = cut_off;
-    }
-
     /// Takes an order in, as a watch or our own write has shown it. What is older than what is known is left out: a watch
     /// may be behind our writes.
     pub(crate) fn set_order(&mut self, order: NodeOrder) {
@@ -193,7 +186,7 @@ impl World {
 
     pub(super) fn set_pod(&mut self, pod: Pod) {
         let uid = Name::from(pod.uid().unwrap_or_default());
-        match observe_cluster_pod(&pod, &self.storage, self.cut_off) {
+        match observe_cluster_pod(&pod, &self.storage) {
             Some(seen) => {
                 match &seen.state {
                     PodState::Nominated { node } if nominations::is_ours(&pod) => {
@@ -225,12 +218,12 @@ impl World {
     /// Looks again at what something else may be said of since it was shown, each once.
     pub(crate) fn look_again(&mut self) {
         for pod in self.claimants.take_touched() {
-            let seen = observe_cluster_pod(&pod, &self.storage, self.cut_off);
+            let seen = observe_cluster_pod(&pod, &self.storage);
             if let Some(seen) = seen.filter(|seen| self.view.pod(&seen.uid) != Some(seen)) {
                 self.change(Change::Pod(seen));
             }
         }
-        self.workloads.look_again(&self.storage, self.cut_off);
+        self.workloads.look_again(&self.storage);
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Alternative {
 pub(crate) struct Family {
     pub(crate) pool: Name,
     pub(crate) weight: i32,
+    /// Pods of a lower priority get no nodes of it.
+    pub(crate) cut_off: i32,
     pub(crate) zone: Name,
     /// A node of it, with nothing on it.
     pub(crate) state: NodeState,
@@ -198,6 +200,7 @@ impl Menu {
                 let family = Family {
                     pool: pool.name.clone(),
                     weight: pool.weight,
+                    cut_off: pool.priority_cutoff,
                     zone: offering.key.zone.clone(),
                     state,
                     daemons,

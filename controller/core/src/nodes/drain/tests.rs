@@ -102,6 +102,7 @@ impl World {
             surging: self.surging,
             held: self.held.as_ref(),
             settings: &self.settings,
+            cut_off: None,
             now: self.now,
         };
         let step = step(&self.drain, &seen, &mut Ledger::new(&self.budgets));
