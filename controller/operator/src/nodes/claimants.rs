@@ -14,40 +14,41 @@ use plimsoll_observe::cluster::{ClaimKey, claims_of};
 #[derive(Default)]
 pub(super) struct Claimants {
     pods: BTreeMap<Name, Arc<Pod>>,
-    by_claim: BTreeMap<ClaimKey, BTreeSet<Name>>,
+    by_claim: ByClaim,
+}
+
+/// Who names which claims, by uid.
+#[derive(Default)]
+pub(super) struct ByClaim {
+    claims: BTreeMap<Name, BTreeSet<ClaimKey>>,
+    named_by: BTreeMap<ClaimKey, BTreeSet<Name>>,
     /// Those of which something else may be said now.
     touched: BTreeSet<Name>,
 }
 
-impl Claimants {
-    /// A pod is there, or is different, and was just looked at.
-    pub(super) fn note(&mut self, uid: &Name, mut pod: Pod) {
-        let claims = claims(&pod);
-        let known = self.pods.get(uid).map(|known| self::claims(known)).unwrap_or_default();
-        if claims.is_empty() {
-            return self.forget(uid);
-        }
-        if known != claims {
-            self.forget(uid);
-            for claim in claims {
-                self.by_claim.entry(claim).or_default().insert(uid.clone());
-            }
-        }
-        // The longest part of most pods, and nobody reads it.
-        pod.metadata.managed_fields = None;
-        self.pods.insert(uid.clone(), Arc::new(pod));
+impl ByClaim {
+    /// Something names these claims and no others, and was just looked at.
+    pub(super) fn note(&mut self, uid: &Name, claims: BTreeSet<ClaimKey>) {
         self.touched.remove(uid);
+        if self.claims.get(uid) == Some(&claims) {
+            return;
+        }
+        self.forget(uid);
+        for claim in &claims {
+            self.named_by.entry(claim.clone()).or_default().insert(uid.clone());
+        }
+        if !claims.is_empty() {
+            self.claims.insert(uid.clone(), claims);
+        }
     }
 
-    /// A pod is gone.
-    pub(super) fn forget(&mut self, uid: &Name) {
+    pub(super) fn forget(&mut self, uid: &str) {
         self.touched.remove(uid);
-        let Some(pod) = self.pods.remove(uid) else { return };
-        for claim in claims(&pod) {
-            if let Some(pods) = self.by_claim.get_mut(&claim) {
-                pods.remove(uid);
-                if pods.is_empty() {
-                    self.by_claim.remove(&claim);
+        for claim in self.claims.remove(uid).unwrap_or_default() {
+            if let Some(names) = self.named_by.get_mut(&claim) {
+                names.remove(uid);
+                if names.is_empty() {
+                    self.named_by.remove(&claim);
                 }
             }
         }
@@ -55,13 +56,43 @@ impl Claimants {
 
     /// Something else may be said of these claims.
     pub(super) fn touch(&mut self, claims: &BTreeSet<ClaimKey>) {
-        let pods = claims.iter().filter_map(|claim| self.by_claim.get(claim));
-        self.touched.extend(pods.flatten().cloned());
+        let names = claims.iter().filter_map(|claim| self.named_by.get(claim));
+        self.touched.extend(names.flatten().cloned());
+    }
+
+    /// What is to be looked at again, once.
+    pub(super) fn take_touched(&mut self) -> BTreeSet<Name> {
+        std::mem::take(&mut self.touched)
+    }
+}
+
+impl Claimants {
+    /// A pod is there, or is different, and was just looked at.
+    pub(super) fn note(&mut self, uid: &Name, mut pod: Pod) {
+        let claims = claims(&pod);
+        if claims.is_empty() {
+            return self.forget(uid);
+        }
+        self.by_claim.note(uid, claims);
+        // The longest part of most pods, and nobody reads it.
+        pod.metadata.managed_fields = None;
+        self.pods.insert(uid.clone(), Arc::new(pod));
+    }
+
+    /// A pod is gone.
+    pub(super) fn forget(&mut self, uid: &str) {
+        self.by_claim.forget(uid);
+        self.pods.remove(uid);
+    }
+
+    /// Something else may be said of these claims.
+    pub(super) fn touch(&mut self, claims: &BTreeSet<ClaimKey>) {
+        self.by_claim.touch(claims);
     }
 
     /// The pods that are to be looked at again, each once.
     pub(super) fn take_touched(&mut self) -> Vec<Arc<Pod>> {
-        let touched = std::mem::take(&mut self.touched);
+        let touched = self.by_claim.take_touched();
         touched.iter().filter_map(|uid| self.pods.get(uid)).cloned().collect()
     }
 }
@@ -101,7 +132,7 @@ mod tests {
         assert_eq!(touched(&mut claimants), ["a"]);
         assert!(touched(&mut claimants).is_empty());
         claimants.touch(&claim("other"));
-        claimants.forget(&"b".into());
+        claimants.forget("b");
         assert_eq!(touched(&mut claimants), ["c"]);
         claimants.note(&"a".into(), pod("a", "new"));
         claimants.touch(&claim("one"));

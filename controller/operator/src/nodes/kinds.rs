@@ -9,6 +9,7 @@ use k8s_openapi::api::{
         ResourceQuota, Toleration,
     },
     policy::v1::PodDisruptionBudget,
+    scheduling::v1::PriorityClass,
     storage::v1::{CSINode, StorageClass},
 };
 use kube::{ResourceExt, core::DeserializeGuard};
@@ -97,6 +98,22 @@ impl Shown for PersistentVolumeClaim {
         let (namespace, name) = key.split_once('/').unwrap_or_default();
         let claims = world.storage.remove_claim(namespace, name);
         world.storage_changed(&claims);
+    }
+}
+
+impl Shown for PriorityClass {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.priorities.apply(&self);
+        world.workloads.priorities_changed();
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.priorities.forget(key);
+        world.workloads.priorities_changed();
     }
 }
 

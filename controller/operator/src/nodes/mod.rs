@@ -31,6 +31,7 @@ mod planner;
 mod polls;
 mod pool_status;
 mod pools;
+mod priorities;
 mod provider;
 mod record;
 mod report;

@@ -226,7 +226,7 @@ impl Planner {
         self.failures(now);
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
-        self.world.announce();
+        self.world.announce(now);
         let until_scale = self.buffers();
         self.orders_that_come(now);
         // decide

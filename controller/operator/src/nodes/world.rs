@@ -14,15 +14,19 @@ use plimsoll_core::{
     cluster::{Name, OfferingKey, PodState},
     nodes::drain::Drain,
     placement::{Change, View},
+    time::Timestamp,
 };
 use plimsoll_observe::cluster::{ClaimKey, Storage, observe_cluster_pod};
 use plimsoll_providers::{OfferingId, ProviderError};
 use tokio::time::Instant;
 
-use super::{buffers::BufferSources, claimants::Claimants, nominations, polls::Said, workloads::Workloads};
+use super::{
+    buffers::BufferSources, claimants::Claimants, nominations, polls::Said, priorities::Priorities,
+    workloads::Workloads,
+};
 
 /// Kinds that must have been listed before anything is planned.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 18] = [
     "pods",
     "nodes",
     "csinodes",
@@ -39,6 +43,7 @@ pub(crate) const KINDS: [&str; 17] = [
     "orders",
     "templates",
     "quotas",
+    "priorities",
     "buffers",
 ];
 
@@ -95,6 +100,8 @@ pub(crate) struct World {
     pub(crate) said: BTreeMap<String, Said>,
     /// What owns pods.
     pub(crate) workloads: Workloads,
+    /// What templates name in place of a priority.
+    pub(super) priorities: Priorities,
     pub(super) storage: Storage,
     pub(super) csi_nodes: BTreeMap<String, Arc<CSINode>>,
     claimants: Claimants,
@@ -165,8 +172,8 @@ impl World {
     }
 
     /// Announces the pods that workloads are about to get.
-    pub(crate) fn announce(&mut self) {
-        for announced in self.workloads.announcements() {
+    pub(crate) fn announce(&mut self, now: Timestamp) {
+        for announced in self.workloads.announcements(&self.priorities, now) {
             self.change(Change::Announced(announced));
         }
     }
