@@ -3,6 +3,7 @@
 //! Another process than the one that scales pods, under another ServiceAccount: neither may do what the other does.
 
 mod adopt;
+mod attachments;
 mod backoffs;
 mod buffer_status;
 mod buffers;
