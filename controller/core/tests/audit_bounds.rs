@@ -19,10 +19,10 @@ use cluster::{Cluster, NOW, Plans, budget, node, offering, pod, pool, shape};
 use plimsoll_core::audit::{Audit, Audited, Invariant};
 use plimsoll_core::cluster::{
     Announced, Breaker, BudgetReason, Capacity, DRAINING, Effect, Node, NodeBudget, Order, OwnerKind,
-    PodState, Pool, Readiness, Record, Resources, Taint, UnhealthyPods, Unplannable,
+    PodState, Pool, Readiness, Record, Resources, Taint, UnhealthyPods,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
-use plimsoll_core::nodes::{Place, Placement};
+use plimsoll_core::nodes::{NewNodes, Place, Placement};
 use plimsoll_core::placement::Change;
 use plimsoll_core::time::{Span, Timestamp};
 
@@ -186,7 +186,7 @@ fn pods_that_may_be_evicted_after_all() {
         on_pod("web-n1", |pod| pod.owner.as_mut().unwrap().kind = OwnerKind::Node)
             .then(on_plans(|plans| plans.removing.remove[0].moves.clear())),
         on_pod("web-n1", |pod| {
-            pod.unplannable = Some(Unplannable::BelowCutOff { priority: -20, cut_off: -10 });
+            Arc::make_mut(&mut pod.shape).priority = -20;
         })
         .then(on_plans(|plans| plans.removing.remove[0].moves.clear())),
         on_pod("web-n1", |pod| pod.state = PodState::Terminating { node: "n1".into(), until: NOW })
@@ -481,6 +481,25 @@ fn each_pod_that_waits_gets_one_place_and_each_announcement_as_many_as_it_has_po
         ),
     ] {
         assert_eq!(placing(&placements), verdict, "{placements:?}");
+    }
+}
+
+#[test]
+fn no_pod_waits_for_a_new_node_of_a_pool_that_cuts_it_off() {
+    for (cut_off, verdict) in [(0, Ok(())), (1, Err(Invariant::CutOff))] {
+        for (pod, count) in [("uid-one", 1), ("web", 3)] {
+            let (mut cluster, mut plans) = waiting();
+            for change in &mut cluster.changes {
+                if let Change::Pool(pool) = change {
+                    pool.priority_cutoff = cut_off;
+                    let offering = pool.offerings[0].key.clone();
+                    let new = NewNodes { pool: "p".into(), offering, count: 1, price: 200_000, pods: count };
+                    plans.adding.add = vec![new];
+                }
+            }
+            plans.adding.placements = vec![Placement { pod: pod.into(), count, place: Place::New(0, 0) }];
+            assert_eq!(cluster.verdict(&plans), verdict, "{pod} with {cut_off}");
+        }
     }
 }
 

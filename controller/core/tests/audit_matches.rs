@@ -16,7 +16,7 @@ use cluster::{Cluster, NOW, Plans, budget, term};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
     Affinity, Effect, HOSTNAME, HostPort, Node, NodeTerm, Operator, OwnerKind, Pod, Readiness, Requirement,
-    Taint, Toleration, TolerationOperator, Unplannable, VolumeNeed,
+    Taint, Toleration, TolerationOperator, VolumeNeed,
 };
 use plimsoll_core::nodes::remove::WhyRemoved;
 use plimsoll_core::placement::Change;
@@ -147,7 +147,7 @@ fn a_pod_below_the_cut_off_goes_though_nobody_makes_it_anew() {
     let below = || {
         on_pod("web-n1", |pod| {
             pod.owner = None;
-            pod.unplannable = Some(Unplannable::BelowCutOff { priority: -1, cut_off: 0 });
+            std::sync::Arc::make_mut(&mut pod.shape).priority = -11;
         })
         .then(on_plans(|plans| plans.removing.remove[0].moves.clear()))
     };

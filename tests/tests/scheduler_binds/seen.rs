@@ -79,8 +79,8 @@ impl Seen {
         let mut storage = Storage::default();
         let class = serde_json::from_value(crate::claims::class()).expect("a storage class");
         storage.apply_class(&class);
-        self.claims.state().iter().for_each(|claim| storage.apply_claim(claim));
-        self.volumes.state().iter().for_each(|volume| storage.apply_volume(volume));
+        self.claims.state().iter().for_each(|claim| drop(storage.apply_claim(claim)));
+        self.volumes.state().iter().for_each(|volume| drop(storage.apply_volume(volume)));
         storage
     }
 }
@@ -88,7 +88,7 @@ impl Seen {
 /// A pod as it will be when the scheduler may have it: the gate is the test's, not the pod's.
 fn without_gate(mut pod: Pod, storage: &Storage) -> Option<CorePod> {
     pod.spec.as_mut()?.scheduling_gates = None;
-    observe_cluster_pod(&pod, storage, i32::MIN)
+    observe_cluster_pod(&pod, storage)
 }
 
 fn follow<K>(client: &Client) -> Store<K>

@@ -29,7 +29,7 @@ pub(crate) struct No {
 pub(crate) fn answer(case: &Case) -> Vec<Answer> {
     let storage = storage(case);
     let mut view = view(case, &storage);
-    let asked = observe_cluster_pod(&case.pod, &storage, i32::MIN).expect("it has not ended");
+    let asked = observe_cluster_pod(&case.pod, &storage).expect("it has not ended");
     view.apply(Change::Pod(asked.clone()));
     let names = case.nodes.iter().map(|node| node.metadata.name.clone().unwrap_or_default());
     if let Some(reason) = &asked.unplannable {
@@ -90,9 +90,9 @@ fn filters_of(refusal: &Refusal) -> &'static [&'static str] {
 
 fn storage(case: &Case) -> Storage {
     let mut storage = Storage::default();
-    case.storage_classes.iter().for_each(|class| storage.apply_class(class));
-    case.persistent_volumes.iter().for_each(|volume| storage.apply_volume(volume));
-    case.persistent_volume_claims.iter().for_each(|claim| storage.apply_claim(claim));
+    case.storage_classes.iter().for_each(|class| drop(storage.apply_class(class)));
+    case.persistent_volumes.iter().for_each(|volume| drop(storage.apply_volume(volume)));
+    case.persistent_volume_claims.iter().for_each(|claim| drop(storage.apply_claim(claim)));
     storage
 }
 
@@ -109,7 +109,7 @@ fn view(case: &Case, storage: &Storage) -> View {
         let seen = observe_node(node, attached);
         view.apply(Change::Node(seen));
     }
-    let pods = case.pods.iter().filter_map(|pod| observe_cluster_pod(pod, storage, i32::MIN));
+    let pods = case.pods.iter().filter_map(|pod| observe_cluster_pod(pod, storage));
     pods.for_each(|pod| view.apply(Change::Pod(pod)));
     view
 }

@@ -109,7 +109,7 @@ impl<'a> After<'a> {
                 };
                 after.arrive(books, &offered, &mut spots, (of(&one.to, Of::Removing), &one.to), arrival)?;
             }
-            let is_homeless = |pod: &&Pod| needs_a_place(pod) && !moved.contains(&pod.uid);
+            let is_homeless = |pod: &&Pod| needs_a_place(books, pod) && !moved.contains(&pod.uid);
             let provider_takes_it = books.nodes.get(&removal.node).is_some_and(|node| node.interrupted);
             if let Some(pod) = books.pods_on(&removal.node).find(is_homeless).filter(|_| !provider_takes_it) {
                 let what = format!("{} of {} has no place", full_name(pod), removal.node);
@@ -269,13 +269,18 @@ pub(super) fn is_bound(pod: &Pod) -> bool {
     matches!(pod.state, PodState::Bound { .. } | PodState::Terminating { .. })
 }
 
+/// Whether a pod may be lost: it is less important than its node's pool cares for.
+pub(super) fn is_expendable(books: &Books, pod: &Pod) -> bool {
+    let node = pod.state.node().and_then(|node| books.nodes.get(node));
+    let pool = node.and_then(|node| books.pools.get(node.pool.as_ref()?));
+    pool.is_some_and(|pool| pool.priority_cutoff > pod.shape.priority) && pod.unplannable.is_none()
+}
+
 /// Whether a pod will look for a node when its own goes.
-pub(super) fn needs_a_place(pod: &Pod) -> bool {
+pub(super) fn needs_a_place(books: &Books, pod: &Pod) -> bool {
     let goes_with_node =
         pod.owner.as_ref().is_some_and(|owner| matches!(owner.kind, OwnerKind::DaemonSet | OwnerKind::Node));
-    matches!(pod.state, PodState::Bound { .. })
-        && !goes_with_node
-        && !matches!(pod.unplannable, Some(crate::cluster::Unplannable::BelowCutOff { .. }))
+    matches!(pod.state, PodState::Bound { .. }) && !goes_with_node && !is_expendable(books, pod)
 }
 
 /// Namespace and name.

@@ -21,6 +21,8 @@ pub enum Invariant {
     PodBudget,
     /// What is ordered is offered, at its price.
     Offered,
+    /// No node is ordered for a pod below the cut-off of its pool.
+    CutOff,
     /// No limit of a pool or of the cluster is passed.
     Limits,
     /// What replaces nodes is cheaper by the threshold.

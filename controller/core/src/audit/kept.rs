@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::after::{full_name, needs_a_place};
+use super::after::{full_name, is_expendable, needs_a_place};
 use super::books::Books;
 use super::removals::{is_taken_away, protected};
 use super::{Audited, Breach, Invariant};
-use crate::cluster::{DisruptionBudget, Name, OwnerKind, Pod, PodState, UnhealthyPods, Unplannable};
+use crate::cluster::{DisruptionBudget, Name, OwnerKind, Pod, PodState, UnhealthyPods};
 use crate::time::Span;
 
 /// No pod of a node that we chose says, or implies, that it stays.
@@ -36,14 +36,13 @@ fn must_stay(books: &Books, plan: &Audited<'_>, pod: &Pod) -> Option<&'static st
     if pod.owner.as_ref().is_some_and(|owner| goes_with_node(owner.kind)) {
         return None;
     }
-    let is_expendable = matches!(pod.unplannable, Some(Unplannable::BelowCutOff { .. }));
-    if pod.unplannable.is_some() && !is_expendable {
+    if pod.unplannable.is_some() {
         return Some("cannot be planned for");
     }
     match eviction.safe {
         Some(true) => return None,
         Some(false) => return Some("is not safe to evict"),
-        None if is_expendable => return None,
+        None if is_expendable(books, pod) => return None,
         None => {}
     }
     if pod.owner.is_none() {
@@ -103,9 +102,9 @@ pub(super) fn budgets_of_pods_are_kept(books: &Books, plan: &Audited<'_>) -> Res
 }
 
 fn is_evicted(books: &Books, plan: &Audited<'_>, pod: &Pod) -> bool {
-    let expendable = matches!(pod.unplannable, Some(Unplannable::BelowCutOff { .. }));
-    let looks = needs_a_place(pod) || (expendable && matches!(pod.state, PodState::Bound { .. }));
-    looks && must_stay(books, plan, pod).is_none()
+    let is_bound = matches!(pod.state, PodState::Bound { .. });
+    (needs_a_place(books, pod) || (is_expendable(books, pod) && is_bound))
+        && must_stay(books, plan, pod).is_none()
 }
 
 fn selecting<'b>(books: &'b Books, pod: &'b Pod) -> impl Iterator<Item = &'b DisruptionBudget> {

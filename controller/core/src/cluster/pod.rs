@@ -25,7 +25,8 @@ pub struct Pod {
     pub owner: Option<Owner>,
     /// Its creation.
     pub created: Timestamp,
-    /// Why it is nothing to plan for, where it is not.
+    /// Why it is nothing to plan for, where that is so for what it is: [`View::cuts_off`](crate::placement::View::cuts_off)
+    /// says whether it is for its priority.
     pub unplannable: Option<Unplannable>,
     /// What its eviction depends on.
     pub eviction: Eviction,
@@ -114,11 +115,11 @@ pub enum Unplannable {
     Gang,
     /// Scheduling gates hold it.
     Gated(Name),
-    /// Its priority is below the cut-off.
+    /// Its priority is below the cut-offs of all pools.
     BelowCutOff {
         /// Its priority.
         priority: i32,
-        /// The cut-off.
+        /// The lowest of them.
         cut_off: i32,
     },
     /// A claim that it names does not exist, is lost, or waits for a volume that nobody has made.
@@ -133,7 +134,7 @@ impl fmt::Display for Unplannable {
             Self::Gang => f.write_str("it is scheduled as one of a gang"),
             Self::Gated(gate) => write!(f, "the scheduling gate {gate} holds it"),
             Self::BelowCutOff { priority, cut_off } => {
-                write!(f, "its priority {priority} is below the cut-off {cut_off}")
+                write!(f, "its priority {priority} is below the cut-off {cut_off} of every pool")
             }
             Self::Claim(claim) => write!(f, "its claim {claim} has no volume, and none can be made for it"),
         }

@@ -31,6 +31,15 @@ pub struct Pool {
     pub scale_down: ScaleDown,
     /// Room that is kept free.
     pub headroom: Vec<Headroom>,
+    /// Pods of a lower priority get no nodes of it, and do not keep one.
+    pub priority_cutoff: i32,
+}
+
+impl Pool {
+    /// Whether a pod of this priority neither gets a node of it nor keeps one.
+    pub fn cuts_off(&self, priority: i32) -> bool {
+        priority < self.priority_cutoff
+    }
 }
 
 /// What every node of a pool has.

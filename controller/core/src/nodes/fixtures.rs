@@ -86,6 +86,7 @@ pub(crate) fn pool() -> Pool {
         balance: Balance::default(),
         scale_down: ScaleDown::default(),
         headroom: Vec::new(),
+        priority_cutoff: -10,
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::add::{Settings, demand::displaced, plan_without};
+use super::add::{Settings, demand::come_again, plan_without};
 use super::reason::{Cause, WhyRefused};
 use super::{NodePlan, Place};
 use crate::cluster::Name;
@@ -44,6 +44,12 @@ impl ZoneLoss {
     pub fn without_room(&self) -> u32 {
         self.pods.saturating_sub(self.at_once).saturating_sub(self.on_new_nodes)
     }
+
+    fn tell(&mut self, why: &WhyRefused) {
+        if !self.why.iter().any(|told| told.cause == why.cause) {
+            self.why.push(why.clone());
+        }
+    }
 }
 
 /// The zones in which there are nodes, in order.
@@ -54,7 +60,7 @@ pub fn zones(view: &View) -> Vec<Name> {
 
 /// What the loss of `zone` would mean now.
 pub fn lose(view: &View, settings: &Settings, now: Timestamp, zone: &Name) -> ZoneLoss {
-    let displaced: BTreeSet<&Name> = displaced(view, zone).map(|pod| &pod.uid).collect();
+    let displaced: BTreeSet<&Name> = come_again(view, zone).map(|pod| &pod.uid).collect();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let mut loss = ZoneLoss {
         zone: zone.clone(),
@@ -68,6 +74,13 @@ pub fn lose(view: &View, settings: &Settings, now: Timestamp, zone: &Name) -> Zo
     if displaced.is_empty() {
         return loss;
     }
+    // Nobody can tell where they would go.
+    for pod in come_again(view, zone) {
+        if let Some(why) = &pod.unplannable {
+            loss.namespaces.insert(pod.shape.namespace.clone());
+            loss.tell(&WhyRefused { cause: Cause::LeftAlone(why.clone()), count: 0 });
+        }
+    }
     let NodePlan { add, placements, refused, .. } = plan_without(view, settings, now, Some(zone));
     for placement in placements.iter().filter(|placement| displaced.contains(&placement.pod)) {
         match placement.place {
@@ -80,9 +93,7 @@ pub fn lose(view: &View, settings: &Settings, now: Timestamp, zone: &Name) -> Zo
         loss.namespaces.insert(refused.namespace.clone());
         // That the nodes of the lost zone are not there is the question and no answer.
         for why in refused.why.iter().filter(|why| why.cause != Cause::Nodes(Refusal::NoSuchNode)) {
-            if !loss.why.iter().any(|told| told.cause == why.cause) {
-                loss.why.push(why.clone());
-            }
+            loss.tell(why);
         }
     }
     loss
@@ -93,7 +104,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::cluster::{Order, Owner, OwnerKind, Pool, Resources};
+    use crate::cluster::{Order, Owner, OwnerKind, Pod, Pool, Resources, Unplannable};
     use crate::nodes::fixtures::{key, node, offering, pod, pool};
     use crate::placement::Change;
 
@@ -171,6 +182,20 @@ mod tests {
             view.apply(Change::Pod(pod));
         }
         assert_eq!(lost(&view, "a").pods, 1);
+    }
+
+    #[test]
+    fn no_room_can_be_promised_to_what_is_left_alone_and_none_is_wanted_below_the_cut_off() {
+        let mut view = view(&[("n1", "a", &[]), ("n2", "b", &[])], offers(&["a", "b"]));
+        let why = Unplannable::ResourceClaims;
+        view.apply(Change::Pod(Pod { unplannable: Some(why.clone()), ..pod("odd", "n1") }));
+        let mut expendable = pod("expendable", "n1");
+        Arc::make_mut(&mut expendable.shape).priority = -20;
+        view.apply(Change::Pod(expendable));
+        let a = lost(&view, "a");
+        assert_eq!((a.pods, a.without_room(), a.namespaces.len()), (1, 1, 1), "{a:?}");
+        let told: Vec<_> = a.why.iter().map(|told| told.cause.clone()).collect();
+        assert_eq!(told, [Cause::LeftAlone(why)]);
     }
 
     #[test]

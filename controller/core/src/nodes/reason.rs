@@ -32,6 +32,13 @@ pub enum WhyPassedOver {
     NoPrice,
     /// Daemons leave no room on it.
     DaemonsFillIt,
+    /// The pod is less important than its pool takes.
+    BelowCutOff {
+        /// The pod's priority.
+        priority: i32,
+        /// The pool's cut-off.
+        cut_off: i32,
+    },
 }
 
 /// A cause for which pods get no place, and how often it was met.
@@ -99,6 +106,9 @@ impl fmt::Display for WhyPassedOver {
             Self::NoneLeft => f.write_str("the provider has no more of it"),
             Self::NoPrice => f.write_str("its price is below zero"),
             Self::DaemonsFillIt => f.write_str("daemons leave no room on it"),
+            Self::BelowCutOff { priority, cut_off } => {
+                write!(f, "the pod's priority {priority} is below its priorityCutoff {cut_off}")
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use super::dense::Dense;
 use super::packing::Packing;
 use crate::cluster::{
     Announced, Buffer, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool, Shapes,
+    Unplannable,
 };
 
 /// One thing that has changed.
@@ -178,6 +179,17 @@ impl View {
     /// All disruption budgets, in the order of their namespaces and names.
     pub fn budgets(&self) -> impl Iterator<Item = &DisruptionBudget> {
         self.budgets.values()
+    }
+
+    /// Why pods of this priority are left alone: it is below the cut-offs of all pools.
+    pub fn cuts_off(&self, priority: i32) -> Option<Unplannable> {
+        let cut_off = self.pools().map(|pool| pool.priority_cutoff).min()?;
+        (priority < cut_off).then_some(Unplannable::BelowCutOff { priority, cut_off })
+    }
+
+    /// The cut-off for the pods of a node: that of its pool.
+    pub fn cut_off_of(&self, node: &Node) -> Option<i32> {
+        Some(self.pool(node.pool.as_ref()?)?.priority_cutoff)
     }
 
     /// A copy of the counted state, to try things on.

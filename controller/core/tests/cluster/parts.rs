@@ -52,6 +52,7 @@ pub(crate) fn pool(name: &str, offerings: Vec<Offering>) -> Pool {
         balance: Balance::default(),
         scale_down,
         headroom: Vec::new(),
+        priority_cutoff: -10,
     }
 }
 

@@ -152,6 +152,7 @@ pub fn pool(name: &str, offerings: Vec<Offering>) -> Pool {
         balance: plimsoll_core::cluster::Balance::default(),
         scale_down: ScaleDown::default(),
         headroom: Vec::new(),
+        priority_cutoff: i32::MIN,
     }
 }
 

@@ -43,7 +43,7 @@ struct Ordered {
 pub(crate) fn read(path: &str, distinct: bool) -> Result<(Vec<Pod>, Pool), Box<dyn Error>> {
     let file: File = serde_json::from_slice(&std::fs::read(path)?)?;
     let storage = Storage::default();
-    let pods = file.pods.iter().filter_map(|pod| observe_cluster_pod(pod, &storage, i32::MIN));
+    let pods = file.pods.iter().filter_map(|pod| observe_cluster_pod(pod, &storage));
     let mut pods: Vec<Pod> = pods.collect();
     for (more, pod) in (0..).zip(&mut pods).filter(|_| distinct) {
         Arc::make_mut(&mut pod.shape).requests.memory += more;
@@ -69,6 +69,7 @@ fn pool(types: &[InstanceType]) -> Result<Pool, Box<dyn Error>> {
         balance: Balance::default(),
         scale_down: ScaleDown::default(),
         headroom: Vec::new(),
+        priority_cutoff: i32::MIN,
     })
 }
 

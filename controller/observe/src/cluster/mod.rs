@@ -20,4 +20,4 @@ pub use pool::observe_pool;
 pub use quota::observe_quota;
 pub use requests::{observe_amounts, observe_resources};
 pub use requirement::{observe_labels, observe_node_term, observe_selector};
-pub use storage::Storage;
+pub use storage::{ClaimKey, Storage, claims_of};

@@ -23,8 +23,8 @@ const OUR_SCHEDULER: &str = "default-scheduler";
 /// Marks a static pod, which only its kubelet can end.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// A pod; None for one that has ended, which holds no room. `cut_off` is the priority below which pods are not planned for.
-pub fn observe_cluster_pod(pod: &ApiPod, storage: &Storage, cut_off: i32) -> Option<Pod> {
+/// A pod; None for one that has ended, which holds no room.
+pub fn observe_cluster_pod(pod: &ApiPod, storage: &Storage) -> Option<Pod> {
     let status = pod.status.as_ref();
     if matches!(status.and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed")) {
         return None;
@@ -36,10 +36,9 @@ pub fn observe_cluster_pod(pod: &ApiPod, storage: &Storage, cut_off: i32) -> Opt
     let state = state(pod, spec);
     let (mut shape, mut unplannable) = shape(&namespace, labels, &own_name, spec, storage);
     shape.requests = requests_of_pod(pod);
-    unplannable = unplannable.or_else(|| below(shape.priority, cut_off));
     if matches!(state, PodState::Bound { .. } | PodState::Terminating { .. }) {
-        // It has its place, whoever gave it.
-        unplannable = None;
+        // It has its place, so what it waited for is there.
+        unplannable = unplannable.filter(|why| !matches!(why, Unplannable::Claim(_) | Unplannable::Gated(_)));
     }
     Some(Pod {
         uid: name(pod.metadata.uid.as_ref()),
@@ -59,7 +58,6 @@ pub fn observe_template(
     namespace: &Name,
     template: &PodTemplateSpec,
     storage: &Storage,
-    cut_off: i32,
 ) -> Option<(PodShape, Option<Unplannable>)> {
     let spec = template.spec.as_ref()?;
     let labels = observe_labels(template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()));
@@ -69,12 +67,7 @@ pub fn observe_template(
     }
     let (mut shape, unplannable) = shape(namespace, labels, "", &spec, storage);
     shape.requests = requests_of_spec(&spec);
-    let unplannable = unplannable.or_else(|| below(shape.priority, cut_off));
     Some((shape, unplannable))
-}
-
-fn below(priority: i32, cut_off: i32) -> Option<Unplannable> {
-    (priority < cut_off).then_some(Unplannable::BelowCutOff { priority, cut_off })
 }
 
 /// All but the requests, which depend on more than the spec.
@@ -85,10 +78,7 @@ fn shape(
     spec: &PodSpec,
     storage: &Storage,
 ) -> (PodShape, Option<Unplannable>) {
-    let (volumes, missing) = match storage.needs(namespace, pod, spec) {
-        Ok(volumes) => (volumes, None),
-        Err(missing) => (Vec::new(), Some(missing)),
-    };
+    let (volumes, missing) = storage.needs(namespace, pod, spec);
     let shape = PodShape {
         namespace: namespace.clone(),
         node_selector: observe_labels(spec.node_selector.as_ref()),

@@ -46,6 +46,7 @@ pub fn observe_pool(name: &str, spec: &api::CapacityPoolSpec, offerings: Vec<Off
         balance: if spec.balance_zones { Balance::Zones } else { Balance::Off },
         scale_down: scale_down(spec),
         headroom: spec.headroom.iter().map(headroom).collect(),
+        priority_cutoff: spec.priority_cutoff,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The rules are those of kube-scheduler's `VolumeBinding`, `VolumeZone`, `VolumeRestrictions` and `NodeVolumeLimits`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::{
     core::v1::{PersistentVolume, PersistentVolumeClaim, PodSpec, Volume},
@@ -30,12 +30,19 @@ const BOUND: &str = "pv.kubernetes.io/bind-completed";
 /// The provisioner of classes whose volumes people make by hand.
 const BY_HAND: &str = "kubernetes.io/no-provisioner";
 
-/// What is known of the storage of a cluster.
+/// Namespace and name of a claim.
+pub type ClaimKey = (Name, Name);
+
+/// What is known of the storage of a cluster. Each change answers of which claims something else may be said now.
 #[derive(Debug, Clone, Default)]
 pub struct Storage {
-    claims: BTreeMap<(Name, Name), Claim>,
+    claims: BTreeMap<ClaimKey, Claim>,
     volumes: BTreeMap<Name, Known>,
     classes: BTreeMap<Name, Class>,
+    /// Claims by the volume that they name.
+    by_volume: BTreeMap<Name, BTreeSet<ClaimKey>>,
+    /// Claims that name no volume, by their class.
+    by_class: BTreeMap<Name, BTreeSet<ClaimKey>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +75,7 @@ struct Class {
 
 impl Storage {
     /// Learns of a claim as it is now.
-    pub fn apply_claim(&mut self, claim: &PersistentVolumeClaim) {
+    pub fn apply_claim(&mut self, claim: &PersistentVolumeClaim) -> BTreeSet<ClaimKey> {
         let key = (name(claim.metadata.namespace.as_ref()), name(claim.metadata.name.as_ref()));
         let spec = claim.spec.clone().unwrap_or_default();
         let requested =
@@ -80,16 +87,44 @@ impl Storage {
             modes: spec.access_modes.unwrap_or_default(),
             size: requested.map_or(0, |size| nano(&size.0)),
         };
-        self.claims.insert(key, seen);
+        if self.claims.get(&key) == Some(&seen) {
+            return BTreeSet::new();
+        }
+        self.drop_claim(&key);
+        let (index, of) = self.index(&seen);
+        index.entry(of).or_default().insert(key.clone());
+        self.claims.insert(key.clone(), seen);
+        BTreeSet::from([key])
     }
 
     /// Forgets a claim.
-    pub fn remove_claim(&mut self, namespace: &str, claim: &str) {
-        self.claims.remove(&(namespace.into(), claim.into()));
+    pub fn remove_claim(&mut self, namespace: &str, claim: &str) -> BTreeSet<ClaimKey> {
+        let key = (namespace.into(), claim.into());
+        self.drop_claim(&key);
+        BTreeSet::from([key])
+    }
+
+    fn drop_claim(&mut self, key: &ClaimKey) {
+        let Some(old) = self.claims.remove(key) else { return };
+        let (index, of) = self.index(&old);
+        if let Some(claims) = index.get_mut(&of) {
+            claims.remove(key);
+            if claims.is_empty() {
+                index.remove(&of);
+            }
+        }
+    }
+
+    /// Where a claim is found again.
+    fn index(&mut self, claim: &Claim) -> (&mut BTreeMap<Name, BTreeSet<ClaimKey>>, Name) {
+        match &claim.volume {
+            Some(volume) => (&mut self.by_volume, volume.clone()),
+            None => (&mut self.by_class, claim.class.clone()),
+        }
     }
 
     /// Learns of a volume as it is now.
-    pub fn apply_volume(&mut self, volume: &PersistentVolume) {
+    pub fn apply_volume(&mut self, volume: &PersistentVolume) -> BTreeSet<ClaimKey> {
         let id = name(volume.metadata.name.as_ref());
         let spec = volume.spec.clone().unwrap_or_default();
         let affinity = spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
@@ -110,16 +145,32 @@ impl Storage {
                 .and_then(|capacity| capacity.get("storage"))
                 .map_or(0, |size| nano(&size.0)),
         };
+        if self.volumes.get(&id) == Some(&seen) {
+            return BTreeSet::new();
+        }
+        let mut touched = self.remove_volume(&id);
+        touched.extend(self.that_may_take(&seen));
         self.volumes.insert(id, seen);
+        touched
     }
 
     /// Forgets a volume.
-    pub fn remove_volume(&mut self, volume: &str) {
-        self.volumes.remove(volume);
+    pub fn remove_volume(&mut self, volume: &str) -> BTreeSet<ClaimKey> {
+        let mut touched = self.by_volume.get(volume).cloned().unwrap_or_default();
+        if let Some(old) = self.volumes.remove(volume) {
+            touched.extend(self.that_may_take(&old));
+        }
+        touched
+    }
+
+    /// The claims that may be given a volume.
+    fn that_may_take(&self, volume: &Known) -> BTreeSet<ClaimKey> {
+        let claims = self.by_class.get(&volume.class).filter(|_| volume.available);
+        claims.cloned().unwrap_or_default()
     }
 
     /// Learns of a storage class as it is now.
-    pub fn apply_class(&mut self, class: &StorageClass) {
+    pub fn apply_class(&mut self, class: &StorageClass) -> BTreeSet<ClaimKey> {
         let terms = class.allowed_topologies.as_ref().filter(|terms| !terms.is_empty()).map(|terms| {
             let term = |term: &k8s_openapi::api::core::v1::TopologySelectorTerm| NodeTerm {
                 labels: term
@@ -137,25 +188,29 @@ impl Storage {
             provisioner: class.provisioner.as_str().into(),
             reachable: terms,
         };
-        self.classes.insert(name(class.metadata.name.as_ref()), seen);
+        let class = name(class.metadata.name.as_ref());
+        if self.classes.get(&class) == Some(&seen) {
+            return BTreeSet::new();
+        }
+        let touched = self.remove_class(&class);
+        self.classes.insert(class, seen);
+        touched
     }
 
     /// Forgets a storage class.
-    pub fn remove_class(&mut self, class: &str) {
+    pub fn remove_class(&mut self, class: &str) -> BTreeSet<ClaimKey> {
         self.classes.remove(class);
+        self.by_class.get(class).cloned().unwrap_or_default()
     }
 
-    /// What the volumes of a pod ask of its node.
-    ///
-    /// # Errors
-    /// A claim of the pod has no volume, and none can be made where the pod runs.
+    /// What the volumes of a pod ask of its node, and the first of its claims that has no volume and can get none.
     pub(super) fn needs(
         &self,
         namespace: &Name,
         pod: &str,
         spec: &PodSpec,
-    ) -> Result<Vec<VolumeNeed>, Unplannable> {
-        let mut needs = Vec::new();
+    ) -> (Vec<VolumeNeed>, Option<Unplannable>) {
+        let (mut needs, mut missing) = (Vec::new(), None);
         let mut claims: Vec<Name> =
             spec.volumes.iter().flatten().filter_map(|volume| claim_name(pod, volume)).collect();
         claims.sort();
@@ -163,7 +218,10 @@ impl Storage {
         for volume in spec.volumes.iter().flatten() {
             if let Some(claim) = claim_name(pod, volume) {
                 let rank = self.rank(namespace, &claims, &claim);
-                needs.push(self.need(namespace, &claim, rank).ok_or(Unplannable::Claim(claim))?);
+                match self.need(namespace, &claim, rank) {
+                    Some(need) => needs.push(need),
+                    None => missing = missing.or(Some(Unplannable::Claim(claim))),
+                }
             } else if let Some(inline) = &volume.csi {
                 // Made with the pod and counted with it: an id of its own, so that equal pods differ by it no more than they must.
                 let id = format!("{namespace}/{}/inline", volume.name).into();
@@ -175,7 +233,7 @@ impl Storage {
             }
         }
         needs.sort();
-        Ok(needs)
+        (needs, missing)
     }
 
     /// How many of a pod's claims that want a volume of the same class are at least as large, itself included.
@@ -243,6 +301,12 @@ impl Storage {
 enum Made {
     Anywhere,
     Where(Vec<NodeTerm>),
+}
+
+/// The claims of a pod.
+pub fn claims_of(namespace: &str, pod: &str, spec: &PodSpec) -> BTreeSet<ClaimKey> {
+    let names = spec.volumes.iter().flatten().filter_map(|volume| claim_name(pod, volume));
+    names.map(|name| (namespace.into(), name)).collect()
 }
 
 /// The claim behind a volume: named, or made for this pod alone.

@@ -18,7 +18,7 @@ use plimsoll_core::{
 };
 use plimsoll_observe::cluster::{observe_amounts, observe_template};
 
-use super::{planner::Planner, scalables::Sizes, workloads::WATCHED, world::World};
+use super::{planner::Planner, priorities::Said, scalables::Sizes, workloads::WATCHED, world::World};
 
 /// What buffers are made of, by namespace and name.
 #[derive(Default)]
@@ -105,6 +105,9 @@ fn resolve(
         (None, Some(scalable)) => of_scalable(world, &namespace, scalable)?,
     };
     Some(found.and_then(|Found { shape, scale, template }| {
+        if let Some(why) = world.view.cuts_off(shape.priority) {
+            return Err(Problem::Unplannable(why));
+        }
         let ask = Ask {
             replicas: spec.replicas,
             percentage: spec.percentage,
@@ -133,11 +136,12 @@ fn of_template(world: &World, namespace: &str, named: &LocalReference) -> Result
     let key = format!("{namespace}/{}", named.name);
     let template = world.buffers.templates.get(&key).ok_or_else(|| Problem::NoTemplate(name()))?;
     let spec = template.template.as_ref();
-    let seen = spec.and_then(|spec| observe_template(&namespace.into(), spec, &world.storage, world.cut_off));
-    let (shape, unplannable) = seen.ok_or_else(|| Problem::EmptyTemplate(name()))?;
+    let seen = spec.and_then(|spec| observe_template(&namespace.into(), spec, &world.storage));
+    let (mut shape, unplannable) = seen.ok_or_else(|| Problem::EmptyTemplate(name()))?;
     if let Some(why) = unplannable {
         return Err(Problem::Unplannable(why));
     }
+    shape.priority = spec.and_then(|spec| world.priorities.of(&Said::by(spec))).unwrap_or(shape.priority);
     let template = Some((named.name.clone(), template.metadata.generation));
     Ok(Found { shape: Arc::new(shape), scale: None, template })
 }
@@ -151,7 +155,7 @@ fn of_scalable(world: &World, namespace: &str, named: &ScalableReference) -> Opt
             Ok(Found { shape, scale: Some(replicas), template: None })
         }));
     }
-    let found = world.workloads.find(&named.kind, namespace, &named.name);
+    let found = world.workloads.find(&named.kind, namespace, &named.name, &world.priorities);
     let found = found.ok_or_else(|| Problem::NoScalable(kind(), name()));
     Some(found.and_then(|scaled| match scaled.shape {
         Some(Ok(shape)) => Ok(Found { shape, scale: Some(scaled.replicas), template: None }),

@@ -103,6 +103,7 @@ impl Planner {
                 held: held.as_ref(),
                 unreturnable: unreturnable.as_ref(),
                 settings: &settings,
+                cut_off: pool.as_ref().map(|pool| pool.priority_cutoff),
                 now,
             };
             let taken = step(&drain, &seen, &mut ledger);

@@ -9,6 +9,7 @@ use k8s_openapi::api::{
         ResourceQuota, Toleration,
     },
     policy::v1::PodDisruptionBudget,
+    scheduling::v1::PriorityClass,
     storage::v1::{CSINode, StorageClass},
 };
 use kube::{ResourceExt, core::DeserializeGuard};
@@ -92,14 +93,30 @@ impl Shown for PersistentVolumeClaim {
     }
 
     fn apply(self, world: &mut World) {
-        world.storage.apply_claim(&self);
-        world.storage_changed();
+        let claims = world.storage.apply_claim(&self);
+        world.storage_changed(&claims);
     }
 
     fn forget(key: &str, world: &mut World) {
         let (namespace, name) = key.split_once('/').unwrap_or_default();
-        world.storage.remove_claim(namespace, name);
-        world.storage_changed();
+        let claims = world.storage.remove_claim(namespace, name);
+        world.storage_changed(&claims);
+    }
+}
+
+impl Shown for PriorityClass {
+    fn key(&self) -> String {
+        self.name_any()
+    }
+
+    fn apply(self, world: &mut World) {
+        world.priorities.apply(&self);
+        world.workloads.priorities_changed();
+    }
+
+    fn forget(key: &str, world: &mut World) {
+        world.priorities.forget(key);
+        world.workloads.priorities_changed();
     }
 }
 
@@ -109,13 +126,13 @@ impl Shown for PersistentVolume {
     }
 
     fn apply(self, world: &mut World) {
-        world.storage.apply_volume(&self);
-        world.storage_changed();
+        let claims = world.storage.apply_volume(&self);
+        world.storage_changed(&claims);
     }
 
     fn forget(key: &str, world: &mut World) {
-        world.storage.remove_volume(key);
-        world.storage_changed();
+        let claims = world.storage.remove_volume(key);
+        world.storage_changed(&claims);
     }
 }
 
@@ -125,13 +142,13 @@ impl Shown for StorageClass {
     }
 
     fn apply(self, world: &mut World) {
-        world.storage.apply_class(&self);
-        world.storage_changed();
+        let claims = world.storage.apply_class(&self);
+        world.storage_changed(&claims);
     }
 
     fn forget(key: &str, world: &mut World) {
-        world.storage.remove_class(key);
-        world.storage_changed();
+        let claims = world.storage.remove_class(key);
+        world.storage_changed(&claims);
     }
 }
 
@@ -158,7 +175,7 @@ impl Shown for DaemonSet {
     fn apply(self, world: &mut World) {
         let namespace = Name::from(self.namespace().unwrap_or_default());
         let template = with_tolerations_of_daemons(self.spec.template.clone());
-        let seen = observe_template(&namespace, &template, &world.storage, i32::MIN).map(|(shape, _)| shape);
+        let seen = observe_template(&namespace, &template, &world.storage).map(|(shape, _)| shape);
         let uid = Name::from(self.uid().unwrap_or_default());
         world.change(match seen {
             Some(shape) => {
@@ -218,7 +235,7 @@ impl Shown for Deployment {
     }
 
     fn apply(self, world: &mut World) {
-        world.workloads.deployment(&self, &world.storage, world.cut_off);
+        world.workloads.deployment(&self, &world.storage);
     }
 
     fn forget(key: &str, world: &mut World) {
@@ -232,7 +249,7 @@ impl Shown for ReplicaSet {
     }
 
     fn apply(self, world: &mut World) {
-        world.workloads.replica_set(&self, &world.storage, world.cut_off);
+        world.workloads.replica_set(&self, &world.storage);
     }
 
     fn forget(key: &str, world: &mut World) {
@@ -246,7 +263,7 @@ impl Shown for StatefulSet {
     }
 
     fn apply(self, world: &mut World) {
-        world.workloads.stateful_set(&self, &world.storage, world.cut_off);
+        world.workloads.stateful_set(&self, &world.storage);
     }
 
     fn forget(key: &str, world: &mut World) {

@@ -3,10 +3,12 @@
 //! Another process than the one that scales pods, under another ServiceAccount: neither may do what the other does.
 
 mod adopt;
+mod attachments;
 mod backoffs;
 mod buffer_status;
 mod buffers;
 mod calls;
+mod claimants;
 mod claims;
 mod coming;
 mod disruptable;
@@ -30,8 +32,10 @@ mod planner;
 mod polls;
 mod pool_status;
 mod pools;
+mod priorities;
 mod provider;
 mod record;
+mod recorded;
 mod report;
 pub mod run;
 mod scalables;

@@ -27,8 +27,9 @@ use tokio::{
 };
 
 use super::{
-    backoffs::Backoffs, explain::Question, feed::Change, kept::Kept, losses::Losses, metrics::NodeMetrics,
-    nominations::Nominations, polls::Polls, scalables::Scalables, shown::Shown, world::World,
+    attachments::Attachments, backoffs::Backoffs, explain::Question, feed::Change, kept::Kept,
+    losses::Losses, metrics::NodeMetrics, nominations::Nominations, polls::Polls, scalables::Scalables,
+    shown::Shown, world::World,
 };
 use crate::leadership::Leadership;
 
@@ -56,6 +57,8 @@ pub(crate) struct Planner {
     /// Since when nodes are not needed, and drains that were given up.
     pub(super) memory: Memory,
     pub(super) kept: Kept,
+    /// How many volumes nodes to come may have attached.
+    pub(super) attachments: Attachments,
     /// Pools whose provider has just been asked for something.
     pub(super) stirred: BTreeSet<String>,
     /// How long the lease lasts after a renewal, at the worst.
@@ -140,6 +143,7 @@ impl Planner {
             ids: BTreeMap::new(),
             memory: Memory::default(),
             kept,
+            attachments: Attachments::default(),
             stirred: BTreeSet::new(),
             told: super::report::Told::default(),
             losses: Losses::default(),
@@ -225,11 +229,12 @@ impl Planner {
     async fn pass(&mut self) -> Duration {
         let now = now();
         // gather
+        self.world.look_again();
         self.failures(now);
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
         self.world.note_records();
-        self.world.announce();
+        self.world.announce(now);
         let until_scale = self.buffers();
         self.orders_that_come(now);
         // decide

@@ -29,11 +29,7 @@ impl Planner {
     pub(super) fn pools(&mut self, now: Timestamp) -> Duration {
         let pools: Vec<_> =
             self.world.pools.iter().map(|(name, pool)| (name.clone(), Arc::clone(pool))).collect();
-        let cut_off = pools
-            .iter()
-            .filter_map(|(_, pool)| pool.as_ref().as_ref().ok())
-            .map(|pool| pool.spec.priority_cutoff);
-        self.world.set_cut_off(cut_off.min().unwrap_or(-10));
+        self.attachments.learn(self.world.view.nodes());
         self.polls.keep_only(|name| self.world.pools.contains_key(name));
         let known = self.world.view.pools().map(|pool| pool.name.clone());
         let gone: Vec<_> = known.filter(|name| !self.world.pools.contains_key(&**name)).collect();
@@ -93,6 +89,9 @@ impl Planner {
         seen.offerings.extend(polls::undescribed(orders, offered, inventory));
         seen.offerings.sort_by(|one, other| one.key.cmp(&other.key));
         seen.offerings.dedup_by(|next, first| next.key == first.key);
+        for offering in &mut seen.offerings {
+            offering.attach_limits = self.attachments.of(name, &offering.key.instance_type);
+        }
         if self.world.view.pool(name) != Some(&seen) {
             self.world.change(ViewChange::Pool(seen));
         }

@@ -7,6 +7,7 @@ use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate, ResourceQuota},
     policy::v1::PodDisruptionBudget,
+    scheduling::v1::PriorityClass,
     storage::v1::{CSINode, StorageClass},
 };
 use kube::core::DeserializeGuard;
@@ -71,7 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         DaemonSet => "daemonsets", Namespace => "namespaces", Deployment => "deployments",
         ReplicaSet => "replicasets", StatefulSet => "statefulsets",
         DeserializeGuard<CapacityPool> => "pools", NodeOrder => "orders", PodTemplate => "templates",
-        ResourceQuota => "quotas",
+        ResourceQuota => "quotas", PriorityClass => "priorities",
     );
     let (from, to) = (client.clone(), changes.clone());
     background.spawn(ended("buffers", async move {

@@ -10,17 +10,28 @@ use std::{
 
 use k8s_openapi::{
     api::{
-        apps::v1::{Deployment, DeploymentCondition, ReplicaSet, StatefulSet},
+        apps::v1::{Deployment, DeploymentCondition, ReplicaSet, ReplicaSetCondition, StatefulSet},
         core::v1::PodTemplateSpec,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use plimsoll_core::cluster::{self, Announced, Name, Pod, PodShape, PodState, Unplannable};
+use plimsoll_core::{
+    cluster::{self, Announced, Name, Pod, PodShape, PodState, Unplannable},
+    time::Timestamp,
+};
 use plimsoll_observe::{
     OwnerKind,
-    cluster::{Storage, observe_template},
+    cluster::{ClaimKey, Storage, claims_of, observe_template},
     observe_owner,
 };
+
+use self::patience::Patience;
+use super::{
+    claimants::ByClaim,
+    priorities::{Priorities, Said},
+};
+
+mod patience;
 
 /// The kinds of `apps` that are known without asking.
 pub(crate) const WATCHED: [&str; 3] = ["Deployment", "ReplicaSet", "StatefulSet"];
@@ -37,6 +48,10 @@ pub(crate) struct Workloads {
     counted: BTreeMap<Name, Name>,
     /// Those whose announcement may have changed.
     dirty: BTreeSet<Name>,
+    /// Those whose template names claims.
+    by_claim: ByClaim,
+    /// `StatefulSet`s, and since when pods of theirs are missing.
+    patience: Patience,
     /// Uids by kind, namespace and name.
     named: BTreeMap<(&'static str, Name, Name), Name>,
 }
@@ -58,8 +73,26 @@ struct Workload {
     wanted: u32,
     /// What is asked for, what is available, and whether two templates or an unseen spec are in between.
     state: State,
-    /// What its next pod will ask for, or why it is not planned for; None where nothing can be said of it.
+    /// What its next pod will ask for but for its priority, or why it is not planned for; None where nothing can be said of it.
     shape: Option<Result<Arc<PodShape>, Unplannable>>,
+    /// What its template says of the priority of its pods.
+    priority: Said,
+    /// Its template, where that names claims.
+    template: Option<Box<PodTemplateSpec>>,
+}
+
+impl Workload {
+    /// What its next pod will ask for, with the priority that it will have.
+    fn shape(&self, priorities: &Priorities) -> Option<Result<Arc<PodShape>, Unplannable>> {
+        let priority = priorities.of(&self.priority)?;
+        let mut shape = self.shape.clone()?;
+        if let Ok(shape) = &mut shape
+            && shape.priority != priority
+        {
+            Arc::make_mut(shape).priority = priority;
+        }
+        Some(shape)
+    }
 }
 
 /// How far a Deployment is.
@@ -82,36 +115,35 @@ impl State {
 }
 
 impl Workloads {
-    pub(crate) fn deployment(&mut self, deployment: &Deployment, storage: &Storage, cut_off: i32) {
+    pub(crate) fn deployment(&mut self, deployment: &Deployment, storage: &Storage) {
         let spec = &deployment.spec;
         let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_deref());
-        // A quota or an admission policy forbids its pods: they will not come, however long we wait.
         let is_forbidden = |condition: &DeploymentCondition| {
-            condition.type_.as_deref() == Some("ReplicaFailure")
-                && condition.status.as_deref() == Some("True")
+            forbids(condition.type_.as_deref(), condition.status.as_deref())
         };
         let waits = spec.paused == Some(true) || conditions.unwrap_or_default().iter().any(is_forbidden);
         let wanted = if waits { Some(0) } else { spec.replicas };
         let state = State::of(deployment);
-        self.set("Deployment", &deployment.metadata, (wanted, state), &spec.template, storage, cut_off);
+        self.set("Deployment", &deployment.metadata, (wanted, state), &spec.template, storage);
     }
 
-    pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage, cut_off: i32) {
+    pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage) {
         let Some(template) = &set.spec.template else { return };
         let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
-        self.set("ReplicaSet", &set.metadata, (set.spec.replicas, state), template, storage, cut_off);
+        let conditions = set.status.as_ref().and_then(|status| status.conditions.as_deref());
+        let is_forbidden = |condition: &ReplicaSetCondition| {
+            forbids(condition.type_.as_deref(), condition.status.as_deref())
+        };
+        let waits = conditions.unwrap_or_default().iter().any(is_forbidden);
+        let wanted = if waits { Some(0) } else { set.spec.replicas };
+        self.set("ReplicaSet", &set.metadata, (wanted, state), template, storage);
     }
 
-    pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage, cut_off: i32) {
+    pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage) {
         let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
-        self.set(
-            "StatefulSet",
-            &set.metadata,
-            (set.spec.replicas, state),
-            &set.spec.template,
-            storage,
-            cut_off,
-        );
+        let uid = Name::from(set.metadata.uid.as_deref().unwrap_or_default());
+        self.patience.follow(&uid, set.metadata.generation.unwrap_or(0));
+        self.set("StatefulSet", &set.metadata, (set.spec.replicas, state), &set.spec.template, storage);
     }
 
     fn set(
@@ -121,12 +153,10 @@ impl Workloads {
         (replicas, state): (Option<i32>, State),
         template: &PodTemplateSpec,
         storage: &Storage,
-        cut_off: i32,
     ) {
         let text = |text: &Option<String>| Name::from(text.as_deref().unwrap_or_default());
         let uid = text(&metadata.uid);
-        let seen = observe_template(&text(&metadata.namespace), template, storage, cut_off);
-        let shape = seen.map(|(shape, unplannable)| unplannable.map_or_else(|| Ok(Arc::new(shape)), Err));
+        let shape = shape(&text(&metadata.namespace), template, storage);
         let owner = observe_owner(metadata).filter(|owner| owner.kind == OwnerKind::Deployment);
         let going = metadata.deletion_timestamp.is_some();
         let wanted = if going { 0 } else { u32::try_from(replicas.unwrap_or(1)).unwrap_or(0) };
@@ -138,11 +168,38 @@ impl Workloads {
         self.dirty.insert(uid.clone());
         let (name, namespace) = (text(&metadata.name), text(&metadata.namespace));
         self.named.insert((kind, namespace.clone(), name.clone()), uid.clone());
-        self.known.insert(uid, Workload { kind, name, owner, namespace, wanted, state, shape });
+        let priority = Said::by(template);
+        let claims = claims(&namespace, template);
+        let template = (!claims.is_empty()).then(|| Box::new(template.clone()));
+        self.by_claim.note(&uid, claims);
+        self.known
+            .insert(uid, Workload { kind, name, owner, namespace, wanted, state, shape, priority, template });
+    }
+
+    /// Something else may be said of these claims.
+    pub(crate) fn touch_claims(&mut self, claims: &BTreeSet<ClaimKey>) {
+        self.by_claim.touch(claims);
+    }
+
+    /// Looks again at the templates whose claims are not what they were.
+    pub(crate) fn look_again(&mut self, storage: &Storage) {
+        for uid in self.by_claim.take_touched() {
+            let Some(workload) = self.known.get_mut(&uid) else { continue };
+            let Some(template) = &workload.template else { continue };
+            workload.shape = shape(&workload.namespace, template, storage);
+            self.dirty.insert(uid);
+        }
+    }
+
+    /// What priorities templates name may be worth something else.
+    pub(crate) fn priorities_changed(&mut self) {
+        self.dirty.extend(self.known.keys().cloned());
     }
 
     /// A workload is gone.
     pub(crate) fn gone(&mut self, uid: &str) {
+        self.patience.forget(uid);
+        self.by_claim.forget(uid);
         let gone = self.known.remove(uid);
         if let Some(gone) = &gone {
             let name = (gone.kind, gone.namespace.clone(), gone.name.clone());
@@ -167,6 +224,7 @@ impl Workloads {
         let Some(owner) = owner else { return self.pod_went(&pod.uid) };
         if self.counted.insert(pod.uid.clone(), owner.uid.clone()).is_none() {
             self.pods.entry(owner.uid.clone()).or_default().insert(pod.uid.clone());
+            self.patience.begin_anew(&owner.uid);
             self.touch(&owner.uid.clone());
         }
     }
@@ -189,18 +247,22 @@ impl Workloads {
     }
 
     /// What is to be announced anew since the last call.
-    pub(crate) fn announcements(&mut self) -> Vec<Announced> {
-        let dirty = std::mem::take(&mut self.dirty);
-        let announced = dirty.into_iter().map(|uid| {
-            let announced = self.known.get(&uid).and_then(|workload| self.announced(&uid, workload));
-            announced.unwrap_or_else(|| Announced {
+    pub(crate) fn announcements(&mut self, priorities: &Priorities, now: Timestamp) -> Vec<Announced> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.extend(self.patience.ends(now).cloned());
+        let mut announcements = Vec::new();
+        for uid in dirty {
+            let announced = self.known.get(&uid).and_then(|of| self.announced(&uid, of, priorities));
+            let mut announced = announced.unwrap_or_else(|| Announced {
                 key: uid.clone(),
                 name: Name::from(""),
                 shape: Arc::default(),
                 count: 0,
-            })
-        });
-        announced.collect()
+            });
+            announced.count = self.patience.announces(&uid, announced.count, now);
+            announcements.push(announced);
+        }
+        announcements
     }
 
     /// The `ReplicaSet`s that own pods, with the Deployment above each, by the uid of the `ReplicaSet`.
@@ -223,18 +285,24 @@ impl Workloads {
     }
 
     /// A Deployment, `ReplicaSet` or `StatefulSet` by its name.
-    pub(crate) fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<Scaled> {
+    pub(crate) fn find(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        priorities: &Priorities,
+    ) -> Option<Scaled> {
         let kind = WATCHED.into_iter().find(|watched| *watched == kind)?;
         let uid = self.named.get(&(kind, namespace.into(), name.into()))?;
         let workload = self.known.get(uid)?;
-        Some(Scaled { replicas: workload.state.replicas, shape: workload.shape.clone() })
+        Some(Scaled { replicas: workload.state.replicas, shape: workload.shape(priorities) })
     }
 
-    fn announced(&self, uid: &Name, workload: &Workload) -> Option<Announced> {
+    fn announced(&self, uid: &Name, workload: &Workload, priorities: &Priorities) -> Option<Announced> {
         if workload.owner.is_some() {
             return None;
         }
-        let shape = Arc::clone(workload.shape.as_ref()?.as_ref().ok()?);
+        let shape = workload.shape(priorities)?.ok()?;
         let has = self.pods_of(uid);
         let count = workload.wanted.saturating_sub(has);
         Some(Announced { key: uid.clone(), name: workload.name.clone(), shape, count })
@@ -246,4 +314,25 @@ impl Workloads {
         let sets = self.sets.get(uid).into_iter().flatten();
         u32::try_from(own(uid) + sets.map(own).sum::<usize>()).unwrap_or(u32::MAX)
     }
+}
+
+/// Whether a condition says that a quota or an admission policy forbids pods: they will not come, however long we wait.
+fn forbids(kind: Option<&str>, status: Option<&str>) -> bool {
+    kind == Some("ReplicaFailure") && status == Some("True")
+}
+
+fn shape(
+    namespace: &Name,
+    template: &PodTemplateSpec,
+    storage: &Storage,
+) -> Option<Result<Arc<PodShape>, Unplannable>> {
+    let (shape, unplannable) = observe_template(namespace, template, storage)?;
+    Some(unplannable.map_or_else(|| Ok(Arc::new(shape)), Err))
+}
+
+/// The claims that a template names itself.
+fn claims(namespace: &str, template: &PodTemplateSpec) -> BTreeSet<ClaimKey> {
+    let mut spec = template.spec.clone().unwrap_or_default();
+    spec.volumes.iter_mut().for_each(|volumes| volumes.retain(|volume| volume.ephemeral.is_none()));
+    claims_of(namespace, "", &spec)
 }

@@ -11,21 +11,22 @@ use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
-    cluster::{Name, Node, OfferingKey, Pod as CorePod, PodState, Record},
+    cluster::{Name, OfferingKey, PodState},
     nodes::drain::Drain,
     placement::{Change, View},
+    time::Timestamp,
 };
-use plimsoll_observe::cluster::{INTERRUPTED, Storage, observe_cluster_pod};
-use plimsoll_providers::{InstanceState, OfferingId, ProviderError};
+use plimsoll_observe::cluster::{ClaimKey, Storage, observe_cluster_pod};
+use plimsoll_providers::{OfferingId, ProviderError};
 use tokio::time::Instant;
 
 use super::{
-    buffers::BufferSources, calls::of_node, claims, nominations, polls::Said, record::offering,
+    buffers::BufferSources, claimants::Claimants, nominations, polls::Said, priorities::Priorities,
     workloads::Workloads,
 };
 
 /// Kinds that must have been listed before anything is planned.
-pub(crate) const KINDS: [&str; 17] = [
+pub(crate) const KINDS: [&str; 18] = [
     "pods",
     "nodes",
     "csinodes",
@@ -42,6 +43,7 @@ pub(crate) const KINDS: [&str; 17] = [
     "orders",
     "templates",
     "quotas",
+    "priorities",
     "buffers",
 ];
 
@@ -113,12 +115,11 @@ pub(crate) struct World {
     pub(crate) said: BTreeMap<String, Said>,
     /// What owns pods.
     pub(crate) workloads: Workloads,
+    /// What templates name in place of a priority.
+    pub(super) priorities: Priorities,
     pub(super) storage: Storage,
     pub(super) csi_nodes: BTreeMap<String, Arc<CSINode>>,
-    /// Pods that wait and name claims: what is said of them changes with the claims.
-    claimants: BTreeMap<String, Arc<Pod>>,
-    /// The lowest priority that is planned for.
-    pub(super) cut_off: i32,
+    claimants: Claimants,
     listed: BTreeSet<&'static str>,
 }
 
@@ -185,66 +186,11 @@ impl World {
         self.view.apply(change);
     }
 
-    /// What has become of the record of a node's order.
-    pub(crate) fn record_of(&self, node: &Node) -> Record {
-        match node.order.as_ref().map(|order| self.orders.get(&**order)) {
-            Some(None) => Record::Gone,
-            Some(Some(order)) if order.metadata.deletion_timestamp.is_some() => Record::Deleted,
-            Some(Some(_)) | None => Record::Kept,
-        }
-    }
-
-    /// What was ordered with a node, where the record of its order is there.
-    pub(crate) fn ordered_with(&self, node: &Node) -> Option<OfferingKey> {
-        node.order.as_ref().and_then(|order| self.orders.get(&**order)).map(|order| offering(order))
-    }
-
-    /// Whether a node will be taken away: its taint says so, or its provider deletes it though no drain of ours has asked for
-    /// that.
-    pub(crate) fn is_interrupted(&self, node: &Node) -> bool {
-        node.taints.iter().any(|taint| &*taint.key == INTERRUPTED) || self.is_reclaimed(node)
-    }
-
-    fn is_reclaimed(&self, node: &Node) -> bool {
-        let is_asked_for = || {
-            self.drains.get(&node.name).is_some_and(|drain| drain.deleted.is_some() && !drain.interrupted)
-                || self.calls.contains_key(&of_node(&node.name))
-        };
-        let Some(order) = node.order.as_ref().and_then(|order| self.orders.get(&**order)) else {
-            return false;
-        };
-        let group = order.spec.offering.node_group.clone().map(OfferingId);
-        let group = group.and_then(|group| claims::group_of(self, &order.spec.pool, &group));
-        let id = self.provider_ids.get(&node.name).filter(|id| !id.is_empty());
-        let (Some(group), Some(id)) = (group, id) else { return false };
-        let instance = group.instances.binary_search_by(|instance| instance.id.as_str().cmp(id));
-        instance.is_ok_and(|at| group.instances[at].state == InstanceState::Deleting) && !is_asked_for()
-    }
-
-    /// Tells nodes what their orders asked for, what has become of these, and whether they will be taken away.
-    pub(crate) fn note_records(&mut self) {
-        let changed = self.view.nodes().filter_map(|node| {
-            let record = self.record_of(node);
-            let ordered = self.ordered_with(node).or_else(|| node.ordered.clone());
-            let interrupted = self.is_interrupted(node);
-            let is_new = record != node.record || ordered != node.ordered || interrupted != node.interrupted;
-            is_new.then(|| Node { record, ordered, interrupted, ..node.clone() })
-        });
-        for node in changed.collect::<Vec<_>>() {
-            self.change(Change::Node(node));
-        }
-    }
-
     /// Announces the pods that workloads are about to get.
-    pub(crate) fn announce(&mut self) {
-        for announced in self.workloads.announcements() {
+    pub(crate) fn announce(&mut self, now: Timestamp) {
+        for announced in self.workloads.announcements(&self.priorities, now) {
             self.change(Change::Announced(announced));
         }
-    }
-
-    /// Sets the lowest priority that is planned for; pods that wait are looked at anew.
-    pub(crate) fn set_cut_off(&mut self, cut_off: i32) {
-        self.cut_off = cut_off;
     }
 
     /// Takes an order in, as a watch or our own write has shown it. What is older than what is known is left out: a watch
@@ -262,7 +208,7 @@ impl World {
 
     pub(super) fn set_pod(&mut self, pod: Pod) {
         let uid = Name::from(pod.uid().unwrap_or_default());
-        match observe_cluster_pod(&pod, &self.storage, self.cut_off) {
+        match observe_cluster_pod(&pod, &self.storage) {
             Some(seen) => {
                 match &seen.state {
                     PodState::Nominated { node } if nominations::is_ours(&pod) => {
@@ -271,7 +217,7 @@ impl World {
                     _ => drop(self.nominated.remove(&uid)),
                 }
                 self.workloads.pod_came(&seen);
-                self.note_claims(&uid, pod, &seen);
+                self.claimants.note(&uid, pod);
                 self.change(Change::Pod(seen));
             }
             None => self.drop_pod(&uid),
@@ -279,32 +225,29 @@ impl World {
     }
 
     pub(super) fn drop_pod(&mut self, uid: &Name) {
-        self.claimants.remove(&**uid);
+        self.claimants.forget(uid);
         self.nominated.remove(uid);
         self.workloads.pod_went(uid);
         self.change(Change::PodGone(uid.clone()));
     }
 
-    fn note_claims(&mut self, uid: &Name, pod: Pod, seen: &CorePod) {
-        let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_ref());
-        let names_claims = volumes
-            .into_iter()
-            .flatten()
-            .any(|volume| volume.persistent_volume_claim.is_some() || volume.ephemeral.is_some());
-        if names_claims && seen.state.node().is_none() {
-            self.claimants.insert(uid.to_string(), Arc::new(pod));
-        } else {
-            self.claimants.remove(&**uid);
-        }
+    /// Claims, volumes or classes have changed so that something else may be said of these claims, and of pods that name them.
+    pub(super) fn storage_changed(&mut self, claims: &BTreeSet<ClaimKey>) {
+        self.claimants.touch(claims);
+        self.workloads.touch_claims(claims);
     }
 
-    /// Claims, volumes or classes have changed: what is said of pods that wait for them may have too.
-    pub(super) fn storage_changed(&mut self) {
-        let pods = self.claimants.values();
-        let seen: Vec<_> =
-            pods.filter_map(|pod| observe_cluster_pod(pod, &self.storage, self.cut_off)).collect();
-        for pod in seen {
-            self.change(Change::Pod(pod));
+    /// Looks again at what something else may be said of since it was shown, each once.
+    pub(crate) fn look_again(&mut self) {
+        for pod in self.claimants.take_touched() {
+            let seen = observe_cluster_pod(&pod, &self.storage);
+            if let Some(seen) = seen.filter(|seen| self.view.pod(&seen.uid) != Some(seen)) {
+                self.change(Change::Pod(seen));
+            }
         }
+        self.workloads.look_again(&self.storage);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,7 @@ fn pool() -> Pool {
         balance: Balance::Zones,
         scale_down: ScaleDown::default(),
         headroom: Vec::new(),
+        priority_cutoff: -10,
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn demands(view: &View, packing: &mut Packing, others: &Others) -> Ve
         let count = found.entry((*class, false)).or_default();
         *count = pods.iter().fold(*count, |count, (_, more)| count.saturating_add(*more));
     }
+    found.retain(|(class, _), _| view.cuts_off(packing.class(*class).shape.priority).is_none());
     let demands =
         found.into_iter().map(|((class, is_daemons), count)| Demand { class, count, may_order: !is_daemons });
     let mut turns: Vec<(Turn, Demand)> = demands.map(|demand| (turn(packing, &demand), demand)).collect();
@@ -87,27 +88,41 @@ pub(crate) fn others(view: &View, packing: &mut Packing, now: Timestamp, lost: O
     others
 }
 
+/// The pods that come again elsewhere when a zone is lost, and for which a place can be planned.
+fn displaced<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
+    come_again(view, lost).filter(|pod| pod.unplannable.is_none())
+}
+
 /// The pods that come again elsewhere when a zone is lost: neither daemons, which go with their nodes, nor pods that nobody
-/// makes anew. Budgets and other rules of drains do not ask whether a zone may be lost.
-pub(crate) fn displaced<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
-    let comes_again = |pod: &&Pod| {
+/// makes anew, nor those below the cut-off. Budgets and other rules of drains do not ask whether a zone may be lost.
+pub(crate) fn come_again<'v>(view: &'v View, lost: &str) -> impl Iterator<Item = &'v Pod> + use<'v> {
+    let comes_again = |pod: &&Pod, cut_off: Option<i32>| {
         let owner = pod.owner.as_ref().map(|owner| owner.kind);
         matches!(pod.state, PodState::Bound { .. })
             && owner.is_some_and(|owner| !matches!(owner, OwnerKind::DaemonSet | OwnerKind::Node))
+            && cut_off.is_none_or(|cut_off| pod.shape.priority >= cut_off)
+            && view.cuts_off(pod.shape.priority).is_none()
     };
     let lost = Name::from(lost);
     let nodes = view.nodes().filter(move |node| node.zone() == Some(&lost));
-    nodes.flat_map(|node| view.pods_on(&node.name)).filter(comes_again)
+    nodes.flat_map(move |node| {
+        let cut_off = view.cut_off_of(node);
+        view.pods_on(&node.name).filter(move |pod| comes_again(pod, cut_off))
+    })
 }
 
 fn uprooted<'v>(view: &'v View, now: Timestamp, lost: Option<&str>) -> Vec<&'v Pod> {
     let going = view.nodes().filter(|node| (node.interrupted || node.is_draining()) && !is_lost(node, lost));
     let ledger = Ledger::new(view.budgets());
-    let moves = |pod: &&Pod| {
+    let moves = |pod: &Pod, cut_off| {
         let is_bound = matches!(pod.state, PodState::Bound { .. });
-        is_bound && of_pod(&Question { pod, covered: ledger.covers(pod), now }) == Verdict::Moves
+        is_bound && of_pod(&Question { pod, covered: ledger.covers(pod), cut_off, now }) == Verdict::Moves
     };
-    going.flat_map(|node| view.pods_on(&node.name)).filter(moves).collect()
+    let uprooted = going.flat_map(|node| {
+        let cut_off = view.cut_off_of(node);
+        view.pods_on(&node.name).filter(move |pod| moves(pod, cut_off))
+    });
+    uprooted.collect()
 }
 
 /// Whose the pods of a class are. Several owners may have equal pods; the first by name stands for all.

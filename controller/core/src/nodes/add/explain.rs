@@ -1,13 +1,14 @@
 //! Why pods get no place, each cause once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::demand::{self, Demand, Others};
 use super::headroom::Served;
 use super::solve::Solver;
-use crate::cluster::{Name, Resource};
+use crate::cluster::{Name, Pod, Resource};
 use crate::nodes::Refused;
-use crate::nodes::reason::{Cause, WhyRefused};
+use crate::nodes::reason::{Cause, WhyPassedOver, WhyRefused};
 use crate::placement::class::ClassId;
 use crate::placement::packing::NodeIx;
 use crate::placement::{Refusal, View};
@@ -92,10 +93,15 @@ fn without_place(pods: &[(&Name, u32)], left: u32) -> Vec<Name> {
 
 fn left_alone(view: &View) -> Vec<Refused> {
     let mut groups: BTreeMap<(Name, Name, crate::cluster::Unplannable), Vec<Name>> = BTreeMap::new();
-    for pod in view.dense().left_alone.values() {
-        if let Some(why) = &pod.unplannable {
+    let dense = view.dense();
+    let is_cut_off = |pods: &&BTreeMap<Name, Arc<Pod>>| {
+        pods.values().next().is_some_and(|pod| view.cuts_off(pod.shape.priority).is_some())
+    };
+    let waiting = dense.waiting.values().filter(is_cut_off).flat_map(BTreeMap::values);
+    for pod in dense.left_alone.values().chain(waiting) {
+        if let Some(why) = pod.unplannable.clone().or_else(|| view.cuts_off(pod.shape.priority)) {
             let owner = pod.owner.as_ref().map_or(&pod.name, |owner| &owner.name);
-            let key = (pod.shape.namespace.clone(), owner.clone(), why.clone());
+            let key = (pod.shape.namespace.clone(), owner.clone(), why);
             groups.entry(key).or_default().push(pod.uid.clone());
         }
     }
@@ -139,12 +145,16 @@ fn offerings(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut 
         let ask = &solver.packing.class(class).ask;
         for offered in &family.alternatives {
             let lacks = || offered.room.lacks(ask, &solver.packing.tables.extended);
+            let priority = solver.packing.class(class).shape.priority;
             let cause = if let Some(refusal) = &refusal {
                 Cause::Offerings(family.pool.clone(), refusal.clone())
             } else if let Some(lacks) = lacks() {
                 Cause::Offerings(family.pool.clone(), Refusal::Lacks(lacks))
+            } else if priority < family.cut_off {
+                let why = WhyPassedOver::BelowCutOff { priority, cut_off: family.cut_off };
+                Cause::PassedOver(family.pool.clone(), why)
             } else if offered.left == Some(0) {
-                Cause::PassedOver(family.pool.clone(), crate::nodes::reason::WhyPassedOver::NoneLeft)
+                Cause::PassedOver(family.pool.clone(), WhyPassedOver::NoneLeft)
             } else if let Some(limit) =
                 solver.bounds.forbids(&family.pool, &family.zone, &offered.allocatable)
             {

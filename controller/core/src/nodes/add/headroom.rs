@@ -139,7 +139,8 @@ fn shape(pool: &Pool, requests: Resources) -> PodShape {
         node_selector: Labels::from([(crate::cluster::CAPACITY_POOL.into(), pool.name.clone())]),
         requests,
         tolerations,
-        priority: i32::MIN,
+        // No cut-off is about it; that everything else comes first is the order of the plan.
+        priority: i32::MAX,
         ..PodShape::default()
     }
 }
@@ -175,11 +176,13 @@ mod tests {
         pool.offerings[0].taints = vec![taint("gpu", Effect::NoExecute)];
         let requests = Resources { cpu: 500, ..Resources::default() };
         pool.headroom = vec![headroom(HeadroomSize::Pods { count: 3, requests: requests.clone() })];
+        pool.priority_cutoff = 1_000_000_000;
+        let wanted_in = pool.clone();
         let wanted = wanted_of(pool, |_| ());
         assert_eq!((wanted.len(), wanted[0].count), (1, 3));
         let shape = &wanted[0].shape;
         assert_eq!(shape.requests, Resources { pods: 1, ..requests });
-        assert_eq!(shape.priority, i32::MIN, "everything else comes first");
+        assert!(!wanted_in.cuts_off(shape.priority), "no cut-off is about room");
         assert_eq!(shape.node_selector, Labels::from([(crate::cluster::CAPACITY_POOL.into(), "p".into())]));
         let mut tolerated: Vec<&str> = shape.tolerations.iter().map(|of| &*of.key).collect();
         tolerated.sort_unstable();

@@ -1,6 +1,6 @@
 //! What can be ordered, grouped so that equal things are looked at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{
@@ -37,6 +37,8 @@ pub(crate) struct Alternative {
 pub(crate) struct Family {
     pub(crate) pool: Name,
     pub(crate) weight: i32,
+    /// Pods of a lower priority get no nodes of it.
+    pub(crate) cut_off: i32,
     pub(crate) zone: Name,
     /// A node of it, with nothing on it.
     pub(crate) state: NodeState,
@@ -103,18 +105,28 @@ pub(crate) fn daemons(view: &View, packing: &mut Packing) -> Vec<ClassId> {
     daemons.collect()
 }
 
+/// The CSI drivers of the volumes of a class.
+fn drivers(packing: &Packing, class: ClassId) -> Vec<Name> {
+    let volumes = &packing.class(class).shape.volumes;
+    volumes.iter().filter_map(|volume| volume.driver.clone()).collect()
+}
+
 impl Menu {
-    /// What the pools of a view offer at `now`, without a zone that is taken for lost. The stand-ins are added to the packing, and are not open.
+    /// What the pools of a view offer at `now`, without a zone that is taken for lost. `asks` says which classes look for room:
+    /// offerings that differ only in what none of them asks for are of one family. The stand-ins are added to the packing, and
+    /// are not open.
     pub(crate) fn of(
         view: &View,
         packing: &mut Packing,
         daemons: &[ClassId],
+        asks: impl Iterator<Item = ClassId>,
         now: Timestamp,
         lost: Option<&str>,
     ) -> Self {
         let mut menu = Self::default();
+        let drivers: BTreeSet<Name> = asks.flat_map(|class| drivers(packing, class)).collect();
         for pool in view.pools() {
-            menu.add_pool(pool, packing, daemons, now, lost);
+            menu.add_pool(pool, packing, (daemons, &drivers), now, lost);
         }
         for family in &mut menu.families {
             // By price, then the larger one, so that the first that holds something is also the best.
@@ -138,7 +150,7 @@ impl Menu {
         &mut self,
         pool: &Pool,
         packing: &mut Packing,
-        daemons: &[ClassId],
+        (daemons, drivers): (&[ClassId], &BTreeSet<Name>),
         now: Timestamp,
         lost: Option<&str>,
     ) {
@@ -171,7 +183,10 @@ impl Menu {
                 pass_over(WhyPassedOver::NoPrice);
                 continue;
             }
-            let (state, daemons) = new_node(packing, pool, offering, daemons, true);
+            let (mut state, daemons) = new_node(packing, pool, offering, daemons, true);
+            if state.attach_limits.iter().any(|(driver, _)| !drivers.contains(driver)) {
+                Arc::make_mut(&mut state.attach_limits).retain(|(driver, _)| drivers.contains(driver));
+            }
             let gross = state.free.clone();
             let mut room = gross.clone();
             for class in &daemons {
@@ -198,6 +213,7 @@ impl Menu {
                 let family = Family {
                     pool: pool.name.clone(),
                     weight: pool.weight,
+                    cut_off: pool.priority_cutoff,
                     zone: offering.key.zone.clone(),
                     state,
                     daemons,

@@ -92,7 +92,8 @@ pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, los
     let coming = coming(view, &mut packing, &daemons, lost);
     let on_order: Vec<NodeIx> = coming.iter().map(|coming| coming.node).collect();
     let elsewhere: Vec<NodeIx> = existing.iter().chain(&on_order).copied().collect();
-    let menu = Menu::of(view, &mut packing, &daemons, now, lost);
+    let asks = demands.iter().map(|demand| demand.class).chain(room.iter().map(|(_, class)| *class));
+    let menu = Menu::of(view, &mut packing, &daemons, asks, now, lost);
     let bounds = Bounds::of(view, settings.most_nodes);
     let mut solver = Solver::new(view, &mut packing, menu, bounds);
     least::keep_least_sizes(view, &mut solver);

@@ -67,7 +67,7 @@ impl Solver<'_> {
         let mut found: Vec<Alike<'l>> = Vec::new();
         for (family, ladder) in self.menu.families.iter().zip(ladders) {
             let Some(first) = ladder.next(0, &of.ask) else { continue };
-            if !self.packing.suits(class, family.stand_in) {
+            if of.shape.priority < family.cut_off || !self.packing.suits(class, family.stand_in) {
                 continue;
             }
             let state = &self.packing.nodes[family.stand_in as usize];

@@ -11,7 +11,7 @@ use crate::cluster::{Balance, Expander};
 use crate::placement::Placed;
 use crate::placement::View;
 use crate::placement::amounts::Amounts;
-use crate::placement::class::ClassId;
+use crate::placement::class::{Class, ClassId};
 use crate::placement::ladder::Ladder;
 use crate::placement::packing::{NodeIx, Packing};
 use crate::placement::tally::KeyId;
@@ -157,11 +157,15 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Whether pods of a class can run on nodes of a family, were they alone on it, and there are or may be such nodes.
+    /// Whether pods of a class may have nodes of a family and can run on them, were they alone there, and there are or may be
+    /// such nodes.
     fn is_usable(&mut self, family: usize, class: ClassId) -> bool {
         let of = &self.menu.families[family];
         let stand_in = of.stand_in;
-        let ask = &self.packing.class(class).ask;
+        let Class { ask, shape, .. } = self.packing.class(class);
+        if shape.priority < of.cut_off {
+            return false;
+        }
         let may_come = |alternative: &Alternative| {
             let forbids = || self.bounds.forbids(&of.pool, &of.zone, &alternative.allocatable);
             alternative.left != Some(0) && alternative.room.holds(ask) && forbids().is_none()

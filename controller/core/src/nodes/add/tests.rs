@@ -1,3 +1,4 @@
+mod cut_off;
 mod new_nodes;
 mod zones;
 

@@ -85,6 +85,8 @@ pub struct Seen<'a> {
     pub unreturnable: Option<&'a Unreturnable>,
     /// How the pool wants its nodes emptied.
     pub settings: &'a cluster::Drain,
+    /// The cut-off of priorities of the pool.
+    pub cut_off: Option<i32>,
     /// The moment.
     pub now: Timestamp,
 }
@@ -186,7 +188,7 @@ fn given_up(drain: &Drain, seen: &Seen<'_>, node: &Node, ledger: &Ledger<'_>) ->
 }
 
 fn verdict(pod: &Pod, seen: &Seen<'_>, ledger: &Ledger<'_>) -> Verdict {
-    of_pod(&Question { pod, covered: ledger.covers(pod), now: seen.now })
+    of_pod(&Question { pod, covered: ledger.covers(pod), cut_off: seen.cut_off, now: seen.now })
 }
 
 /// Evicts the least important pods that are left.

@@ -105,6 +105,7 @@ impl World {
             held: self.held.as_ref(),
             unreturnable: self.unreturnable.as_ref(),
             settings: &self.settings,
+            cut_off: None,
             now: self.now,
         };
         let step = step(&self.drain, &seen, &mut Ledger::new(&self.budgets));

@@ -1,11 +1,8 @@
-//! A pod below the cut-off of priorities is evicted, and no place is planned for it.
+//! A pod below the cut-off of priorities of its node's pool is evicted, and no place is planned for it: whoever set the
+//! cut-off does not care where it goes.
 
 use super::{Question, Verdict};
-use crate::cluster::Unplannable;
 
 pub(super) fn rule(question: &Question<'_>) -> Option<Verdict> {
-    match question.pod.unplannable.as_ref()? {
-        Unplannable::BelowCutOff { .. } => Some(Verdict::Expendable),
-        _ => None,
-    }
+    (question.pod.shape.priority < question.cut_off?).then_some(Verdict::Expendable)
 }

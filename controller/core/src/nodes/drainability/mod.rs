@@ -34,6 +34,8 @@ pub struct Question<'a> {
     pub pod: &'a Pod,
     /// Whether a `PodDisruptionBudget` selects it.
     pub covered: bool,
+    /// The cut-off of priorities of its node's pool.
+    pub cut_off: Option<i32>,
     /// The moment.
     pub now: Timestamp,
 }

@@ -8,7 +8,7 @@ use crate::time::Span;
 const KEEPS_FOR: Span = Span::from_secs(3600);
 
 pub(super) fn rule(question: &Question<'_>) -> Option<Verdict> {
-    let Question { pod, covered, now } = *question;
+    let Question { pod, covered, now, .. } = *question;
     let until = pod.created + KEEPS_FOR;
     let keeps = &*pod.shape.namespace == "kube-system" && !covered && until > now;
     keeps.then_some(Verdict::Blocks(Blocker::System { until }))

@@ -9,7 +9,7 @@ const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 const FOREVER: Span = Span::from_millis(i64::MAX);
 
 fn verdict(pod: &Pod, covered: bool) -> Verdict {
-    of_pod(&Question { pod, covered, now: NOW })
+    of_pod(&Question { pod, covered, cut_off: Some(-10), now: NOW })
 }
 
 fn web() -> Pod {
@@ -20,10 +20,6 @@ fn with(change: impl FnOnce(&mut Pod)) -> Pod {
     let mut pod = web();
     change(&mut pod);
     pod
-}
-
-fn below_cut_off() -> Unplannable {
-    Unplannable::BelowCutOff { priority: -11, cut_off: -10 }
 }
 
 #[test]
@@ -87,7 +83,9 @@ fn safe_to_evict_overrules_what_comes_after_it() {
 
 #[test]
 fn below_the_cut_off_nobody_plans_a_place() {
-    let mut pod = with(|pod| pod.unplannable = Some(below_cut_off()));
+    let of_priority = |priority| with(|pod| Arc::make_mut(&mut pod.shape).priority = priority);
+    assert_eq!(verdict(&of_priority(-10), false), Verdict::Moves);
+    let mut pod = of_priority(-11);
     assert_eq!(verdict(&pod, false), Verdict::Expendable);
     pod.owner = None;
     assert_eq!(verdict(&pod, false), Verdict::Expendable, "preemption would end it as well");

@@ -98,7 +98,7 @@ pub fn node(sight: &Sight<'_>, name: &str) -> Option<NodeExplained> {
         sentences: vec![readiness(node)],
         stays: Vec::new(),
         moves: Vec::new(),
-        pods: rows(sight, &pods),
+        pods: rows(sight, node, &pods),
         planned: sight.planned(),
     };
     if let (Some(order), Record::Deleted) = (&node.order, node.record) {
@@ -189,20 +189,21 @@ fn drained(sight: &Sight<'_>, node: &Node, drain: &Drain, pods: &[&Pod], explain
     explained.moves = moves.collect();
 }
 
-fn rows(sight: &Sight<'_>, pods: &[&Pod]) -> Vec<PodRow> {
+fn rows(sight: &Sight<'_>, node: &Node, pods: &[&Pod]) -> Vec<PodRow> {
     let ledger = Ledger::new(sight.view.budgets());
+    let cut_off = sight.view.cut_off_of(node);
     let row = |pod: &&Pod| {
-        let (keeps, verdict) = verdict(sight, &ledger, pod);
+        let (keeps, verdict) = verdict(sight, &ledger, pod, cut_off);
         PodRow { pod: full_name(pod), asks: asks(&pod.shape.requests), verdict, keeps }
     };
     pods.iter().map(row).collect()
 }
 
-fn verdict(sight: &Sight<'_>, ledger: &Ledger<'_>, pod: &Pod) -> (bool, String) {
+fn verdict(sight: &Sight<'_>, ledger: &Ledger<'_>, pod: &Pod, cut_off: Option<i32>) -> (bool, String) {
     if matches!(pod.state, PodState::Nominated { .. }) {
         return (true, "waits, and has room here".to_owned());
     }
-    let verdict = of_pod(&Question { pod, covered: ledger.covers(pod), now: sight.now });
+    let verdict = of_pod(&Question { pod, covered: ledger.covers(pod), cut_off, now: sight.now });
     match (verdict, ledger.check(pod)) {
         (Verdict::Blocks(why), _) => (true, why.to_string()),
         (Verdict::Moves | Verdict::Expendable, Err(why)) => (true, why.to_string()),

@@ -213,7 +213,8 @@ impl<'a> Planner<'a> {
         }
         let view = self.input.view;
         let daemons = menu::daemons(view, &mut self.room.packing);
-        let menu = Menu::of(view, &mut self.room.packing, &daemons, self.now, None);
+        let all = 0..u32::try_from(self.room.packing.tables.classes.len()).unwrap_or(u32::MAX);
+        let menu = Menu::of(view, &mut self.room.packing, &daemons, all, self.now, None);
         let bounds = self.shop.take().map_or_else(|| self.bounds(), |shop| shop.bounds);
         let classes = self.room.packing.tables.classes.len();
         let shop = Shop { menu, classes, bounds };

@@ -36,9 +36,10 @@ impl Planner<'_> {
         if surveyed.promised > 0 {
             reasons.push(WhyStays::Promised { pods: surveyed.promised });
         }
+        let cut_off = pool.map(|pool| pool.priority_cutoff);
         for pod in self.input.view.pods_on(&node.name) {
             let covered = self.ledger.covers(pod);
-            match drainability::of_pod(&Question { pod, covered, now: self.now }) {
+            match drainability::of_pod(&Question { pod, covered, cut_off, now: self.now }) {
                 Verdict::Blocks(why) => reasons.push(WhyStays::Pod { pod: full_name(pod), why }),
                 Verdict::Moves | Verdict::Expendable => reasons.extend(self.forbidden(index, pod)),
                 Verdict::Ends | Verdict::Goes => {}

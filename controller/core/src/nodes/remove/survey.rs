@@ -48,6 +48,7 @@ impl<'a> Surveyed<'a> {
             asked: Resources::default(),
             price: pool.and_then(|pool| price(node, pool)),
         };
+        let cut_off = pool.map(|pool| pool.priority_cutoff);
         for pod in view.pods_on(&node.name) {
             if matches!(pod.state, PodState::Nominated { .. }) {
                 surveyed.promised += 1;
@@ -55,7 +56,7 @@ impl<'a> Surveyed<'a> {
             }
             // Whether a budget covers it matters to few, and costs more than everything else.
             let covered = &*pod.shape.namespace == "kube-system" && ledger.covers(pod);
-            match drainability::of_pod(&Question { pod, covered, now }) {
+            match drainability::of_pod(&Question { pod, covered, cut_off, now }) {
                 Verdict::Moves => surveyed.movers.push(pod),
                 Verdict::Expendable => surveyed.expendable.push(pod),
                 Verdict::Ends | Verdict::Goes => continue,

@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 fn observed(yaml: &str) -> Option<Pod> {
-    observe_cluster_pod(&serde_saphyr::from_str(yaml).unwrap(), &Storage::default(), -10)
+    observe_cluster_pod(&serde_saphyr::from_str(yaml).unwrap(), &Storage::default())
 }
 
 fn why_not(spec: &str) -> Option<Unplannable> {
@@ -55,11 +55,22 @@ fn what_we_cannot_reason_about_is_left_alone_with_its_reason() {
         why_not("schedulingGates: [{ name: example.com/quota }]"),
         Some(Unplannable::Gated("example.com/quota".into()))
     );
-    assert_eq!(why_not("priority: -11"), Some(Unplannable::BelowCutOff { priority: -11, cut_off: -10 }));
     let missing = "volumes: [{ name: v, persistentVolumeClaim: { claimName: absent } }]";
     assert_eq!(why_not(missing), Some(Unplannable::Claim("absent".into())));
-    assert_eq!(why_not(&format!("nodeName: n, {missing}")), None, "it has its place");
     assert_eq!(why_not("priority: 0"), None);
+}
+
+#[test]
+fn a_pod_on_a_node_no_longer_waits_and_is_as_hard_to_place_elsewhere_as_before() {
+    let on_node = |spec: &str| why_not(&format!("nodeName: n, {spec}"));
+    let missing = "volumes: [{ name: v, persistentVolumeClaim: { claimName: absent } }]";
+    assert_eq!(on_node(missing), None);
+    assert_eq!(on_node("schedulingGates: [{ name: example.com/quota }]"), None);
+    assert_eq!(on_node("schedulerName: volcano"), Some(Unplannable::ForeignScheduler("volcano".into())));
+    assert_eq!(
+        on_node("resourceClaims: [{ name: gpu, resourceClaimName: g }]"),
+        Some(Unplannable::ResourceClaims)
+    );
 }
 
 #[test]
@@ -91,8 +102,7 @@ fn pods_of_a_template_have_the_shape_of_the_pods_it_makes() {
          spec: { containers: [{ name: a, resources: { requests: { cpu: 100m } } }], nodeSelector: { disk: ssd } }",
     )
     .unwrap();
-    let (of_template, why_not) =
-        observe_template(&"shop".into(), &template, &Storage::default(), -10).unwrap();
+    let (of_template, why_not) = observe_template(&"shop".into(), &template, &Storage::default()).unwrap();
     let pod = observed(
         "
          metadata: { namespace: shop, name: web-1, labels: { app: web } }

@@ -42,8 +42,9 @@ fn needs(storage: &Storage, claim: &str) -> Result<VolumeNeed, Unplannable> {
     let spec = format!(
         "{{ containers: [], volumes: [{{ name: v, persistentVolumeClaim: {{ claimName: {claim} }} }}] }}"
     );
-    let needs = storage.needs(&"shop".into(), "web-0", &serde_saphyr::from_str(&spec).unwrap());
-    needs.map(|mut needs| needs.remove(0))
+    let (mut needs, missing) =
+        storage.needs(&"shop".into(), "web-0", &serde_saphyr::from_str(&spec).unwrap());
+    missing.map_or_else(|| Ok(needs.remove(0)), Err)
 }
 
 fn allows(need: &VolumeNeed, labels: &[(&str, &str)]) -> bool {
@@ -106,7 +107,8 @@ fn two_claims_need_two_volumes_in_one_place() {
              { name: b, persistentVolumeClaim: { claimName: second } }] }",
     )
     .unwrap();
-    assert_eq!(storage.needs(&"shop".into(), "web-0", &spec), Err(Unplannable::Claim("second".into())));
+    let (known, missing) = storage.needs(&"shop".into(), "web-0", &spec);
+    assert_eq!((known.len(), missing), (1, Some(Unplannable::Claim("second".into()))));
     let mut another: PersistentVolume = serde_saphyr::from_str(
         "{ metadata: { name: disk-b }, status: { phase: Available },
            spec: { storageClassName: local, accessModes: [ReadWriteOnce], capacity: { storage: 4Gi },
@@ -115,10 +117,35 @@ fn two_claims_need_two_volumes_in_one_place() {
     )
     .unwrap();
     storage.apply_volume(&another);
-    let needs = storage.needs(&"shop".into(), "web-0", &spec).unwrap();
-    assert!(needs.iter().all(|need| allows(need, &[("kubernetes.io/hostname", "n1")])), "{needs:?}");
+    let needs = storage.needs(&"shop".into(), "web-0", &spec);
+    assert!(
+        needs.1.is_none() && needs.0.iter().all(|need| allows(need, &[("kubernetes.io/hostname", "n1")])),
+        "{needs:?}"
+    );
     another.metadata.name = Some("disk-c".to_owned());
     another.status = None;
     storage.apply_volume(&another);
-    assert_eq!(storage.needs(&"shop".into(), "web-0", &spec).unwrap(), needs, "it is not available");
+    assert_eq!(storage.needs(&"shop".into(), "web-0", &spec), needs, "it is not available");
+}
+
+#[test]
+fn a_change_says_of_which_claims_something_else_may_be_said() {
+    let mut storage = storage();
+    let claim = |name: &str| BTreeSet::from([(Name::from("shop"), Name::from(name))]);
+    let volume = |text: &str| serde_saphyr::from_str::<PersistentVolume>(text).unwrap();
+    let of_pv =
+        "{ metadata: { name: pv-1 }, spec: { csi: { driver: ebs.csi.aws.com, volumeHandle: vol-1 } } }";
+    let both = claim("bound").into_iter().chain(claim("meant")).collect();
+    assert_eq!(storage.apply_volume(&volume(of_pv)), both, "those that name it");
+    assert_eq!(storage.apply_volume(&volume(of_pv)), BTreeSet::new(), "nothing is new");
+    let free =
+        volume("{ metadata: { name: b }, status: { phase: Available }, spec: { storageClassName: local } }");
+    assert_eq!(storage.apply_volume(&free), claim("local"), "it may be taken");
+    let made =
+        volume("{ metadata: { name: c }, status: { phase: Bound }, spec: { storageClassName: late } }");
+    assert_eq!(storage.apply_volume(&made), BTreeSet::new(), "it is for another");
+    assert_eq!(storage.remove_volume("b"), claim("local"));
+    assert_eq!(storage.remove_class("late"), claim("late"));
+    assert_eq!(storage.remove_claim("shop", "late"), claim("late"));
+    assert_eq!(storage.remove_class("late"), BTreeSet::new(), "it is forgotten");
 }

@@ -122,6 +122,22 @@ fn the_least_waste_is_looked_for_among_all_types_of_a_zone() {
     assert_eq!(added_for(vec![pool], pods), ["1 loose for 1", "1 tight for 1"]);
 }
 
+/// How many volumes a node takes tells it from others only to pods that have some.
+#[test]
+fn a_node_is_enlarged_across_types_that_take_different_numbers_of_volumes() {
+    let volume = |shape: &mut PodShape| {
+        shape.volumes = vec![VolumeNeed { driver: Some("disk".into()), ..VolumeNeed::default() }];
+    };
+    let mut pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);
+    pool.offerings[0].attach_limits = [("disk".into(), 25)].into();
+    let pods = || [some("big", 1, 3000, anything), some("web", 4, 1000, anything)];
+    assert_eq!(added_for(vec![pool.clone()], pods()), ["1 large for 5"]);
+    let db = some("db", 26, 1, volume);
+    assert_eq!(added_for(vec![in_one_zone(&[("small", 4, 3200)])], [db.clone()]), ["1 small for 26"]);
+    pool.offerings.truncate(1);
+    assert_eq!(added_for(vec![pool], [db]), ["2 small for 26"]);
+}
+
 #[test]
 fn no_more_pods_share_the_price_of_a_node_than_it_can_attach_volumes_for() {
     let volume = |driver: &str| VolumeNeed { driver: Some(driver.into()), ..VolumeNeed::default() };

@@ -168,7 +168,7 @@ fn each_pod_of_a_node_is_told_what_it_means_for_it() {
     moves.shape = Arc::new(PodShape { namespace: "till".into(), ..(*moves.shape).clone() });
     let mut expendable = moves.clone();
     (expendable.name, expendable.uid) = ("expendable".into(), "uid-expendable".into());
-    expendable.unplannable = Some(Unplannable::BelowCutOff { priority: -20, cut_off: -10 });
+    Arc::make_mut(&mut expendable.shape).priority = -20;
     let mut ends = bound_pod("ends", "a");
     ends.state = PodState::Terminating { node: "a".into(), until: NOW };
     let mut daemon = bound_pod("daemon", "a");

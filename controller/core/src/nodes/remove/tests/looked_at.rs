@@ -1,7 +1,7 @@
 //! What is said of nodes before anything is tried, and which take pods.
 
 use super::*;
-use crate::cluster::{Breaker, OwnerKind, ScaleDownMode, Unplannable};
+use crate::cluster::{Breaker, OwnerKind, ScaleDownMode};
 use crate::nodes::Place;
 use crate::nodes::fixtures::owner;
 
@@ -128,7 +128,7 @@ fn pods_that_need_no_place_are_evicted_too() {
         .node("n1", "a", &[100, 100])
         .node("n2", "b", &[3000])
         .pod_as("n1", "batch", 100, |pod| {
-            pod.unplannable = Some(Unplannable::BelowCutOff { priority: -20, cut_off: -10 });
+            Arc::make_mut(&mut pod.shape).priority = -20;
         });
     assert_eq!(world.stays("n1"), "it has 3 pods to move, and its pool lets only empty nodes go");
 }

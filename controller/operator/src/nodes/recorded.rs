@@ -1,0 +1,62 @@
+//! What the records of orders, and what their providers say, tell of nodes that are there.
+
+use plimsoll_core::{
+    cluster::{Node, OfferingKey, Record},
+    placement::Change,
+};
+use plimsoll_observe::cluster::INTERRUPTED;
+use plimsoll_providers::{InstanceState, OfferingId};
+
+use super::{calls::of_node, claims, record::offering, world::World};
+
+impl World {
+    /// What has become of the record of a node's order.
+    pub(crate) fn record_of(&self, node: &Node) -> Record {
+        match node.order.as_ref().map(|order| self.orders.get(&**order)) {
+            Some(None) => Record::Gone,
+            Some(Some(order)) if order.metadata.deletion_timestamp.is_some() => Record::Deleted,
+            Some(Some(_)) | None => Record::Kept,
+        }
+    }
+
+    /// What was ordered with a node, where the record of its order is there.
+    pub(crate) fn ordered_with(&self, node: &Node) -> Option<OfferingKey> {
+        node.order.as_ref().and_then(|order| self.orders.get(&**order)).map(|order| offering(order))
+    }
+
+    /// Whether a node will be taken away: its taint says so, or its provider deletes it though no drain of ours has asked for
+    /// that.
+    pub(crate) fn is_interrupted(&self, node: &Node) -> bool {
+        node.taints.iter().any(|taint| &*taint.key == INTERRUPTED) || self.is_reclaimed(node)
+    }
+
+    fn is_reclaimed(&self, node: &Node) -> bool {
+        let is_asked_for = || {
+            self.drains.get(&node.name).is_some_and(|drain| drain.deleted.is_some() && !drain.interrupted)
+                || self.calls.contains_key(&of_node(&node.name))
+        };
+        let Some(order) = node.order.as_ref().and_then(|order| self.orders.get(&**order)) else {
+            return false;
+        };
+        let group = order.spec.offering.node_group.clone().map(OfferingId);
+        let group = group.and_then(|group| claims::group_of(self, &order.spec.pool, &group));
+        let id = self.provider_ids.get(&node.name).filter(|id| !id.is_empty());
+        let (Some(group), Some(id)) = (group, id) else { return false };
+        let instance = group.instances.binary_search_by(|instance| instance.id.as_str().cmp(id));
+        instance.is_ok_and(|at| group.instances[at].state == InstanceState::Deleting) && !is_asked_for()
+    }
+
+    /// Tells nodes what their orders asked for, what has become of these, and whether they will be taken away.
+    pub(crate) fn note_records(&mut self) {
+        let changed = self.view.nodes().filter_map(|node| {
+            let record = self.record_of(node);
+            let ordered = self.ordered_with(node).or_else(|| node.ordered.clone());
+            let interrupted = self.is_interrupted(node);
+            let is_new = record != node.record || ordered != node.ordered || interrupted != node.interrupted;
+            is_new.then(|| Node { record, ordered, interrupted, ..node.clone() })
+        });
+        for node in changed.collect::<Vec<_>>() {
+            self.change(Change::Node(node));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet, StatefulSet},
+    core::v1::{PersistentVolume, PersistentVolumeClaim},
+    scheduling::v1::PriorityClass,
+};
+use plimsoll_core::time::Span;
+use pretty_assertions::assert_eq;
+use serde_json::{Value, from_value, json};
+
+use super::*;
+use crate::nodes::feed::Shown;
+
+fn shown<K: Shown + serde::de::DeserializeOwned>(world: &mut World, object: Value) {
+    from_value::<K>(object).unwrap().apply(world);
+}
+
+fn metadata(name: &str) -> Value {
+    json!({ "name": name, "namespace": "shop", "uid": format!("uid-{name}") })
+}
+
+/// A pod, or a template of pods, with a claim.
+fn with_claim(claim: &str) -> Value {
+    json!({
+        "containers": [],
+        "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": claim } }],
+    })
+}
+
+fn claim_and_volume(world: &mut World, name: &str) {
+    let mut claim = metadata(name);
+    claim["annotations"] = json!({ "pv.kubernetes.io/bind-completed": "yes" });
+    shown::<PersistentVolumeClaim>(
+        world,
+        json!({ "metadata": claim, "spec": { "volumeName": format!("pv-{name}") } }),
+    );
+    shown::<PersistentVolume>(world, json!({ "metadata": { "name": format!("pv-{name}") }, "spec": {} }));
+}
+
+#[test]
+fn a_pod_has_its_volumes_though_it_was_seen_before_them() {
+    for on in [None, Some("n")] {
+        let mut world = World::default();
+        let mut spec = with_claim("data");
+        spec["nodeName"] = json!(on);
+        shown::<Pod>(&mut world, json!({ "metadata": metadata("db-0"), "spec": spec }));
+        claim_and_volume(&mut world, "data");
+        world.look_again();
+        let pod = world.view.pod("uid-db-0").unwrap();
+        assert_eq!((pod.shape.volumes.len(), &pod.unplannable), (1, &None), "on {on:?}");
+    }
+}
+
+#[test]
+fn pods_are_announced_though_their_claim_was_seen_after_the_template() {
+    let mut world = World::default();
+    stateful_set(&mut world, 1, &with_claim("data"));
+    claim_and_volume(&mut world, "data");
+    world.look_again();
+    assert_eq!(announced(&mut world, 0), [2]);
+}
+
+/// The StatefulSet `db` of two pods.
+fn stateful_set(world: &mut World, generation: i64, spec: &Value) {
+    let mut of = metadata("db");
+    of["generation"] = json!(generation);
+    let spec = json!({ "replicas": 2, "selector": {}, "template": { "spec": spec }, "serviceName": "db" });
+    shown::<StatefulSet>(world, json!({ "metadata": of, "spec": spec }));
+}
+
+/// How many pods each workload is about to get, after so many seconds.
+fn announced(world: &mut World, seconds: i64) -> Vec<u32> {
+    world.announce(Timestamp::from_secs(seconds));
+    world.view.announced().map(|of| of.count).collect()
+}
+
+fn no_volumes() -> Value {
+    json!({ "containers": [] })
+}
+
+#[test]
+fn pods_of_a_stateful_set_that_do_not_come_are_announced_for_two_minutes() {
+    let mut world = World::default();
+    stateful_set(&mut world, 1, &no_volumes());
+    assert_eq!(announced(&mut world, 10), [2]);
+    assert_eq!(announced(&mut world, 129), [2]);
+    assert_eq!(announced(&mut world, 130), [0; 0]);
+    stateful_set(&mut world, 1, &no_volumes());
+    assert_eq!(announced(&mut world, 131), [0; 0], "only its status has changed");
+}
+
+#[test]
+fn pods_of_a_stateful_set_are_announced_again_after_a_change_and_when_one_came() {
+    let mut world = World::default();
+    stateful_set(&mut world, 1, &no_volumes());
+    announced(&mut world, 0);
+    assert_eq!(announced(&mut world, 120), [0; 0]);
+    stateful_set(&mut world, 2, &no_volumes());
+    assert_eq!(announced(&mut world, 121), [2]);
+    assert_eq!(announced(&mut world, 241), [0; 0]);
+    let mut of = metadata("db-0");
+    let owner = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "uid-db", "controller": true });
+    of["ownerReferences"] = json!([owner]);
+    shown::<Pod>(&mut world, json!({ "metadata": of, "spec": no_volumes() }));
+    assert_eq!(announced(&mut world, 242), [1]);
+    assert_eq!(announced(&mut world, 361), [1]);
+    assert_eq!(announced(&mut world, 362), [0; 0]);
+}
+
+#[test]
+fn pods_of_a_replica_set_that_are_forbidden_are_not_announced() {
+    for (status, count) in [("True", vec![]), ("False", vec![2])] {
+        let mut world = World::default();
+        let condition = json!({ "type": "ReplicaFailure", "status": status });
+        let spec = json!({ "replicas": 2, "selector": {}, "template": { "spec": no_volumes() } });
+        let status = json!({ "replicas": 0, "conditions": [condition] });
+        shown::<ReplicaSet>(
+            &mut world,
+            json!({ "metadata": metadata("web"), "spec": spec, "status": status }),
+        );
+        assert_eq!(announced(&mut world, 0), count);
+    }
+}
+
+#[test]
+fn announced_pods_have_the_priority_of_the_class_that_their_template_names() {
+    let class = |name: &str, value: i32, default: bool| json!({ "metadata": { "name": name }, "value": value, "globalDefault": default });
+    for (named, priority) in [(Some("low"), vec![-5]), (None, vec![7]), (Some("unknown"), vec![])] {
+        let mut world = World::default();
+        let template = json!({ "spec": { "containers": [], "priorityClassName": named } });
+        let spec = json!({ "replicas": 1, "selector": {}, "template": template });
+        shown::<Deployment>(&mut world, json!({ "metadata": metadata("web"), "spec": spec }));
+        world.announce(Timestamp::default());
+        shown::<PriorityClass>(&mut world, class("low", -5, false));
+        shown::<PriorityClass>(&mut world, class("usual", 7, true));
+        world.announce(Timestamp::default() + Span::from_secs(1));
+        let priorities: Vec<_> = world.view.announced().map(|of| of.shape.priority).collect();
+        assert_eq!(priorities, priority, "{named:?}");
+    }
+}
