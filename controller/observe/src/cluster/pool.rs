@@ -136,7 +136,6 @@ fn scale_down(spec: &api::CapacityPoolSpec) -> ScaleDown {
             time_out: seconds(drain.timeout_seconds),
             max_surge: whole(drain.max_surge),
         },
-        ..ScaleDown::default()
     }
 }
 
