@@ -29,9 +29,17 @@ command -v git >/dev/null || lack "git: apt-get install git"
 [[ $(uname -s) == Linux ]] || lack "Linux: the test bed runs etcd, the control plane and kwok as Linux processes (in Docker: docker run -it -v \"\$PWD:/src\" -w /src rust)"
 tar --version 2>/dev/null | grep -q GNU || lack "GNU tar: apt-get install tar, or apk add tar"
 
-free=$(df -Pk "$(dirname "$cache")" 2>/dev/null | awk 'NR == 2 { print int($4 / 1048576) }' || true)
-if [[ -n $free && $free -lt 12 && ! -d $cache/tools ]]; then
-  lack "12 GiB of free disk for the first build of the test bed's tools (here: $free GiB in $(dirname "$cache"))"
-fi
+# free_in FOLDER: GiB of its disk that are free, or nothing where that cannot be told.
+free_in() { df -Pk "$1" 2>/dev/null | awk 'NR == 2 { print int($4 / 1048576) }' || true; }
+# roomy FOLDER GIB WHAT: whether there is room for what is not built yet.
+roomy() {
+  local free
+  free=$(free_in "$1")
+  [[ -z $free || $free -ge $2 ]] || lack "$2 GiB of free disk for $3 (here: $free GiB in $1)"
+}
+
+[[ -d $cache/tools ]] || roomy "$(dirname "$cache")" 12 "the first build of the test bed's tools"
+target=${CARGO_TARGET_DIR:-$PWD/target}
+[[ -d $target/debug/deps ]] || roomy "$(dirname "$target")" 8 "the first build and its tests"
 
 exit $missing
