@@ -1,7 +1,6 @@
 //! What is where when the plan has been carried out.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::books::Books;
@@ -36,12 +35,29 @@ impl Arrival<'_> {
 }
 
 /// Which node of the plan a place is, by the plan that numbers it.
-type Spots<'p> = Lookup<(Of, &'p Place), usize>;
+#[derive(Default)]
+struct Spots<'p> {
+    known: Lookup<(Of, &'p Place), usize>,
+    /// Plans tell one after the other what goes to a node.
+    last: Option<((Of, &'p Place), usize)>,
+}
+
+impl<'p> Spots<'p> {
+    /// The number of a place, which is this one where it had none.
+    fn number(&mut self, place: (Of, &'p Place), next: usize) -> usize {
+        if let Some((_, number)) = self.last.filter(|(last, _)| *last == place) {
+            return number;
+        }
+        let number = *self.known.get_or_insert(place, next);
+        self.last = Some((place, number));
+        number
+    }
+}
 
 /// The cluster after the plan.
 #[derive(Clone, Debug, Default)]
 pub(super) struct After<'a> {
-    /// Nodes that get pods, with these.
+    /// Nodes that get pods, with these; pods of one shape are one arrival.
     pub(super) by_spot: Vec<(Spot, Vec<Arrival<'a>>)>,
     /// All that get a place, in the order of the plan, with which of these nodes that is.
     pub(super) turns: Vec<(usize, Arrival<'a>)>,
@@ -116,9 +132,6 @@ impl<'a> After<'a> {
                 return Err(Breach::new(Invariant::Placed, what));
             }
         }
-        for (_, arrivals) in &mut after.by_spot {
-            *arrivals = together(std::mem::take(arrivals));
-        }
         after.add_idle(&offered, &spots);
         Ok(after)
     }
@@ -132,12 +145,20 @@ impl<'a> After<'a> {
         arrival: Arrival<'a>,
     ) -> Result<(), Breach> {
         let next = self.by_spot.len();
-        let at = *spots.get_or_insert(place, next);
+        let at = spots.number(place, next);
         if at == next {
             let spot = self.spot(books, offered, place.0, place.1)?;
             self.by_spot.push((spot, Vec::new()));
         }
-        self.by_spot[at].1.push(arrival.clone());
+        let (spot, arrivals) = &mut self.by_spot[at];
+        spot.is_worth_having_for(&arrival)?;
+        let alike = |known: &&mut Arrival<'_>| {
+            Arc::ptr_eq(known.shape, arrival.shape) && known.at_once == arrival.at_once
+        };
+        match arrivals.iter_mut().rev().find(alike) {
+            Some(known) => known.count += arrival.count,
+            None => arrivals.push(arrival.clone()),
+        }
         self.turns.push((at, arrival));
         Ok(())
     }
@@ -209,7 +230,7 @@ impl<'a> After<'a> {
     fn add_idle(&mut self, offered: &Offered<'_>, spots: &Spots<'_>) {
         for (order, (kind, missing)) in &offered.ordered {
             for number in 0..*missing {
-                if !spots.contains_key(&(Of::Adding, &Place::Order(Name::clone(order), number))) {
+                if !spots.known.contains_key(&(Of::Adding, &Place::Order(Name::clone(order), number))) {
                     self.idle.push(kind.named(format!("{order}/{number}").into()));
                 }
             }
@@ -218,7 +239,7 @@ impl<'a> After<'a> {
             for (entry, new) in (0..).zip(offered.entries(of)) {
                 let Some((kind, count)) = new else { continue };
                 for number in 0..*count {
-                    if !spots.contains_key(&(of, &Place::New(entry, number))) {
+                    if !spots.known.contains_key(&(of, &Place::New(entry, number))) {
                         self.idle.push(kind.named(new_name(of, entry, number)));
                     }
                 }
@@ -241,22 +262,6 @@ impl<'a> After<'a> {
         }
         Ok(())
     }
-}
-
-/// Pods of one shape as one arrival.
-fn together(arrivals: Vec<Arrival<'_>>) -> Vec<Arrival<'_>> {
-    let mut together: Vec<Arrival<'_>> = Vec::new();
-    let mut known: BTreeMap<(usize, bool), usize> = BTreeMap::new();
-    for arrival in arrivals {
-        match known.entry((Arc::as_ptr(arrival.shape).addr(), arrival.at_once)) {
-            Entry::Occupied(at) => together[*at.get()].count += arrival.count,
-            Entry::Vacant(at) => {
-                at.insert(together.len());
-                together.push(arrival);
-            }
-        }
-    }
-    together
 }
 
 /// Places that no plan numbers are the same in both.

@@ -35,7 +35,11 @@ impl<'a> Offered<'a> {
         let ordered = books.orders.values().filter_map(|order| {
             Some((&order.name, (Kind::of(books, &order.pool, &order.offering)?, order.missing)))
         });
-        let new = |new: &NewNodes| Some((Kind::of(books, &new.pool, &new.offering)?, new.count));
+        let new = |new: &NewNodes| {
+            let mut kind = Kind::of(books, &new.pool, &new.offering)?;
+            kind.0.cut_off = books.pools.get(&new.pool).map(|pool| pool.priority_cutoff);
+            Some((kind, new.count))
+        };
         Self {
             ordered: ordered.collect(),
             adding: plan.adding.add.iter().map(new).collect(),
@@ -101,6 +105,7 @@ impl Kind {
             free,
             attach_limits,
             is_new: true,
+            cut_off: None,
         })
     }
 

@@ -65,7 +65,6 @@ impl Audit {
         kept::pods_may_be_evicted(&self.books, plan)?;
         kept::budgets_of_pods_are_kept(&self.books, plan)?;
         orders::can_be_had(&self.books, plan)?;
-        orders::pods_are_worth_a_node(&self.books, plan)?;
         orders::limits_are_kept(&self.books, plan)?;
         orders::replacements_are_cheaper(&self.books, plan)?;
         let after = After::of(&self.books, plan)?;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::books::Books;
 use super::coming::offering;
-use super::removals::{is_taken_away, of_pool};
+use super::removals::of_pool;
 use super::{Audited, Breach, Invariant};
 use crate::cluster::{Capacity, Name, Node, OfferingKey, Pool, Resources};
+use crate::nodes::NewNodes;
 use crate::nodes::remove::{Removal, WhyRemoved};
-use crate::nodes::{NewNodes, Place};
 
 fn all<'p>(plan: &Audited<'p>) -> impl Iterator<Item = &'p NewNodes> {
     plan.adding.add.iter().chain(&plan.removing.add)
@@ -33,32 +33,6 @@ pub(super) fn can_be_had(books: &Books, plan: &Audited<'_>) -> Result<(), Breach
             Capacity::Left(left) if *count > u64::from(left) => return refuse("has not as many left"),
             Capacity::AvoidedUntil(until) if until > plan.now => return refuse("failed lately"),
             _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// No pod is to wait for a new node of a pool that orders none for it.
-pub(super) fn pods_are_worth_a_node(books: &Books, plan: &Audited<'_>) -> Result<(), Breach> {
-    let worth = |pod: &Name, to: &Place, new: &[NewNodes]| {
-        let Place::New(entry, _) = to else { return Ok(()) };
-        let pool = new.get(*entry as usize).and_then(|new| books.pools.get(&new.pool));
-        let announced = books.announced.get(pod).map(|announced| announced.shape.priority);
-        let priority = announced.or_else(|| books.pods.get(pod).map(|pod| pod.shape.priority));
-        match (pool, priority) {
-            (Some(pool), Some(priority)) if priority < pool.priority_cutoff => {
-                let what = format!("{pod} of priority {priority} waits for a node of pool {}", pool.name);
-                Err(Breach::new(Invariant::CutOff, what))
-            }
-            _ => Ok(()),
-        }
-    };
-    for placement in &plan.adding.placements {
-        worth(&placement.pod, &placement.place, &plan.adding.add)?;
-    }
-    for removal in plan.removing.remove.iter().filter(|removal| !is_taken_away(books, removal)) {
-        for one in &removal.moves {
-            worth(&one.pod, &one.to, &plan.removing.add)?;
         }
     }
     Ok(())

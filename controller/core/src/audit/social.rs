@@ -6,7 +6,6 @@
 //! since pods that move from nodes that go have no turn. Pods that keep each other off do so whoever comes first: that has
 //! to hold in the end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::after::{After, Arrival};
@@ -15,6 +14,7 @@ use super::rules::{Part, Rules};
 use super::world::World;
 use super::{Breach, Invariant};
 use crate::cluster::PodShape;
+use crate::lookup::Lookup;
 
 /// Every pod that got a place is allowed there by what runs elsewhere.
 pub(super) fn pods_allow_each_other(books: &Books, after: &After<'_>) -> Result<(), Breach> {
@@ -75,14 +75,14 @@ pub(super) fn pods_allow_each_other(books: &Books, after: &After<'_>) -> Result<
 /// Parts of shapes, by number; a shape is known by its address for as long as the plan and the books hold it.
 #[derive(Default)]
 struct Parts {
-    known: BTreeMap<usize, usize>,
+    known: Lookup<usize, usize>,
     parts: Vec<Part>,
 }
 
 impl Parts {
     fn of(&mut self, books: &Books, rules: &Rules<'_>, shape: &Arc<PodShape>) -> usize {
         let next = self.parts.len();
-        let number = *self.known.entry(Arc::as_ptr(shape).addr()).or_insert(next);
+        let number = *self.known.get_or_insert(Arc::as_ptr(shape).addr(), next);
         if number == next {
             self.parts.push(rules.part(books, shape));
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::after::Arrival;
 use super::books::Books;
+use super::{Breach, Invariant};
 use crate::cluster::{Labels, Name, Node, Readiness, Resources, Taint};
 
 /// A node as the plan leaves it, there or to come.
@@ -15,6 +17,8 @@ pub(super) struct Spot {
     pub(super) free: Resources,
     pub(super) attach_limits: BTreeMap<Name, i64>,
     pub(super) is_new: bool,
+    /// For pods of a lower priority the node, which nobody has ordered yet, would not be bought.
+    pub(super) cut_off: Option<i32>,
 }
 
 impl Spot {
@@ -46,6 +50,21 @@ impl Spot {
             free,
             attach_limits: node.attach_limits.clone(),
             is_new: false,
+            cut_off: None,
         }
+    }
+
+    /// No pod is to wait for a new node of a pool that orders none for it.
+    pub(super) fn is_worth_having_for(&self, pod: &Arrival<'_>) -> Result<(), Breach> {
+        let priority = pod.shape.priority;
+        if self.cut_off.is_none_or(|cut_off| priority >= cut_off) {
+            return Ok(());
+        }
+        let what = format!(
+            "{} of priority {priority} waits for {}, whose pool orders none for it",
+            pod.name(),
+            self.name
+        );
+        Err(Breach::new(Invariant::CutOff, what))
     }
 }

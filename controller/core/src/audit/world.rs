@@ -6,6 +6,7 @@ use super::after::After;
 use super::books::Books;
 use super::rules::{Counts, Part, Rule, Rules};
 use crate::cluster::{Labels, Name, Taint};
+use crate::lookup::Lookup;
 
 /// What one rule counts.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ struct Count {
 #[derive(Debug)]
 pub(super) struct World<'a> {
     /// By name of the node.
-    seats: BTreeMap<&'a str, usize>,
+    seats: Lookup<&'a str, usize>,
     /// Per seat, its domain by label.
     domains: Vec<Vec<Option<usize>>>,
     counts: Vec<Count>,
@@ -46,11 +47,11 @@ impl<'a> World<'a> {
         let mut keys: Vec<&Name> = rules.iter().map(|rule| rule.key).collect();
         keys.sort();
         keys.dedup();
-        let mut known: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); keys.len()];
+        let mut known: Vec<Lookup<&str, usize>> = keys.iter().map(|_| Lookup::default()).collect();
         let domains = nodes.iter().map(|(_, labels, _)| {
             let mut domain = |(at, key): (usize, &&Name)| {
                 let next = known[at].len();
-                labels.get(*key).map(|value| *known[at].entry(value).or_insert(next))
+                labels.get(*key).map(|value| *known[at].get_or_insert(value, next))
             };
             keys.iter().enumerate().map(&mut domain).collect()
         });

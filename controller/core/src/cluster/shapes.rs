@@ -1,8 +1,10 @@
 //! Equal shapes are kept once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::PodShape;
 
@@ -14,6 +16,7 @@ const FEW: usize = 1000;
 /// A hash finds equal ones and decides nothing else.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shapes {
+    hasher: RandomState,
     by_hash: BTreeMap<u64, Vec<Arc<PodShape>>>,
     /// The same by address, for those that come as they went.
     addresses: BTreeSet<usize>,
@@ -27,9 +30,7 @@ impl Shapes {
         if self.addresses.contains(&address(shape)) {
             return shape.clone();
         }
-        let mut hasher = DefaultHasher::new();
-        shape.hash(&mut hasher);
-        let equal = self.by_hash.entry(hasher.finish()).or_default();
+        let equal = self.by_hash.entry(self.hasher.hash_one(shape)).or_default();
         if let Some(kept) = equal.iter().find(|kept| *kept == shape) {
             return kept.clone();
         }

@@ -1,8 +1,11 @@
 //! The counted form of a view, and how it follows changes.
 
+mod alike;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::alike::{Alike, Waiting};
 use super::class::{self, ClassId, ClassKey};
 use super::packing::{NodeIx, Packing};
 use super::tables::Facts;
@@ -46,33 +49,33 @@ pub(crate) struct Dense {
 impl Dense {
     pub(crate) fn of(view: &View) -> Self {
         let mut dense = Self::default();
+        let alike = dense.look_at(view);
         let mut read = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut look = |shape: &Arc<PodShape>| {
-            if seen.insert(address(shape)) {
-                read.extend(class::reads(shape).cloned());
-            }
-        };
-        for pod in view.pods.values() {
-            look(&pod.shape);
-            dense.use_volumes(pod);
+        let pods = alike.iter().map(|of| of.first).chain(dense.left_alone.values()).map(|pod| &pod.shape);
+        let announced = view.announced.values().map(|announced| &announced.shape);
+        let daemons = view.daemons.values().map(|daemon| &daemon.shape);
+        for shape in pods.chain(announced).chain(daemons) {
+            read.extend(class::reads(shape).cloned());
         }
-        view.announced.values().for_each(|announced| look(&announced.shape));
-        view.daemons.values().for_each(|daemon| look(&daemon.shape));
         let shared = dense.users.iter().filter(|(_, pods)| **pods > 1);
         dense.shared = Arc::new(shared.map(|(id, _)| id.clone()).collect());
         dense.read = Arc::new(read);
         dense.set_namespaces(&view.namespaces);
         // Classes first, so that no tally has to look back at what was counted before it.
-        let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for pod in view.pods.values() {
-            if pod.state.node().is_some() {
-                dense.residing(pod);
-            } else if let Some(key) = dense.waits_as(pod) {
-                waiting.entry(key).or_default().push((pod.uid.clone(), pod.clone()));
+        let mut waiting: BTreeMap<_, Waiting> = BTreeMap::new();
+        for Alike { first, waiting: of_others, waiting_daemons: of_daemons } in alike {
+            if first.state.node().is_some() {
+                dense.residing(first);
+                continue;
+            }
+            let class = dense.seeking(&first.shape);
+            for (pods, are_daemons) in [(of_others, false), (of_daemons, true)] {
+                if !pods.is_empty() {
+                    waiting.entry((class, are_daemons)).or_default().extend(pods);
+                }
             }
         }
-        // At once, since they are in the order of their uids already.
+        // At once: those of each shape are in the order of their uids already.
         dense.waiting = waiting.into_iter().map(|(key, pods)| (key, pods.into_iter().collect())).collect();
         for announced in view.announced.values() {
             dense.seeking(&announced.shape);

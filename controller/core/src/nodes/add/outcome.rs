@@ -113,7 +113,9 @@ fn placements(
 ) -> Vec<Placement> {
     let mut names: Vec<Option<std::vec::IntoIter<(&Name, u32)>>> = vec![None; demands.len()];
     let mut open: Vec<Option<(&Name, u32)>> = vec![None; demands.len()];
-    let mut placements = Vec::with_capacity(journal.len());
+    // Announced pods are placed many at once.
+    let most: usize = journal.iter().map(|entry| entry.count as usize).sum();
+    let mut placements = Vec::with_capacity(most.min(journal.len() + view.pods.len()));
     for Entry { demand, node, count } in journal {
         let Some(place) = called.get(node) else { continue };
         let pods =
