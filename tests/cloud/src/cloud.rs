@@ -114,7 +114,21 @@ impl Cloud {
     pub fn lose(&self, id: &str) {
         let mut state = self.state();
         for group in state.groups.values_mut() {
-            if group.by_id.remove(id).is_some() {
+            if group.by_id.remove(id).is_some_and(|machine| machine.is_counted()) {
+                group.target = group.target.saturating_sub(1);
+            }
+        }
+        drop(state);
+        self.changed();
+    }
+
+    /// A machine will be taken back without anybody having asked: it is said to go, and runs until it is lost or deleted.
+    /// The group is one smaller.
+    pub fn reclaim(&self, id: &str) {
+        let mut state = self.state();
+        for group in state.groups.values_mut() {
+            if let Some(machine) = group.by_id.get_mut(id).filter(|machine| machine.is_counted()) {
+                machine.state = MachineState::Reclaimed;
                 group.target = group.target.saturating_sub(1);
             }
         }
@@ -189,7 +203,7 @@ impl State {
         machines
             .filter_map(|machine| match machine.state {
                 MachineState::Booting(until) => until,
-                MachineState::Running | MachineState::Leaving => None,
+                MachineState::Running | MachineState::Reclaimed | MachineState::Leaving => None,
             })
             .min()
     }

@@ -92,6 +92,8 @@ pub struct Faults {
     pub reads_before_growth_shows: u32,
     /// What is deleted is still listed, as going, and lowers the size again if it is deleted again.
     pub deletes_slowly: bool,
+    /// A machine that boots is listed under an id that it has no longer once it runs.
+    pub renames_when_booted: bool,
     /// Templates come where servers for a cluster-autoscaler before 1.35 have them.
     pub is_old: bool,
     /// What is untrue.

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{Cloud, MachineState};
+use crate::Cloud;
 
 /// What marks a node of a simulated cloud.
 const MARK: &str = "simulated-cloud";
@@ -99,9 +99,8 @@ impl Cloud {
         let mut nodes = BTreeMap::new();
         for (id, group) in &state.groups {
             let Some(stock) = state.stock.get(id) else { continue };
-            let running = group.by_id.values().filter(|machine| {
-                machine.state == MachineState::Running && !state.cut_off.contains(&machine.id)
-            });
+            let running =
+                group.by_id.values().filter(|machine| machine.runs() && !state.cut_off.contains(&machine.id));
             for machine in running {
                 let name = format!("{cloud}-{}", machine.name);
                 nodes.insert(name.clone(), node(name, &machine.id, cloud, &stock.offering));

@@ -11,6 +11,8 @@ pub enum MachineState {
     Booting(Option<Instant>),
     /// It is there.
     Running,
+    /// It is there until the cloud takes it back, and is in no size any more.
+    Reclaimed,
     /// It is going, and is in no size any more.
     Leaving,
 }
@@ -26,6 +28,18 @@ pub struct Machine {
     pub state: MachineState,
     /// Why it will not come.
     pub failure: Option<String>,
+}
+
+impl Machine {
+    /// Whether it is in the size of its group.
+    pub(crate) const fn is_counted(&self) -> bool {
+        matches!(self.state, MachineState::Booting(_) | MachineState::Running)
+    }
+
+    /// Whether it is there.
+    pub(crate) const fn runs(&self) -> bool {
+        matches!(self.state, MachineState::Running | MachineState::Reclaimed)
+    }
 }
 
 /// A group's size and machines.

@@ -101,7 +101,8 @@ impl State {
     fn list(&self, id: &str) -> Result<Vec<Instance>, Status> {
         let key = OfferingId(id.to_owned());
         let group = self.groups.get(&key).ok_or_else(|| unknown(id))?;
-        let mut instances: Vec<Instance> = group.by_id.values().map(instance).collect();
+        let mut instances: Vec<Instance> =
+            group.by_id.values().map(|machine| self.instance(machine)).collect();
         if self.lies(Lie::InstancesTwice, id) {
             instances.extend(instances.clone());
         }
@@ -117,27 +118,28 @@ impl State {
                 && *second == key
                 && let Some(first) = self.groups.get(first)
             {
-                instances.extend(first.by_id.values().map(instance));
+                instances.extend(first.by_id.values().map(|machine| self.instance(machine)));
             }
         }
         Ok(instances)
     }
-}
 
-fn instance(machine: &Machine) -> Instance {
-    let state = match machine.state {
-        MachineState::Booting(_) => InstanceState::InstanceCreating,
-        MachineState::Running => InstanceState::InstanceRunning,
-        MachineState::Leaving => InstanceState::InstanceDeleting,
-    };
-    let error_info = machine.failure.as_ref().map(|words| InstanceErrorInfo {
-        error_code: "InsufficientInstanceCapacity".to_owned(),
-        error_message: words.clone(),
-        instance_error_class: OUT_OF_RESOURCES,
-    });
-    Instance {
-        id: machine.id.clone(),
-        status: Some(InstanceStatus { instance_state: state.into(), error_info }),
+    fn instance(&self, machine: &Machine) -> Instance {
+        let state = match machine.state {
+            MachineState::Booting(_) => InstanceState::InstanceCreating,
+            MachineState::Running => InstanceState::InstanceRunning,
+            MachineState::Reclaimed | MachineState::Leaving => InstanceState::InstanceDeleting,
+        };
+        let error_info = machine.failure.as_ref().map(|words| InstanceErrorInfo {
+            error_code: "InsufficientInstanceCapacity".to_owned(),
+            error_message: words.clone(),
+            instance_error_class: OUT_OF_RESOURCES,
+        });
+        let stands_in = self.faults.renames_when_booted && matches!(machine.state, MachineState::Booting(_));
+        Instance {
+            id: if stands_in { format!("request://{}", machine.name) } else { machine.id.clone() },
+            status: Some(InstanceStatus { instance_state: state.into(), error_info }),
+        }
     }
 }
 
@@ -301,11 +303,14 @@ impl CloudProvider for Cloud {
                 return Err(Status::internal(format!("{} is not of {id}", node.provider_id)));
             }
             for node in &nodes {
-                match group.by_id.get_mut(&node.provider_id) {
-                    Some(machine) if state.faults.deletes_slowly => machine.state = MachineState::Leaving,
-                    _ => drop(group.by_id.remove(&node.provider_id)),
-                }
-                group.target = group.target.saturating_sub(1);
+                let is_counted = match group.by_id.get_mut(&node.provider_id) {
+                    Some(machine) if state.faults.deletes_slowly => {
+                        machine.state = MachineState::Leaving;
+                        true
+                    }
+                    _ => group.by_id.remove(&node.provider_id).is_some_and(|machine| machine.is_counted()),
+                };
+                group.target = group.target.saturating_sub(is_counted.into());
             }
             Ok(said::NodeGroupDeleteNodesResponse {})
         })

@@ -191,7 +191,9 @@ impl CloudStory {
     /// All machines of the cloud that are there to stay.
     pub(crate) fn machines(&self) -> Vec<Machine> {
         let groups = ["zone-a", "zone-b", "zone-c"].map(|zone| self.cloud.machines(&group(zone)));
-        groups.into_iter().flatten().filter(|machine| machine.state != MachineState::Leaving).collect()
+        let goes =
+            |machine: &Machine| matches!(machine.state, MachineState::Reclaimed | MachineState::Leaving);
+        groups.into_iter().flatten().filter(|machine| !goes(machine)).collect()
     }
 
     /// The sum of the sizes of the cloud's groups.
