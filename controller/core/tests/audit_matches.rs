@@ -143,6 +143,33 @@ fn as_many_volumes_are_attached_as_the_node_takes() {
 }
 
 #[test]
+fn a_node_with_too_many_volumes_takes_a_pod_that_brings_no_other() {
+    let disk = |id: &str| VolumeNeed { id: id.into(), driver: Some("disk".into()), ..VolumeNeed::default() };
+    let too_many = move || {
+        on_shape("web-n2", move |shape| shape.volumes = vec![disk("one"), disk("two")])
+            .then(on_node("n2", |node| _ = node.attach_limits.insert("disk".into(), 1)))
+    };
+    let brings = move |id: &'static str| on_shape("web-n1", move |shape| shape.volumes = vec![disk(id)]);
+    accepts(vec![too_many().then(brings("one")).then(to("n2"))]);
+    refuses(Invariant::NodeRules, vec![too_many().then(brings("three")).then(to("n2"))]);
+}
+
+#[test]
+fn a_cordon_can_be_tolerated() {
+    let cordoned = || on_node("n2", |node| node.unschedulable = true).then(to("n2"));
+    let tolerating = |key: &'static str| {
+        on_shape("web-n1", move |shape| {
+            shape.tolerations.push(toleration(key, TolerationOperator::Exists, ""));
+        })
+    };
+    accepts(vec![
+        cordoned().then(tolerating("node.kubernetes.io/unschedulable")),
+        cordoned().then(tolerating("")),
+    ]);
+    refuses(Invariant::NodeRules, vec![cordoned(), cordoned().then(tolerating("gpu"))]);
+}
+
+#[test]
 fn a_pod_below_the_cut_off_goes_though_nobody_makes_it_anew() {
     let below = || {
         on_pod("web-n1", |pod| {

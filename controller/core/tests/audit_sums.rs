@@ -121,6 +121,26 @@ fn a_pod_that_is_not_ready_costs_a_budget_that_wants_none() {
     assert_eq!(with(UnhealthyPods::AlwaysAllow), Ok(()));
 }
 
+#[test]
+fn a_pod_that_has_not_started_costs_no_budget() {
+    let n3 = Place::Node("n3".into());
+    let plans = removing(vec![removal("n2", underused(), &[], &moved(&n3, &n3)[1])], Vec::new());
+    let with = |starting: bool| {
+        let mut cluster = fleet(|_| ());
+        cluster.changes.push(Change::Budget(budget("web", 0)));
+        for change in &mut cluster.changes {
+            if let Change::Pod(pod) = change
+                && &*pod.name == "web-3"
+            {
+                pod.eviction.starting = starting;
+            }
+        }
+        cluster.verdict(&plans)
+    };
+    assert_eq!(with(false), Err(Invariant::PodBudget));
+    assert_eq!(with(true), Ok(()));
+}
+
 /// New nodes of a zone at a price that the pool has there.
 fn in_zone(zone: &str, count: u32, price: i64) -> NewNodes {
     NewNodes { offering: offering("m", zone, 4, price).key, ..new_nodes(count, price) }

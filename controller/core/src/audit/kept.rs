@@ -63,7 +63,7 @@ pub(super) fn budgets_of_pods_are_kept(books: &Books, plan: &Audited<'_>) -> Res
     for node in books.nodes.values().filter(|node| node.is_draining()) {
         // A pod that must stay is not evicted, and takes nothing from others.
         for pod in books.pods_on(&node.name).filter(|pod| is_evicted(books, plan, pod)) {
-            if let [budget] = selecting(books, pod).collect::<Vec<_>>()[..]
+            if let [budget] = asked(books, pod)[..]
                 && costs(budget, pod)
             {
                 *taken.entry((&budget.namespace, &budget.name)).or_default() += 1;
@@ -78,8 +78,7 @@ pub(super) fn budgets_of_pods_are_kept(books: &Books, plan: &Audited<'_>) -> Res
                 let what = format!("{} of {} {why}", full_name(pod), removal.node);
                 Err(Breach::new(Invariant::PodBudget, what))
             };
-            let budgets: Vec<&DisruptionBudget> = selecting(books, pod).collect();
-            match budgets[..] {
+            match asked(books, pod)[..] {
                 [] => {}
                 [budget] if !costs(budget, pod) || surges => {}
                 [budget] => {
@@ -114,6 +113,11 @@ fn selecting<'b>(books: &'b Books, pod: &'b Pod) -> impl Iterator<Item = &'b Dis
     budgets.take_while(move |budget| budget.namespace == *namespace).filter(move |budget| {
         budget.selector.as_ref().is_some_and(|selector| selector.matches(&pod.shape.labels))
     })
+}
+
+/// The budgets that the Eviction API asks: none for a pod that has not started.
+fn asked<'b>(books: &'b Books, pod: &'b Pod) -> Vec<&'b DisruptionBudget> {
+    selecting(books, pod).filter(|_| !pod.eviction.starting).collect()
 }
 
 /// Whether the eviction of a pod takes one of its budget.

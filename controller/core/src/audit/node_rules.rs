@@ -10,6 +10,9 @@ use crate::cluster::{
     Effect, HostPort, Labels, Name, NodeTerm, PodShape, Taint, Toleration, TolerationOperator,
 };
 
+/// What a cordoned node looks like to pods that tolerate it.
+const CORDON: &str = "node.kubernetes.io/unschedulable";
+
 /// Taints, selectors, affinities to nodes, host ports and volumes.
 pub(super) fn nodes_allow_their_pods(books: &Books, after: &After<'_>) -> Result<(), Breach> {
     for (spot, arrivals) in &after.by_spot {
@@ -18,7 +21,8 @@ pub(super) fn nodes_allow_their_pods(books: &Books, after: &After<'_>) -> Result
                 let what = format!("{} may not run on {}: {rule}", arrival.name(), spot.name);
                 Err(Breach::new(Invariant::NodeRules, what))
             };
-            if spot.unschedulable {
+            let cordon = Taint { key: CORDON.into(), value: "".into(), effect: Effect::NoSchedule };
+            if spot.unschedulable && untolerated(&[cordon], &arrival.shape.tolerations).is_some() {
                 return refused("it is cordoned");
             }
             if let Some(taint) = untolerated(&spot.taints, &arrival.shape.tolerations) {
@@ -67,9 +71,11 @@ fn what_they_share(
         }
         for (driver, ids) in arrival.shape.attachments() {
             let attached = volumes.entry(driver).or_default();
+            let before = attached.len();
             attached.extend(ids);
             let most = spot.attach_limits.get(driver).copied().unwrap_or(i64::MAX);
-            if i64::try_from(attached.len()).unwrap_or(i64::MAX) > most {
+            // A node that has too many already may take a pod that brings no other.
+            if attached.len() > before && i64::try_from(attached.len()).unwrap_or(i64::MAX) > most {
                 let what = format!("{}: {} takes only {most} volumes of {driver}", arrival.name(), spot.name);
                 return Err(Breach::new(Invariant::NodeRules, what));
             }

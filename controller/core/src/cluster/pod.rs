@@ -157,4 +157,6 @@ pub struct Eviction {
     pub grace: Span,
     /// `controller.kubernetes.io/pod-deletion-cost`, 0 where it is not set.
     pub deletion_cost: i32,
+    /// Whether its containers have not all started once (`status.phase` is `Pending`): the Eviction API then asks no budget.
+    pub starting: bool,
 }

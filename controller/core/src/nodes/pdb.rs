@@ -2,7 +2,8 @@
 //!
 //! The rules are those of the Eviction API (`pkg/registry/core/pod/storage/eviction.go` of Kubernetes): a pod under two
 //! budgets cannot be evicted at all; a pod that is not ready is free where the budget says so, or while the rest of its
-//! group is healthy; otherwise an eviction costs one of `disruptionsAllowed`.
+//! group is healthy; one that has not started is free whatever budgets say; otherwise an eviction costs one of
+//! `disruptionsAllowed`.
 //!
 //! A node may hold more pods of a budget than may go at once: a drain evicts them in rounds. So a node may be chosen as
 //! long as one eviction is left, and what it takes is taken from the nodes after it. The budget itself is kept by the
@@ -102,6 +103,9 @@ impl<'a> Ledger<'a> {
                 return Ok(Cost::Free);
             }
         };
+        if pod.eviction.starting {
+            return Ok(Cost::Free);
+        }
         let places = self.of(pod);
         let place = match places[..] {
             [] => return Ok(Cost::Free),
@@ -249,6 +253,15 @@ mod tests {
             assert_eq!(ledger.check(&unready("web")).is_ok(), free, "{unhealthy:?} {healthy} of {desired}");
             assert!(ledger.check(&pod("web", "n")).is_err(), "a ready pod is never free");
         }
+    }
+
+    #[test]
+    fn a_pod_that_has_not_started_is_free_under_any_budgets() {
+        let mut starting = unready("web");
+        starting.eviction.starting = true;
+        let budgets = [budget("a", 0), budget("b", 0)];
+        assert_eq!(Ledger::new(&budgets[..1]).check(&starting), Ok(()));
+        assert_eq!(Ledger::new(&budgets).check(&starting), Ok(()));
     }
 
     #[test]

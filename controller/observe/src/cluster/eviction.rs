@@ -39,6 +39,7 @@ pub(super) fn observe_eviction(pod: &Pod) -> Eviction {
         safe_local_volumes: text(SAFE_VOLUMES).map(names).unwrap_or_default(),
         grace: Span::from_secs(grace.max(0)),
         deletion_cost: text(DELETION_COST).and_then(|cost| cost.parse().ok()).unwrap_or(0),
+        starting: pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Pending"),
     }
 }
 
@@ -85,7 +86,17 @@ mod tests {
                 safe_local_volumes: names(&["cache", "tmp"]),
                 grace: Span::from_secs(5),
                 deletion_cost: -3,
+                starting: false,
             }
         );
+    }
+
+    #[test]
+    fn a_pod_is_starting_as_long_as_its_phase_is_pending() {
+        let starting = |phase: &str| {
+            let pod = format!("status: {{ phase: {phase} }}");
+            observe_eviction(&serde_saphyr::from_str(&pod).unwrap()).starting
+        };
+        assert_eq!([starting("Pending"), starting("Running")], [true, false]);
     }
 }

@@ -1,6 +1,7 @@
 //! Which offering is taken: a list of tie-breaks.
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
 
 use crate::cluster::{Balance, Expander, Name, OfferingKey};
 use crate::nodes::add::menu::{Alternative, Family};
@@ -88,11 +89,12 @@ impl Rank {
     }
 
     fn first(&self, other: &Self) -> Ordering {
-        // Within a pool its own expander decides; between pools one that goes by weight does.
-        let expander = if self.pool == other.pool || other.expander != Expander::Priority {
-            self.expander
-        } else {
-            other.expander
+        // Within a pool its own expander decides; between pools one that goes by weight does, one that they share, or the
+        // price, whichever of the two is looked at first.
+        let expander = match (self.expander, other.expander) {
+            (own, its) if self.pool == other.pool || own == its => own,
+            (Expander::Priority, _) | (_, Expander::Priority) => Expander::Priority,
+            _ => Expander::Price,
         };
         match expander {
             Expander::Price => Ordering::Equal,
@@ -102,6 +104,31 @@ impl Rank {
             Expander::Random => self.drawn().cmp(&other.drawn()),
         }
     }
+}
+
+/// Sorts families by what they offer. Offers of pools that go by different things are in no one order: then each pool has
+/// its own, and pools are in that of their best.
+pub(crate) fn sort(ranked: &mut Vec<(Rank, usize)>) {
+    let mut pools: BTreeMap<Name, Vec<(Rank, usize)>> = BTreeMap::new();
+    let is_one_order = ranked.windows(2).all(|two| two[0].0.expander == two[1].0.expander);
+    if is_one_order {
+        ranked.sort();
+        return;
+    }
+    for (rank, family) in ranked.drain(..) {
+        pools.entry(rank.pool.clone()).or_default().push((rank, family));
+    }
+    let mut pools: Vec<_> = pools.into_values().collect();
+    for of_pool in &mut pools {
+        of_pool.sort();
+    }
+    let is_by_weight = pools.iter().flatten().any(|(rank, _)| rank.expander == Expander::Priority);
+    let best = |of_pool: &Vec<(Rank, usize)>| {
+        let (rank, _) = of_pool.first()?;
+        Some((is_by_weight.then_some(rank.weight), rank.price_per_pod, rank.pool.clone()))
+    };
+    pools.sort_by_cached_key(best);
+    ranked.extend(pools.into_iter().flatten());
 }
 
 impl PartialOrd for Rank {

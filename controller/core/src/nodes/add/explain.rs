@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::demand::{self, Demand, Others};
 use super::headroom::Served;
+use super::named;
 use super::solve::Solver;
 use crate::cluster::{Name, Pod, Resource};
 use crate::nodes::Refused;
@@ -116,7 +117,16 @@ fn left_alone(view: &View) -> Vec<Refused> {
 }
 
 fn nodes(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut BTreeMap<Cause, u32>) {
-    for (name, node) in view.dense().nodes() {
+    let shape = solver.packing.class(class).shape.clone();
+    let looked_at: Vec<(&Name, NodeIx)> = match named::named(&shape) {
+        None => view.dense().nodes().collect(),
+        Some(names) => names.into_iter().filter_map(|name| Some((name, view.dense().node(name)?))).collect(),
+    };
+    let others = view.nodes.len().saturating_sub(looked_at.len());
+    if others > 0 {
+        causes.insert(Cause::Nodes(Refusal::NodeAffinity), u32::try_from(others).unwrap_or(u32::MAX));
+    }
+    for (name, node) in looked_at {
         let refusal = if solver.packing.nodes[node as usize].present {
             solver.packing.refusal(class, node)
         } else {

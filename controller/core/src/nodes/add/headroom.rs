@@ -1,5 +1,6 @@
 //! Room that is kept free.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::demand::Demand;
@@ -46,6 +47,22 @@ pub(crate) fn serve(
         served.push(Served { wanted, class, placed, left });
     }
     served
+}
+
+/// Takes room off the nodes that are there for nothing else, and says that it is missing; `used` are those of pods.
+pub(crate) fn give_back(solver: &mut Solver<'_>, served: &mut [Served], used: &BTreeSet<NodeIx>) {
+    let new = solver.new.iter().filter(|new| !new.gone && !new.kept).map(|new| new.node);
+    let only_room: BTreeSet<NodeIx> = new.filter(|node| !used.contains(node)).collect();
+    for Served { class, placed, left, .. } in served {
+        placed.retain(|(node, count)| {
+            let goes = only_room.contains(node);
+            if goes {
+                solver.packing.take(*node, *class, *count);
+                *left += count;
+            }
+            !goes
+        });
+    }
 }
 
 /// What is to be kept free, with its class: that has to be known before nodes are made that could hold it.

@@ -17,6 +17,7 @@ pub(crate) mod headroom;
 mod least;
 pub(crate) mod limits;
 pub(crate) mod menu;
+mod named;
 mod offer;
 mod opened;
 mod outcome;
@@ -82,7 +83,9 @@ pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, los
     let mut left: Vec<u32> = demands.iter().map(|demand| demand.count).collect();
     again_while_it_helps(&demands, &mut left, &mut packing, |packing, demand, count, _| {
         let mut placed = Placed::new();
-        let left = packing.place(demands[demand].class, count, &existing, &mut placed);
+        let class = demands[demand].class;
+        let on = named::narrowed(view, packing, class, &existing);
+        let left = packing.place(class, count, &on, &mut placed);
         note(&mut journal, demand, &placed);
         left
     });
@@ -104,7 +107,9 @@ pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, los
             // What is there was tried, but for pods that look at each other a node on order may be what it waited for.
             let is_social = solver.packing.class(demands[demand].class).is_social();
             let on = if is_first && !is_social { &on_order } else { &elsewhere };
-            let left = solver.packing.place(demands[demand].class, count, on, &mut placed);
+            let class = demands[demand].class;
+            let on = named::narrowed(view, solver.packing, class, on);
+            let left = solver.packing.place(class, count, &on, &mut placed);
             let left = solver.serve(&demands[demand], left, &elsewhere, &mut placed);
             note(&mut journal, demand, &placed);
             left
@@ -120,7 +125,8 @@ pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, los
     again_while_it_helps(&demands, &mut left, &mut solver, |solver, demand, count, _| {
         let mut placed = Placed::new();
         let class = demands[demand].class;
-        let left = solver.packing.place(class, count, &elsewhere, &mut placed);
+        let on = named::narrowed(view, solver.packing, class, &elsewhere);
+        let left = solver.packing.place(class, count, &on, &mut placed);
         let left = solver.on_opened(class, left, &mut placed);
         note(&mut journal, demand, &placed);
         left
@@ -128,8 +134,14 @@ pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, los
     solver.shrink(&used(&journal, &[]));
     let refused = explain::refused(view, &mut solver, &demands, &left, &on_order, &others);
     // Pods that exist come first: room is kept free beside all of them, and by nothing that counts against one of them.
-    let spare = solver.with_stand_ins(|solver| headroom::serve(solver, &elsewhere, room));
+    let new = solver.new.len();
+    let mut spare = solver.with_stand_ins(|solver| headroom::serve(solver, &elsewhere, room));
     solver.shrink(&used(&journal, &spare));
+    // A zone in which they can have nothing, say.
+    if solver.new.len() > new && !solver.still_holds(&demands, &journal[first..]) {
+        headroom::give_back(&mut solver, &mut spare, &used(&journal, &[]));
+        solver.shrink(&used(&journal, &spare));
+    }
     let spare = explain::kept_free(view, &mut solver, spare, &on_order);
     outcome::plan(view, &solver, &demands, &journal, spare, &coming, &others, refused)
 }
@@ -186,11 +198,7 @@ pub(crate) fn is_lost(node: &Node, lost: Option<&str>) -> bool {
 /// Nodes that are there and take pods, the fullest first, so that those with little on them stay so.
 fn existing(view: &View, packing: &Packing) -> Vec<NodeIx> {
     let nodes = view.dense().nodes().map(|(_, node)| node);
-    let with_room = nodes.filter(|node| {
-        let state = &packing.nodes[*node as usize];
-        state.open && state.present && state.free.base[3] > 0
-    });
-    let mut nodes: Vec<NodeIx> = with_room.collect();
+    let mut nodes: Vec<NodeIx> = nodes.filter(|node| named::takes_pods(packing, *node)).collect();
     // The order by name is kept where room is equal.
     nodes.sort_by_key(|node| packing.nodes[*node as usize].free.base);
     nodes

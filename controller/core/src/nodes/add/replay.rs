@@ -29,21 +29,40 @@ impl Solver<'_> {
             self.packing.take(entry.node, demands[entry.demand].class, entry.count);
         }
         for entry in &mut journal[first..] {
-            let Entry { demand, node, count } = *entry;
-            let class = demands[demand].class;
-            let mut put = 0;
-            while put < count {
-                let step = self.packing.allowance(class, node, Look::All).min(count - put);
-                if step == 0 {
-                    break;
-                }
-                self.packing.put(node, class, step);
-                put += step;
-            }
-            left[demand] += count - put;
+            let put = self.put_back(demands, *entry);
+            left[entry.demand] += entry.count - put;
             entry.count = put;
         }
         journal.retain(|entry| entry.count > 0);
         self.note_all_room();
+    }
+
+    /// Whether the scheduler would bind all of a plan, with the nodes that there are now.
+    pub(crate) fn still_holds(&mut self, demands: &[Demand], journal: &[Entry]) -> bool {
+        if demands.iter().all(|demand| self.packing.class(demand.class).spread.is_empty()) {
+            return true;
+        }
+        let mark = self.packing.mark();
+        for entry in journal {
+            self.packing.take(entry.node, demands[entry.demand].class, entry.count);
+        }
+        let holds = journal.iter().all(|entry| self.put_back(demands, *entry) == entry.count);
+        self.packing.undo(mark);
+        holds
+    }
+
+    /// Puts pods of an entry where they were, as long as that is allowed; says how many.
+    fn put_back(&mut self, demands: &[Demand], Entry { demand, node, count }: Entry) -> u32 {
+        let class = demands[demand].class;
+        let mut put = 0;
+        while put < count {
+            let step = self.packing.allowance(class, node, Look::All).min(count - put);
+            if step == 0 {
+                break;
+            }
+            self.packing.put(node, class, step);
+            put += step;
+        }
+        put
     }
 }

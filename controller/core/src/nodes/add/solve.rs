@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::choose::{Offer, Rank};
+use super::choose::{self, Offer, Rank};
 use super::demand::Demand;
 use super::enlarge;
 use super::limits::Bounds;
@@ -196,7 +196,7 @@ impl<'a> Solver<'a> {
                 ranked.push((offer.rank, family));
             }
         }
-        ranked.sort();
+        choose::sort(&mut ranked);
         // Where nothing more may be ordered there may be nodes of this plan to enlarge.
         let rest = usable.iter().filter(|family| !ranked.iter().any(|(_, of)| of == *family));
         let rest: Vec<usize> =

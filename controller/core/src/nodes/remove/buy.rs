@@ -194,7 +194,8 @@ impl<'a> Planner<'a> {
             new.count += 1;
             new.pods += pods.get(node).copied().unwrap_or(0);
             self.name_new(*node, Place::New(entry, number));
-            self.room.targets.push(*node);
+            let cut_off = self.input.view.pool(&bought.pool).map_or(i32::MIN, |pool| pool.priority_cutoff);
+            self.room.comes(*node, cut_off);
             if let Some(pool) = self.pools.get_mut(&bought.pool) {
                 pool.join(&key.zone);
             }

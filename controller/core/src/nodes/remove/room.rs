@@ -16,6 +16,10 @@ pub(super) struct Room<'a> {
     pub(super) packing: Packing,
     /// Nodes that may take pods, those that most likely stay first.
     pub(super) targets: Vec<NodeIx>,
+    /// Of nodes that are to be bought, the least priority of pods that their pools buy them for.
+    cut_offs: BTreeMap<NodeIx, i32>,
+    /// The highest of these.
+    strictest: i32,
     /// Per class of pods that fit nowhere, why.
     refusals: BTreeMap<ClassId, Vec<(Refusal, u32)>>,
     /// The classes of a shape as it looks for room and as it has it.
@@ -50,6 +54,8 @@ impl<'a> Room<'a> {
             view,
             packing: view.packing(),
             targets: Vec::new(),
+            cut_offs: BTreeMap::new(),
+            strictest: i32::MIN,
             refusals: BTreeMap::new(),
             classes: BTreeMap::new(),
         }
@@ -141,6 +147,13 @@ impl<'a> Room<'a> {
         Left { groups: rest }
     }
 
+    /// A node that is to be bought may take pods too, but none that its pool would not buy it for.
+    pub(super) fn comes(&mut self, node: NodeIx, cut_off: i32) {
+        self.targets.push(node);
+        self.cut_offs.insert(node, cut_off);
+        self.strictest = self.strictest.max(cut_off);
+    }
+
     /// Takes a node away to which these pods were moved; they look for room again.
     pub(super) fn take_from(&mut self, node: NodeIx, pods: &[&'a Pod]) -> Left<'a> {
         let mut groups: BTreeMap<ClassId, Group<'a>> = BTreeMap::new();
@@ -168,7 +181,15 @@ impl<'a> Room<'a> {
     pub(super) fn place_on(&mut self, group: &mut Group<'a>, on: &[NodeIx], moved: &mut Vec<Moved<'a>>) {
         let count = u32::try_from(group.pods.len()).unwrap_or(u32::MAX);
         let mut placed = Placed::new();
-        self.packing.place(group.class, count, on, &mut placed);
+        let priority = self.packing.class(group.class).shape.priority;
+        if priority < self.strictest {
+            let is_for_others =
+                |node: &NodeIx| self.cut_offs.get(node).is_some_and(|least| priority < *least);
+            let on: Vec<NodeIx> = on.iter().filter(|node| !is_for_others(node)).copied().collect();
+            self.packing.place(group.class, count, &on, &mut placed);
+        } else {
+            self.packing.place(group.class, count, on, &mut placed);
+        }
         let mut pods = group.pods.drain(..);
         for (node, count) in placed {
             moved.extend(pods.by_ref().take(count as usize).map(|pod| (pod, node)));

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::WhyStays;
 use super::planner::{Fate, Planner};
+use super::room::Room;
 use crate::cluster::{Name, Pod};
 use crate::nodes::words::full_name;
 use crate::placement::{ClassId, NodeIx, Refusal};
@@ -45,7 +46,11 @@ impl<'a> Planner<'a> {
             blames_no_node |= self.refused(class, node).is_some();
         }
         if blames_no_node || !(gently || broken.is_empty()) {
-            broken.extend(self.all_that_depend());
+            broken.extend(self.all_with_a_pod(Room::depends_on_others));
+        }
+        if blames_no_node && broken.is_empty() {
+            // A node that is bought brings a domain in which those who were promised room have nothing.
+            broken = self.all_with_a_pod(|_, _| true);
         }
         broken
     }
@@ -92,7 +97,8 @@ impl<'a> Planner<'a> {
         refusal
     }
 
-    fn all_that_depend(&mut self) -> BTreeMap<Name, WhyStays> {
+    /// The nodes of this plan with a pod of such a class.
+    fn all_with_a_pod(&mut self, is_such: impl Fn(&Room<'a>, ClassId) -> bool) -> BTreeMap<Name, WhyStays> {
         let mut kept = BTreeMap::new();
         for index in 0..self.nodes.len() {
             if !self.goes_by_choice(index) {
@@ -100,7 +106,7 @@ impl<'a> Planner<'a> {
             }
             for pod in self.nodes[index].movers.clone() {
                 let class = self.room.seeking_of(pod);
-                if self.room.depends_on_others(class) {
+                if is_such(&self.room, class) {
                     let why = WhyStays::Entangled { pod: full_name(pod) };
                     kept.insert(self.nodes[index].node.name.clone(), why);
                     break;

@@ -173,3 +173,20 @@ fn no_node_is_ordered_for_the_pod_of_a_daemon() {
     assert!(plan.add.is_empty(), "{plan}");
     assert_eq!(why(&plan), ["1 nodes lack cpu"]);
 }
+
+#[test]
+fn pools_that_go_by_different_things_are_compared_by_price_whatever_they_are_called() {
+    for [least_waste, least_price] in [["x", "y"], ["y", "x"]] {
+        let of = |name: &str, expander: Expander, mut offered: Offering| {
+            offered.labels.insert(crate::cluster::CAPACITY_POOL.into(), name.into());
+            Change::Pool(Pool { name: name.into(), expander, offerings: vec![offered], ..pool() })
+        };
+        let pools = [
+            of(least_waste, Expander::LeastWaste, offering("snug", "a", 1, 300_000)),
+            of(least_price, Expander::Price, offering("roomy", "a", 8, 200_000)),
+        ];
+        let plan = planned(pools.into_iter().chain(some("web", 1, 1000, anything)));
+        let types: Vec<&str> = plan.add.iter().map(|new| &*new.offering.instance_type).collect();
+        assert_eq!(types, ["roomy"], "least-waste is {least_waste}");
+    }
+}

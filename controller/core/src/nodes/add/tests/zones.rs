@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::new_nodes::{apart_from, some};
 use super::*;
-use crate::cluster::{Buffer, NodeTerm, Preferred};
+use crate::cluster::{Buffer, CAPACITY_POOL, Headroom, HeadroomSize, NodeTemplate, NodeTerm, Preferred};
 
 /// How many pods of an app go to new nodes of which zone.
 fn in_zones(plan: &NodePlan, app: &str) -> Vec<(String, usize)> {
@@ -63,6 +63,36 @@ fn a_zone_that_can_have_no_node_for_a_pod_holds_up_no_spread() {
         make(&mut pool);
         let plan = planned([Change::Pool(pool)].into_iter().chain(some("web", 3, 3000, spread("web", 1))));
         assert_eq!(in_zones(&plan, "web"), expected(&[("a", 3)]), "{what}");
+    }
+}
+
+#[test]
+fn no_room_is_kept_on_a_new_node_that_would_make_a_spread_uneven() {
+    let web = pool_of(&[("m", "a", 4, 100_000), ("m", "b", 4, 100_000)]);
+    let mut of_gpu = offering("gpu", "c", 4, 200_000);
+    of_gpu.labels.insert(CAPACITY_POOL.into(), "gpu".into());
+    let taint = Taint { key: "gpu".into(), value: "".into(), effect: Effect::NoSchedule };
+    let requests = Resources { cpu: 1000, ..Resources::default() };
+    let gpu = Pool {
+        name: "gpu".into(),
+        offerings: vec![of_gpu],
+        template: NodeTemplate { taints: vec![taint], ..NodeTemplate::default() },
+        headroom: vec![Headroom {
+            name: "burst".into(),
+            size: HeadroomSize::Pods { count: 1, requests },
+            schedule: None,
+            time_zone: None,
+            duration: Span::ZERO,
+        }],
+        ..pool()
+    };
+    for (pods, missing) in [(0, 0), (4, 1)] {
+        let pods = some("web", pods, 1000, spread("web", 1));
+        let both = [Change::Pool(web.clone()), Change::Pool(gpu.clone())];
+        let waiting = pods.len();
+        let plan = planned(both.into_iter().chain(pods));
+        assert_eq!(plan.placements.len(), waiting, "all pods get their place");
+        assert_eq!(plan.kept_free.iter().map(|kept| kept.missing).sum::<u32>(), missing, "{waiting} pods");
     }
 }
 
