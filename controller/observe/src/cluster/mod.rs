@@ -10,6 +10,7 @@ mod quota;
 mod requests;
 mod requirement;
 mod storage;
+mod volume;
 
 pub use affinity::observe_effect;
 pub(crate) use affinity::observe_tolerations;

@@ -114,8 +114,14 @@ fn host_ports(spec: &PodSpec) -> std::collections::BTreeSet<HostPort> {
     let sidecars = spec.init_containers.iter().flatten();
     let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
     let ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
+    let on_host = spec.host_network == Some(true);
     let ports = ports.filter_map(|port| {
-        let number = port.host_port.filter(|number| *number > 0)?;
+        let number = match port.host_port {
+            Some(number) if number > 0 => number,
+            // The API server writes it into pods, and not into templates.
+            _ if on_host => port.container_port,
+            _ => return None,
+        };
         let or = |text: &Option<String>, default: &str| {
             Name::from(text.as_deref().filter(|text| !text.is_empty()).unwrap_or(default))
         };

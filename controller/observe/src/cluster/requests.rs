@@ -32,8 +32,8 @@ pub fn observe_amounts(list: Option<&List>) -> BTreeMap<Name, i64> {
     amounts(list).into_iter().map(|(name, amount)| (Name::from(name), amount)).collect()
 }
 
-/// What a pod asks for. While a container is being resized, the largest of what the spec says, what the kubelet has
-/// allocated and what is in effect counts; a resize that is infeasible does not.
+/// What a pod asks for. While a container or the pod as a whole is being resized, the largest of what the spec says, what the
+/// kubelet has allocated and what is in effect counts; a resize that is infeasible does not.
 pub(super) fn requests_of_pod(pod: &Pod) -> Resources {
     let Some(spec) = &pod.spec else { return Resources::default() };
     requests(spec, pod.status.as_ref())
@@ -54,7 +54,7 @@ fn requests(spec: &PodSpec, status: Option<&PodStatus>) -> Resources {
     raise(&mut total, &allocated);
     raise(&mut total, &actuated);
     if let Some(of_pod) = &spec.resources {
-        total.extend(of_whole_pod(of_pod, &aggregate_with(&asked)));
+        total.extend(in_effect(of_whole_pod(of_pod, &aggregate_with(&asked)), status, infeasible));
     }
     add(&mut total, &amounts(spec.overhead.as_ref()));
     Resources { pods: 1, ..resources(&total) }
@@ -74,8 +74,24 @@ fn of_whole_pod(of_pod: &ResourceRequirements, containers: &Amounts) -> Amounts 
         whole.entry(name).or_insert(limit);
     }
     whole.extend(requests);
-    whole.retain(|name, _| name == "cpu" || name == "memory" || name.starts_with("hugepages-"));
+    whole.retain(|name, _| is_of_whole_pod(name));
     whole
+}
+
+/// Requests of the whole pod, with what the kubelet says of it. Where it does not say what is in effect, as one before 1.36
+/// does not, the scheduler looks at the spec alone.
+fn in_effect(whole: Amounts, status: Option<&PodStatus>, infeasible: bool) -> Amounts {
+    let Some(status) = status.filter(|_| !whole.is_empty()) else { return whole };
+    let Some(actuated) = &status.resources else { return whole };
+    let mut largest = if infeasible { Amounts::new() } else { whole };
+    raise(&mut largest, &amounts(actuated.requests.as_ref()));
+    raise(&mut largest, &amounts(status.allocated_resources.as_ref()));
+    largest.retain(|name, _| is_of_whole_pod(name));
+    largest
+}
+
+fn is_of_whole_pod(name: &str) -> bool {
+    name == "cpu" || name == "memory" || name.starts_with("hugepages-")
 }
 
 fn resize_is_infeasible(status: &PodStatus) -> bool {
@@ -268,5 +284,23 @@ mod tests {
         assert_eq!((pod("200m", "100m", ""), pod("100m", "200m", "")), (200, 200));
         let infeasible = "{ type: PodResizePending, status: 'True', reason: Infeasible }";
         assert_eq!(pod("900m", "100m", infeasible), 100);
+    }
+
+    #[test]
+    fn while_the_whole_pod_is_resized_the_larger_size_counts() {
+        let pod = |spec: &str, allocated: &str, actuated: &str, condition: &str| {
+            of(&format!(
+                "spec: {{ containers: [{{ name: a }}], resources: {{ requests: {{ cpu: {spec} }} }} }}
+                 \nstatus:
+                 \n  conditions: [{condition}]
+                 \n  allocatedResources: {{ cpu: {allocated}, example.com/gpu: '1' }}
+                 \n  resources: {{ requests: {{ cpu: {actuated} }} }}"
+            ))
+        };
+        assert_eq!(pod("300m", "200m", "100m", ""), cpu_memory(300, 0));
+        assert_eq!(pod("100m", "300m", "200m", ""), cpu_memory(300, 0));
+        assert_eq!(pod("100m", "200m", "300m", ""), cpu_memory(300, 0));
+        let infeasible = "{ type: PodResizePending, status: 'True', reason: Infeasible }";
+        assert_eq!(pod("900m", "100m", "100m", infeasible), cpu_memory(100, 0));
     }
 }

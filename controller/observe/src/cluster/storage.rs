@@ -9,22 +9,16 @@ use k8s_openapi::api::{
     storage::v1::StorageClass,
 };
 use plimsoll_core::{
-    cluster::{Name, NodeTerm, Operator, Requirement, Unplannable, VolumeNeed},
+    cluster::{Labels, Name, NodeTerm, Selector, Unplannable, VolumeNeed},
     quantity::Quantity,
 };
 
 use super::{
     node::name,
-    requirement::{observe_labels, observe_node_term},
+    requirement::{observe_labels, observe_node_term, observe_selector},
+    volume::{CsiVolume, csi_volume, driver_of, in_its_zone, inline_csi_volume, is_in},
 };
 
-/// The labels that `VolumeZone` compares: the present ones and those they replaced.
-const ZONE_LABELS: [&str; 4] = [
-    "failure-domain.beta.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone",
-    "topology.kubernetes.io/region",
-    "topology.kubernetes.io/zone",
-];
 /// Says that a claim and its volume belong to each other.
 const BOUND: &str = "pv.kubernetes.io/bind-completed";
 /// The provisioner of classes whose volumes people make by hand.
@@ -53,6 +47,8 @@ struct Claim {
     class: Name,
     modes: Vec<String>,
     size: i128,
+    /// Which volumes it may be given.
+    selector: Selector,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +60,18 @@ struct Known {
     available: bool,
     modes: Vec<String>,
     size: i128,
+    labels: Labels,
+}
+
+impl Known {
+    /// Whether a claim may be given it.
+    fn suits(&self, claim: &Claim) -> bool {
+        self.available
+            && self.class == claim.class
+            && self.size >= claim.size
+            && claim.modes.iter().all(|mode| self.modes.contains(mode))
+            && claim.selector.matches(&self.labels)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +94,7 @@ impl Storage {
             class: spec.storage_class_name.unwrap_or_default().into(),
             modes: spec.access_modes.unwrap_or_default(),
             size: requested.map_or(0, |size| nano(&size.0)),
+            selector: spec.selector.as_ref().map(observe_selector).unwrap_or_default(),
         };
         if self.claims.get(&key) == Some(&seen) {
             return BTreeSet::new();
@@ -130,11 +139,11 @@ impl Storage {
         let affinity = spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
         let affinity =
             affinity.map(|required| required.node_selector_terms.iter().map(observe_node_term).collect());
-        let csi = spec.csi.as_ref();
+        let csi = csi_volume(volume);
         let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
         let seen = Known {
-            driver: csi.map(|csi| csi.driver.as_str().into()),
-            handle: csi.map_or_else(|| id.clone(), |csi| csi.volume_handle.as_str().into()),
+            driver: csi.as_ref().map(|csi| csi.driver.clone()),
+            handle: csi.map_or_else(|| id.clone(), |csi| csi.handle),
             reachable: in_its_zone(affinity, volume),
             class: spec.storage_class_name.unwrap_or_default().into(),
             available: phase == Some("Available") && spec.claim_ref.is_none(),
@@ -144,6 +153,7 @@ impl Storage {
                 .as_ref()
                 .and_then(|capacity| capacity.get("storage"))
                 .map_or(0, |size| nano(&size.0)),
+            labels: observe_labels(volume.metadata.labels.as_ref()),
         };
         if self.volumes.get(&id) == Some(&seen) {
             return BTreeSet::new();
@@ -217,17 +227,15 @@ impl Storage {
         claims.dedup();
         for volume in spec.volumes.iter().flatten() {
             if let Some(claim) = claim_name(pod, volume) {
-                let rank = self.rank(namespace, &claims, &claim);
-                match self.need(namespace, &claim, rank) {
+                match self.need(namespace, &claims, &claim) {
                     Some(need) => needs.push(need),
                     None => missing = missing.or(Some(Unplannable::Claim(claim))),
                 }
-            } else if let Some(inline) = &volume.csi {
-                // Made with the pod and counted with it: an id of its own, so that equal pods differ by it no more than they must.
-                let id = format!("{namespace}/{}/inline", volume.name).into();
+            } else if let Some(CsiVolume { driver, handle }) = inline_csi_volume(volume) {
                 needs.push(VolumeNeed {
-                    id,
-                    driver: Some(inline.driver.as_str().into()),
+                    id: handle,
+                    driver: Some(driver),
+                    bound: true,
                     ..VolumeNeed::default()
                 });
             }
@@ -236,20 +244,30 @@ impl Storage {
         (needs, missing)
     }
 
-    /// How many of a pod's claims that want a volume of the same class are at least as large, itself included.
+    /// How many volumes have to suit a claim so that the other claims of its pod leave it one. Among claims that differ in
+    /// size alone the smaller ones take the smaller volumes, so those count that are at least as large. Of the others each
+    /// counts that may take the same volume: nobody knows which it takes.
     fn rank(&self, namespace: &Name, claims: &[Name], of: &Name) -> usize {
         let seen = |claim: &Name| self.claims.get(&(namespace.clone(), claim.clone()));
         let Some(own) = seen(of) else { return 1 };
-        let before = claims.iter().filter(|claim| {
+        let rivals = claims.iter().filter(|claim| {
             seen(claim).is_some_and(|other| {
-                let comes_first = (-other.size, *claim) <= (-own.size, of);
-                other.class == own.class && other.volume.is_none() && comes_first
+                let is_alike = other.selector == own.selector && other.modes == own.modes;
+                let comes_first = (-other.size, *claim) < (-own.size, of);
+                other.class == own.class
+                    && other.volume.is_none()
+                    && if is_alike { comes_first } else { self.compete(own, other) }
             })
         });
-        before.count().max(1)
+        rivals.count() + 1
     }
 
-    fn need(&self, namespace: &Name, claim: &Name, rank: usize) -> Option<VolumeNeed> {
+    /// Whether there is a volume that either of two claims may be given.
+    fn compete(&self, claim: &Claim, other: &Claim) -> bool {
+        self.volumes.values().any(|volume| volume.suits(claim) && volume.suits(other))
+    }
+
+    fn need(&self, namespace: &Name, claims: &[Name], claim: &Name) -> Option<VolumeNeed> {
         let seen = self.claims.get(&(namespace.clone(), claim.clone()))?;
         let one_pod = seen.modes.iter().any(|mode| mode == "ReadWriteOncePod");
         if let Some(volume) = &seen.volume {
@@ -262,10 +280,10 @@ impl Storage {
         let id = format!("{namespace}/{claim}").into();
         let need = VolumeNeed { id, one_pod, ..VolumeNeed::default() };
         if &*class.provisioner != BY_HAND {
-            let driver = Some(class.provisioner.clone());
+            let driver = driver_of(&class.provisioner);
             return Some(VolumeNeed { driver, reachable: class.reachable.clone(), ..need });
         }
-        let reachable = match self.made_by_hand(seen, rank)? {
+        let reachable = match self.made_by_hand(seen, self.rank(namespace, claims, claim))? {
             Made::Anywhere => None,
             Made::Where(terms) => Some(terms),
         };
@@ -277,13 +295,8 @@ impl Storage {
     fn made_by_hand(&self, claim: &Claim, rank: usize) -> Option<Made> {
         let mut everywhere = 0;
         let mut places: BTreeMap<&[NodeTerm], usize> = BTreeMap::new();
-        for volume in self.volumes.values() {
-            let suits = volume.available
-                && volume.class == claim.class
-                && volume.size >= claim.size
-                && claim.modes.iter().all(|mode| volume.modes.contains(mode));
+        for volume in self.volumes.values().filter(|volume| volume.suits(claim)) {
             match &volume.reachable {
-                _ if !suits => {}
                 None => everywhere += 1,
                 Some(terms) => *places.entry(terms).or_default() += 1,
             }
@@ -313,34 +326,6 @@ pub fn claims_of(namespace: &str, pod: &str, spec: &PodSpec) -> BTreeSet<ClaimKe
 fn claim_name(pod: &str, volume: &Volume) -> Option<Name> {
     let named = volume.persistent_volume_claim.as_ref().map(|source| source.claim_name.as_str().into());
     named.or_else(|| volume.ephemeral.as_ref().map(|_| format!("{pod}-{}", volume.name).into()))
-}
-
-/// Adds the zones that a volume's labels name. A node without any such label may have the volume all the same.
-fn in_its_zone(affinity: Option<Vec<NodeTerm>>, volume: &PersistentVolume) -> Option<Vec<NodeTerm>> {
-    let labels = observe_labels(volume.metadata.labels.as_ref());
-    let zones = ZONE_LABELS.iter().filter_map(|key| {
-        let values: Vec<String> = labels.get(*key)?.split("__").map(str::to_owned).collect();
-        Some(is_in(key, &values))
-    });
-    let zones: Vec<Requirement> = zones.collect();
-    if zones.is_empty() {
-        return affinity;
-    }
-    let absent = |key: &&str| Requirement { key: Name::from(*key), operator: Operator::DoesNotExist };
-    let nowhere: Vec<Requirement> = ZONE_LABELS.iter().map(absent).collect();
-    let terms = affinity.unwrap_or_else(|| vec![NodeTerm::default()]);
-    let both = terms.iter().flat_map(|term| {
-        [&zones, &nowhere].map(|more| NodeTerm {
-            labels: term.labels.iter().chain(more).cloned().collect(),
-            fields: term.fields.clone(),
-        })
-    });
-    Some(both.collect())
-}
-
-fn is_in(key: &str, values: &[String]) -> Requirement {
-    let values = values.iter().map(|value| Name::from(value.as_str())).collect();
-    Requirement { key: key.into(), operator: Operator::In(values) }
 }
 
 fn nano(quantity: &str) -> i128 {

@@ -112,6 +112,19 @@ fn pods_of_a_template_have_the_shape_of_the_pods_it_makes() {
 }
 
 #[test]
+fn pods_of_a_template_on_the_network_of_their_node_take_the_ports_of_their_containers() {
+    let ports = |on_host: bool| {
+        let template: PodTemplateSpec = serde_saphyr::from_str(&format!(
+            "spec: {{ hostNetwork: {on_host}, containers: [{{ name: a, ports: [{{ containerPort: 9100 }}] }}] }}"
+        ))
+        .unwrap();
+        let (shape, _) = observe_template(&"shop".into(), &template, &Storage::default()).unwrap();
+        shape.host_ports.iter().map(|port| port.port).collect::<Vec<_>>()
+    };
+    assert_eq!((ports(true), ports(false)), (vec![9100], Vec::new()));
+}
+
+#[test]
 fn a_static_pod_belongs_to_its_node() {
     let pod = observed(
         "
