@@ -164,7 +164,8 @@ impl Look<'_> {
         }
     }
 
-    /// Instances that have joined once and whose Node is gone. One that was being emptied has nothing left to lose.
+    /// Instances that have joined once and whose Node is gone. One that was being emptied or deleted has nothing left to
+    /// lose.
     fn deleted_by_hand(&mut self, within: Span, now: Timestamp) {
         let joined = self.joined();
         let mut given_up = 0;
@@ -174,7 +175,7 @@ impl Look<'_> {
                 continue;
             }
             let since = *node.missing.get_or_insert(now);
-            if node.phase == NodePhase::Draining {
+            if matches!(node.phase, NodePhase::Draining | NodePhase::Deleting) {
                 node.phase = NodePhase::Deleting;
             } else if now.since(since) >= within {
                 node.phase = NodePhase::Failed;

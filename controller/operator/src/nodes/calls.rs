@@ -67,7 +67,7 @@ impl Planner {
                 let provider = Arc::clone(provider);
                 self.spawn_deletion(name, pool, offering, provider, refs);
             }
-            Action::TakeBack(by) => self.take_back(order, offering, *by, provider).await,
+            Action::TakeBack(by) => self.take_back(order, offering, *by, provider, now).await,
             Action::Drain(_) | Action::ForgetNodes(_) | Action::Finish => {}
         }
     }
@@ -103,7 +103,7 @@ impl Planner {
         let not_ours = if provider.capabilities().idempotent_create {
             Vec::new()
         } else {
-            match claims::before(&self.world, &pool, &offering) {
+            match claims::before(&self.world, &pool, &offering, now) {
                 Ok(not_ours) => not_ours,
                 Err(why) => {
                     self.refuse(order, "NotTellable", why, now).await;
@@ -129,8 +129,9 @@ impl Planner {
         offering: OfferingId,
         by: u32,
         provider: &Arc<dyn Provider>,
+        now: Timestamp,
     ) {
-        let Some(possible) = claims::may_take_back(&self.world, order, &offering) else { return };
+        let Some(possible) = claims::may_take_back(&self.world, order, &offering, now) else { return };
         if possible == 0 {
             // Nothing waits any more.
             self.write(order, &record::taken_back(order, by)).await;

@@ -8,17 +8,20 @@ use plimsoll_api::NodeOrder;
 use plimsoll_core::{
     cluster::Name,
     orders::{self, Claimant, Unclaimed},
+    time::{Span, Timestamp},
 };
 use plimsoll_observe::observe_time;
 use plimsoll_providers::{Group, InstanceState, OfferingId};
 
 use super::{record, world::World};
 
+/// Of a pool that is gone.
+const DEFAULT_PROVISION_SECONDS: i32 = 900;
 /// As many instances of others as the record of an order may name.
 const MOST_OF_OTHERS: usize = 1000;
 
 /// What each order claims of what no record names yet, by the name of the order.
-pub(crate) fn claims(world: &World) -> BTreeMap<Name, Vec<Name>> {
+pub(crate) fn claims(world: &World, now: Timestamp) -> BTreeMap<Name, Vec<Name>> {
     let mut claimed = BTreeMap::new();
     let mut groups: BTreeMap<(&str, &str), Vec<&NodeOrder>> = BTreeMap::new();
     for order in world.orders.values() {
@@ -38,23 +41,33 @@ pub(crate) fn claims(world: &World) -> BTreeMap<Name, Vec<Name>> {
         let unclaimed: Vec<Unclaimed> =
             nameless(group, &recorded).map(|id| Unclaimed { joined: joined.contains(&id), id }).collect();
         if !unclaimed.is_empty() {
-            let claimants: Vec<Claimant> = orders.into_iter().map(claimant).collect();
+            let provision = provision_time(world, pool);
+            let claimants: Vec<Claimant> =
+                orders.into_iter().map(|order| claimant(order, provision, now)).collect();
             claimed.extend(orders::claims(&claimants, &unclaimed));
         }
     }
     claimed
 }
 
-fn claimant(order: &NodeOrder) -> Claimant {
+/// From the asking until a node of a pool has to have joined.
+pub(crate) fn provision_time(world: &World, pool: &str) -> Span {
+    let pool = world.pools.get(pool).and_then(|pool| pool.as_ref().as_ref().ok());
+    Span::from_secs(pool.map_or(DEFAULT_PROVISION_SECONDS, |pool| pool.spec.provision_timeout_seconds).into())
+}
+
+fn claimant(order: &NodeOrder, provision: Span, now: Timestamp) -> Claimant {
     let status = order.status.as_ref();
-    let asked = status.and_then(|status| status.asked_at.as_ref()).map(observe_time);
+    let asked = status.and_then(|status| status.asked_at.as_ref()).map(observe_time).unwrap_or_default();
     let state = record::state(order);
     let room = state.awaits().min(state.may_claim());
+    // What comes later than that, somebody else has made.
+    let may_be_late = now.since(asked) < provision;
     Claimant {
         order: order.name_any().into(),
-        asked: asked.unwrap_or_default(),
+        asked,
         room,
-        late: state.may_claim() - room,
+        late: if may_be_late { state.may_claim() - room } else { 0 },
         not_ours: status
             .iter()
             .flat_map(|status| &status.not_ours)
@@ -67,11 +80,16 @@ fn claimant(order: &NodeOrder) -> Claimant {
 ///
 /// # Errors
 /// Why what came could not be told from what others have asked for, in words.
-pub(crate) fn before(world: &World, pool: &str, offering: &OfferingId) -> Result<Vec<String>, String> {
+pub(crate) fn before(
+    world: &World,
+    pool: &str,
+    offering: &OfferingId,
+    now: Timestamp,
+) -> Result<Vec<String>, String> {
     let Some(group) = group_of(world, pool, offering) else {
         return Err(format!("the node group {offering} cannot be read"));
     };
-    let ours = waiting(world, pool, offering, None);
+    let ours = waiting(world, pool, offering, None, now);
     let others = group.unfulfilled().saturating_sub(ours);
     if others > 0 {
         return Err(format!(
@@ -79,7 +97,7 @@ pub(crate) fn before(world: &World, pool: &str, offering: &OfferingId) -> Result
              not be told from them"
         ));
     }
-    let claimed: BTreeSet<Name> = claims(world).into_values().flatten().collect();
+    let claimed: BTreeSet<Name> = claims(world, now).into_values().flatten().collect();
     let not_ours: Vec<String> = nameless(group, &recorded(world))
         .filter(|id| !claimed.contains(id))
         .map(|id| id.to_string())
@@ -117,15 +135,20 @@ pub(crate) fn unclaimed(world: &World, order: &NodeOrder, claimed: &BTreeMap<Nam
 }
 
 /// How many requests of a group have no instance and are not those of other orders; None when that cannot be read.
-pub(crate) fn may_take_back(world: &World, order: &NodeOrder, offering: &OfferingId) -> Option<u32> {
+pub(crate) fn may_take_back(
+    world: &World,
+    order: &NodeOrder,
+    offering: &OfferingId,
+    now: Timestamp,
+) -> Option<u32> {
     let group = group_of(world, &order.spec.pool, offering)?;
-    let others = waiting(world, &order.spec.pool, offering, Some(&order.name_any()));
+    let others = waiting(world, &order.spec.pool, offering, Some(&order.name_any()), now);
     Some(group.unfulfilled().saturating_sub(others))
 }
 
 /// Nodes that orders of a group expect and know no instance of, those of one order aside.
-fn waiting(world: &World, pool: &str, offering: &OfferingId, but: Option<&str>) -> u32 {
-    let claimed = claims(world);
+fn waiting(world: &World, pool: &str, offering: &OfferingId, but: Option<&str>, now: Timestamp) -> u32 {
+    let claimed = claims(world, now);
     let orders = world.orders.values().filter(|order| {
         order.spec.pool == pool
             && order.spec.offering.node_group.as_deref() == Some(offering.0.as_str())
@@ -160,4 +183,60 @@ pub(crate) fn recorded(world: &World) -> BTreeSet<&str> {
     let nodes =
         world.orders.values().filter_map(|order| order.status.as_ref()).flat_map(|status| &status.nodes);
     nodes.filter_map(|node| node.provider_id.as_deref()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use plimsoll_providers::{Bounds, Instance, Inventory};
+    use pretty_assertions::assert_eq;
+    use serde_json::{from_value, json};
+
+    use super::*;
+    use crate::nodes::polls::Said;
+
+    /// An order of two nodes of which the provider seemed to take one, which has joined; and a machine that no record names.
+    fn taken_in_part() -> World {
+        let order: NodeOrder = from_value(json!({
+            "apiVersion": "plimsoll.dev/v1alpha1", "kind": "NodeOrder", "metadata": { "name": "general-1" },
+            "spec": {
+                "pool": "general", "count": 2, "reason": "", "fencingToken": 1,
+                "offering": {
+                    "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
+                    "nodeGroup": "m-4.zone-a.on-demand",
+                },
+            },
+            "status": {
+                "phase": "Ready", "askedAt": "2026-11-23T10:00:00Z", "accepted": 1,
+                "nodes": [{ "name": "n", "providerID": "n", "phase": "Ready" }],
+            },
+        }))
+        .unwrap();
+        let offering = OfferingId("m-4.zone-a.on-demand".to_owned());
+        let instance = Instance {
+            id: "stranger".to_owned(),
+            node_name: None,
+            state: InstanceState::Running,
+            failure: None,
+            offering: offering.clone(),
+            order: None,
+        };
+        let group = Group { target: 2, bounds: Bounds::default(), instances: vec![instance] };
+        let inventory = Inventory { groups: BTreeMap::from([(offering, Ok(group))]), ..Inventory::default() };
+        let mut world = World::default();
+        world.orders.insert("general-1".to_owned(), Arc::new(order));
+        let said = Said { offerings: None, inventory: Some(Ok(Arc::new(inventory))) };
+        world.said.insert("general".to_owned(), said);
+        world
+    }
+
+    #[test]
+    fn an_order_claims_what_it_seemed_not_to_get_until_its_nodes_should_have_joined() {
+        let world = taken_in_part();
+        let asked: Timestamp = observe_time(&from_value(json!("2026-11-23T10:00:00Z")).unwrap());
+        let claimed =
+            |seconds: i64| claims(&world, asked + Span::from_secs(seconds)).into_values().flatten().count();
+        assert_eq!([claimed(0), claimed(899), claimed(900)], [1, 1, 0]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_api::NodeOrder;
+use plimsoll_api::{NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     placement::Change as ViewChange,
     time::{Span, Timestamp},
@@ -26,6 +26,10 @@ impl Planner {
         let view = &self.world.view;
         let is_unmarked = |name: &str| view.node(name).is_some_and(|node| node.order.is_none());
         let is_counted_on = |order: &NodeOrder| {
+            // Its record only stays until its provider can be asked what there is of it.
+            if order.status.as_ref().and_then(|status| status.phase) == Some(OrderPhase::Failed) {
+                return false;
+            }
             let state = record::state(order);
             let (Some(asked), None) = (state.asked, &state.answer) else { return true };
             let takes = self.polls.time_out(&order.spec.pool).unwrap_or_default();

@@ -6,16 +6,16 @@
 mod believed;
 mod give_back;
 mod marks;
+mod needs;
 mod pods;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use plimsoll_api::v1alpha1::OrderPhase;
 use plimsoll_core::{
     cluster::Name,
     nodes::{
-        breaker::{Tripped, pool_is_broken, zones_are_silent},
-        drain::{Action, Drain, Seen, Surge, step},
+        breaker::{pool_is_broken, zones_are_silent},
+        drain::{Action, Drain, Seen, Surge, WaitsFor, step},
         pdb::Ledger,
         remove::{RemovalPlan, WhyRemoved},
     },
@@ -28,6 +28,8 @@ use crate::targets::WRITE_TIME;
 
 /// When what failed is tried again, though nothing changes.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// When an eviction that was refused is tried again, though nothing changes: not before the pod has been left alone.
+const AFTER_REFUSAL: Duration = Duration::from_secs(10);
 /// What pods get that are to go first when a replica is given back.
 pub(super) const LOWEST_COST: &str = "-2147483648";
 
@@ -65,31 +67,31 @@ impl Planner {
         let drains: Vec<(Name, Drain)> =
             self.world.drains.iter().map(|(node, drain)| (node.clone(), drain.clone())).collect();
         self.waits.retain(|node, _| drains.iter().any(|(name, _)| name == node));
+        self.refusals.retain(|uid, _| self.world.rests(&pods::of_eviction(uid)));
         if drains.is_empty() {
             self.keep_surges().await;
             return Duration::MAX;
         }
         for name in std::mem::take(&mut self.world.to_give_back) {
-            self.give_back(&name);
+            // One whose drain was given up meanwhile stays, and so do its pods.
+            if self.world.drains.get(&name).is_some_and(|drain| drain.deleted.is_some()) {
+                self.give_back(&name);
+            }
         }
-        let (coming, failed) = self.orders_of_drains();
+        let needed = self.needed();
         let silent = zones_are_silent(self.world.view.nodes());
         let surging: usize = drains.iter().map(|(_, drain)| drain.surges.len()).sum();
         // Budgets are copied, since what is done changes the world.
         let budgets: Vec<_> = self.world.view.budgets().cloned().collect();
         let mut ledger = Ledger::new(&budgets);
         let workloads = self.world.workloads.of_replica_sets();
-        let mut next = Duration::MAX;
+        let (mut next, mut is_late) = (Duration::MAX, false);
         for (name, drain) in drains {
             let node = self.world.view.node(&name).cloned();
             let pods: Vec<_> = self.world.view.pods_on(&name).cloned().collect();
             let pods: Vec<_> = pods.iter().collect();
             let pool = node.as_ref().and_then(|node| self.world.view.pool(node.pool.as_deref()?)).cloned();
-            let held: Option<Tripped> = silent.clone().or_else(|| {
-                let pool = pool.as_ref()?;
-                let nodes = self.world.view.nodes().filter(|node| node.pool.as_ref() == Some(&pool.name));
-                pool_is_broken(pool, nodes)
-            });
+            let held = silent.clone().or_else(|| pool_is_broken(pool.as_ref()?, self.world.view.nodes()));
             let unreturnable = node.as_ref().and_then(|node| self.returnable(node).err());
             let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
             let others = surging.saturating_sub(drain.surges.len());
@@ -97,8 +99,8 @@ impl Planner {
                 node: node.as_ref(),
                 pods: &pods,
                 workloads: &workloads,
-                coming: &coming,
-                failed: &failed,
+                coming: &needed.coming,
+                failed: &needed.failed,
                 surging: u32::try_from(others).unwrap_or(u32::MAX),
                 held: held.as_ref(),
                 unreturnable: unreturnable.as_ref(),
@@ -106,14 +108,8 @@ impl Planner {
                 cut_off: pool.as_ref().map(|pool| pool.priority_cutoff),
                 now,
             };
-            let taken = step(&drain, &seen, &mut ledger);
-            match &taken.waits {
-                Some(waits) => {
-                    tracing::debug!(node = %name, %waits, "a drain waits");
-                    self.waits.insert(name.clone(), waits.to_string());
-                }
-                None => drop(self.waits.remove(&name)),
-            }
+            let taken = step(&needed.left_of(&drain), &seen, &mut ledger);
+            self.note_wait(&name, taken.waits.as_ref());
             if let Some(stored) = taken.drain.as_ref().filter(|stored| **stored != drain)
                 && !self.store(&name, stored).await
             {
@@ -129,7 +125,7 @@ impl Planner {
             }
             let mut all_done = true;
             for action in &taken.actions {
-                all_done = self.drain_action(&name, action, state, now).await;
+                all_done = self.drain_action(&name, action, state, now, &mut is_late).await;
                 if !all_done {
                     next = next.min(AFTER_FAILURE);
                     break;
@@ -142,6 +138,10 @@ impl Planner {
                         |surge: &&mut Surge| surge.namespace == *namespace && surge.deployment == *deployment;
                     drain.surges.values_mut().filter(same).for_each(|surge| surge.given_back = true);
                 }
+            }
+            if let Some(refusal) = pods.iter().find_map(|pod| self.refusals.get(&pod.uid)) {
+                self.waits.insert(name.clone(), refusal.clone());
+                next = next.min(AFTER_REFUSAL);
             }
             if taken.drain.is_none() && node.is_none() && all_done {
                 self.world.drains.remove(&name);
@@ -173,33 +173,39 @@ impl Planner {
         }
     }
 
-    /// Orders whose nodes are not all ready, and those that will never be.
-    fn orders_of_drains(&self) -> (BTreeSet<Name>, BTreeSet<Name>) {
-        let (mut coming, mut failed) = (BTreeSet::new(), BTreeSet::new());
-        for (name, order) in &self.world.orders {
-            let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or_default();
-            match phase {
-                OrderPhase::Recorded | OrderPhase::Asked | OrderPhase::Creating | OrderPhase::Registered => {
-                    coming.insert(Name::from(name.as_str()));
-                }
-                OrderPhase::Failed => {
-                    failed.insert(Name::from(name.as_str()));
-                }
-                OrderPhase::Ready | OrderPhase::Draining | OrderPhase::Deleting | OrderPhase::GivenBack => {}
+    /// Notes what a drain waits for, for people.
+    fn note_wait(&mut self, node: &Name, waits: Option<&WaitsFor>) {
+        match waits {
+            Some(waits) => {
+                tracing::debug!(%node, %waits, "a drain waits");
+                self.waits.insert(node.clone(), waits.to_string());
             }
+            None => drop(self.waits.remove(node)),
         }
-        (coming, failed)
     }
 
-    /// Does it; false where what follows has to wait until it is done.
-    async fn drain_action(&mut self, node: &Name, action: &Action, drain: &Drain, now: Timestamp) -> bool {
+    /// Does it; false where what follows has to wait until it is done. `is_late`: whether an eviction of this pass got no
+    /// answer in time; then no more are asked for, since each would hold up the planner as long.
+    async fn drain_action(
+        &mut self,
+        node: &Name,
+        action: &Action,
+        drain: &Drain,
+        now: Timestamp,
+        is_late: &mut bool,
+    ) -> bool {
         if !self.leadership.outlives(WRITE_TIME) {
             return false;
         }
         match action {
             Action::Taint => drop(self.mark(node, Some(drain)).await),
             Action::Untaint(why) => self.undo(node, why, now).await,
-            Action::Evict { uid, namespace, name, grace } => self.evict(uid, namespace, name, *grace).await,
+            Action::Evict { uid, namespace, name, grace } => {
+                if !*is_late {
+                    *is_late = !self.evict(uid, namespace, name, *grace).await;
+                }
+                return !*is_late;
+            }
             Action::Surge { namespace, deployment, replicas, pod } => {
                 let why = "one more, ready elsewhere before its pod goes";
                 return self.set_cost(std::slice::from_ref(pod), Some(LOWEST_COST)).await

@@ -29,7 +29,7 @@ impl Planner {
     /// A step of each order that is not busy; answers when to look again though nothing changes.
     pub(super) async fn orders(&mut self, now: Timestamp) -> Duration {
         let orders: Vec<Arc<NodeOrder>> = self.world.orders.values().cloned().collect();
-        let claimed = claims::claims(&self.world);
+        let claimed = claims::claims(&self.world, now);
         let mut pause = Duration::MAX;
         for order in orders {
             let name = order.name_any();
@@ -55,8 +55,8 @@ impl Planner {
     ) -> Option<Span> {
         let pool = self.world.pools.get(&order.spec.pool).cloned();
         let spec = pool.as_ref().and_then(|pool| pool.as_ref().as_ref().ok()).map(|pool| &pool.spec);
-        let provision = spec.map_or(900, |spec| spec.provision_timeout_seconds);
-        let settings = Settings { provision: Span::from_secs(provision.into()), look_again: LOOK_AGAIN };
+        let provision = claims::provision_time(&self.world, &order.spec.pool);
+        let settings = Settings { provision, look_again: LOOK_AGAIN };
         let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed));
         let seen = Seen { unclaimed, ..seen };
         let step = orders::step(&state, &seen, &settings, now);
@@ -137,7 +137,8 @@ impl Planner {
     /// Lets the record of an order go once people had the time to read it. `is_blind`: the provider could not be asked what
     /// there is of it; then what failed may still be there, and the record stays.
     async fn finish(&self, order: &NodeOrder, step: &OrderStep, is_blind: bool, now: Timestamp) {
-        if is_blind && step.phase == Phase::Failed && !step.nodes.is_empty() {
+        let is_awaited = !step.nodes.is_empty() || record::state(order).expected() > 0;
+        if is_blind && step.phase == Phase::Failed && is_awaited {
             return;
         }
         let created = order.creation_timestamp().as_ref().map(observe_time).unwrap_or_default();

@@ -44,6 +44,9 @@ impl Shown for Node {
     }
 
     fn apply(self, world: &mut World) {
+        if world.is_older(&self) {
+            return;
+        }
         let attached = world.csi_nodes.get(&self.name_any());
         let node = observe_node(&self, attached.map(Arc::as_ref));
         let (record, ordered) = (world.record_of(&node), world.ordered_with(&node));
@@ -58,6 +61,7 @@ impl Shown for Node {
     }
 
     fn forget(key: &str, world: &mut World) {
+        world.node_versions.remove(key);
         world.provider_ids.remove(key);
         world.noted.remove(key);
         world.change(Change::NodeGone(key.into()));
@@ -177,18 +181,26 @@ impl Shown for DaemonSet {
         let template = with_tolerations_of_daemons(self.spec.template.clone());
         let seen = observe_template(&namespace, &template, &world.storage).map(|(shape, _)| shape);
         let uid = Name::from(self.uid().unwrap_or_default());
-        world.change(match seen {
+        let generation = self.annotations().get(DEPRECATED_TEMPLATE_GENERATION);
+        let generation = generation.map(|generation| Name::from(generation.as_str()));
+        match seen {
             Some(shape) => {
-                Change::Daemon(Daemon { uid, name: self.name_any().into(), shape: Arc::new(shape) })
+                let daemon = Daemon { uid, name: self.name_any().into(), shape: Arc::new(shape) };
+                let planned = world.daemons.apply(daemon, generation);
+                world.change(Change::Daemon(planned));
             }
-            None => Change::DaemonGone(uid),
-        });
+            None => Self::forget(&uid, world),
+        }
     }
 
     fn forget(key: &str, world: &mut World) {
+        world.daemons.gone(key);
         world.change(Change::DaemonGone(key.into()));
     }
 }
+
+/// Which version its template is.
+const DEPRECATED_TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// What the controller of `DaemonSet`s lets its pods tolerate on top.
 fn with_tolerations_of_daemons(mut template: PodTemplateSpec) -> PodTemplateSpec {

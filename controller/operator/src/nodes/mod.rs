@@ -11,6 +11,7 @@ mod calls;
 mod claimants;
 mod claims;
 mod coming;
+mod daemons;
 mod disruptable;
 mod drains;
 mod explain;

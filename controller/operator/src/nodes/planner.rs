@@ -67,6 +67,8 @@ pub(crate) struct Planner {
     pub(super) most_nodes: Option<u32>,
     /// What drains wait for, in words, by node.
     pub(super) waits: BTreeMap<Name, String>,
+    /// Why pods were not evicted that are left alone for a while, in words, by their uid.
+    pub(super) refusals: BTreeMap<Name, String>,
     /// What happened since the last pass, to be told.
     pub(super) news: Vec<super::news::News>,
     /// What each pool was told last, so that nothing is written twice.
@@ -136,6 +138,7 @@ impl Planner {
             questions,
             whole,
             waits: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             news: Vec::new(),
             world: World::default(),
             backoffs: Backoffs::default(),
@@ -171,18 +174,37 @@ impl Planner {
             }
             if term != self.leadership.term() {
                 term = self.leadership.term();
-                self.since = now();
-                self.backoffs = Backoffs::of(&self.world);
-                self.waits.clear();
-                // Of nodes that have gone meanwhile the record knows more.
-                self.world.drains.clear();
-                self.recall().await;
-                self.believe();
-                // What the last leader asked for may not have been done.
-                let deleted = self.world.drains.iter().filter(|(_, drain)| drain.deleted.is_some());
-                self.world.to_give_back = deleted.map(|(node, _)| node.clone()).collect();
+                self.begin_term().await;
             }
             pause = self.pass().await.min(IDLE);
+        }
+    }
+
+    /// Begins a term: others may have led since our last one.
+    async fn begin_term(&mut self) {
+        self.since = now();
+        self.backoffs = Backoffs::of(&self.world);
+        self.waits.clear();
+        self.refusals.clear();
+        self.forget_what_providers_said();
+        // Of nodes that have gone meanwhile the record knows more.
+        self.world.drains.clear();
+        self.recall().await;
+        self.believe();
+        // What the last leader asked for may not have been done.
+        let deleted = self.world.drains.iter().filter(|(_, drain)| drain.deleted.is_some());
+        self.world.to_give_back = deleted.map(|(node, _)| node.clone()).collect();
+    }
+
+    /// Forgets what providers said, and what they are about to say: they were asked before others may have ordered, and what
+    /// they did not know of would be taken for gone.
+    fn forget_what_providers_said(&mut self) {
+        let world = &self.world;
+        let ordered = world.orders.values().map(|order| &order.spec.pool);
+        let pools: BTreeSet<String> =
+            world.said.keys().chain(world.pools.keys()).chain(ordered).cloned().collect();
+        for pool in pools {
+            self.world.outdate(&pool);
         }
     }
 
@@ -313,3 +335,6 @@ pub(crate) fn summary(add: &[NewNodes]) -> String {
     let parts = add.iter().map(|new| format!("{} × {} for {} pods", new.count, new.offering, new.pods));
     parts.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

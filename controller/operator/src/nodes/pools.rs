@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
-    cluster::{Capacity, OfferingKey},
+    cluster::{Capacity, OfferingKey, Pool},
     placement::Change as ViewChange,
     time::{Span, Timestamp},
 };
@@ -58,6 +58,7 @@ impl Planner {
         let is_usable = problem.is_none();
         self.told.provider(name, problem);
         if !is_usable {
+            self.policy(name, pool);
             self.avoid(name, |_| true, now);
             return pause;
         }
@@ -65,8 +66,12 @@ impl Planner {
         let at_once = self.stirred.remove(name) || !self.world.said.contains_key(name);
         pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name)));
         let said = self.world.said.get(name).cloned().unwrap_or_default();
-        let (Some(offerings), Some(inventory)) = (&said.offerings, &said.inventory) else { return pause };
+        let (Some(offerings), Some(inventory)) = (&said.offerings, &said.inventory) else {
+            self.policy(name, pool);
+            return pause;
+        };
         let (Ok(offered), Ok(inventory)) = (offerings, inventory) else {
+            self.policy(name, pool);
             self.avoid(name, |_| true, now);
             return pause;
         };
@@ -101,6 +106,15 @@ impl Planner {
         self.avoid(name, is_unreadable, now);
         self.ids.insert(name.to_owned(), ids);
         pause
+    }
+
+    /// What a pool says now, with what its provider offered last: what may go does not depend on an answer.
+    fn policy(&mut self, name: &str, pool: &CapacityPool) {
+        let Some(known) = self.world.view.pool(name) else { return };
+        let seen = Pool { offerings: known.offerings.clone(), ..observe_pool(name, &pool.spec, Vec::new()) };
+        if *known != seen {
+            self.world.change(ViewChange::Pool(seen));
+        }
     }
 
     /// Why calls to a provider cannot be made under our lease, if so.

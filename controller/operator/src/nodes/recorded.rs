@@ -38,10 +38,19 @@ impl World {
         let Some(order) = node.order.as_ref().and_then(|order| self.orders.get(&**order)) else {
             return false;
         };
-        let group = order.spec.offering.node_group.clone().map(OfferingId);
-        let group = group.and_then(|group| claims::group_of(self, &order.spec.pool, &group));
+        let pool = &order.spec.pool;
         let id = self.provider_ids.get(&node.name).filter(|id| !id.is_empty());
-        let (Some(group), Some(id)) = (group, id) else { return false };
+        let offering = order.spec.offering.node_group.clone().map(OfferingId);
+        let (Some(offering), Some(id)) = (offering, id) else { return false };
+        let Some(group) = claims::group_of(self, pool, &offering) else {
+            // Who cannot be asked has taken nothing back.
+            let said = self.said.get(pool).and_then(|said| said.inventory.as_ref()?.as_ref().ok());
+            let is_silent = said.is_none_or(|all| all.groups.contains_key(&offering));
+            let drain = self.drains.get(&node.name);
+            return is_silent
+                && self.pools.contains_key(pool)
+                && drain.is_some_and(|drain| drain.interrupted && drain.deleted.is_none());
+        };
         let instance = group.instances.binary_search_by(|instance| instance.id.as_str().cmp(id));
         instance.is_ok_and(|at| group.instances[at].state == InstanceState::Deleting) && !is_asked_for()
     }

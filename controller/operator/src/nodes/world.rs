@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::{core::v1::Pod, storage::v1::CSINode};
+use k8s_openapi::api::{
+    core::v1::{Node, Pod},
+    storage::v1::CSINode,
+};
 use kube::ResourceExt as _;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
@@ -21,8 +24,8 @@ use plimsoll_providers::{OfferingId, ProviderError};
 use tokio::time::Instant;
 
 use super::{
-    buffers::BufferSources, claimants::Claimants, nominations, polls::Said, priorities::Priorities,
-    workloads::Workloads,
+    buffers::BufferSources, claimants::Claimants, daemons::Daemons, nominations, polls::Said,
+    priorities::Priorities, workloads::Workloads,
 };
 
 /// Kinds that must have been listed before anything is planned.
@@ -115,6 +118,10 @@ pub(crate) struct World {
     pub(crate) said: BTreeMap<String, Said>,
     /// What owns pods.
     pub(crate) workloads: Workloads,
+    /// What runs on every node.
+    pub(super) daemons: Daemons,
+    /// The uid and version of each node as it was seen or written last.
+    pub(super) node_versions: BTreeMap<String, (Option<String>, u64)>,
     /// What templates name in place of a priority.
     pub(super) priorities: Priorities,
     pub(super) storage: Storage,
@@ -206,6 +213,20 @@ impl World {
         self.orders.insert(name, Arc::new(order));
     }
 
+    /// Whether a node is older than it is known: a watch may be behind our writes.
+    pub(super) fn is_older(&mut self, node: &Node) -> bool {
+        let Some(version) = node.resource_version().and_then(|version| version.parse::<u64>().ok()) else {
+            return false;
+        };
+        let seen = (node.uid(), version);
+        let known = self.node_versions.get(&node.name_any());
+        if known.is_some_and(|known| known.0 == seen.0 && known.1 > version) {
+            return true;
+        }
+        self.node_versions.insert(node.name_any(), seen);
+        false
+    }
+
     pub(super) fn set_pod(&mut self, pod: Pod) {
         let uid = Name::from(pod.uid().unwrap_or_default());
         match observe_cluster_pod(&pod, &self.storage) {
@@ -217,6 +238,9 @@ impl World {
                     _ => drop(self.nominated.remove(&uid)),
                 }
                 self.workloads.pod_came(&seen);
+                if let Some(daemon) = self.daemons.pod_came(&seen) {
+                    self.change(Change::Daemon(daemon));
+                }
                 self.claimants.note(&uid, pod);
                 self.change(Change::Pod(seen));
             }

@@ -124,6 +124,8 @@ pub enum GivenUp {
     TimedOut(Span),
     /// Somebody took the taint away.
     TaintRemoved,
+    /// Its provider has said that it takes the node away, and no longer does.
+    Recalled,
     /// Nodes for its pods will not come.
     OrderFailed(Name),
     /// Nobody can be asked to take the node.
@@ -163,6 +165,7 @@ impl fmt::Display for GivenUp {
         match self {
             Self::TimedOut(span) => write!(f, "it was not empty after {span}"),
             Self::TaintRemoved => f.write_str("somebody took the taint away"),
+            Self::Recalled => f.write_str("its provider no longer takes it away"),
             Self::OrderFailed(order) => write!(f, "the nodes of {order} will not come"),
             Self::Unreturnable(why) => why.fmt(f),
             Self::Pod { pod, why } => write!(f, "pod {pod} {why}"),

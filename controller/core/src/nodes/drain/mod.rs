@@ -13,8 +13,9 @@
 //! 5. When nothing is left, and the scheduler has had time to see the taint, the node is given back.
 //!
 //! A drain that takes too long, whose reason is gone, or whose node nobody would take, is undone: the taint goes, replicas
-//! too, and the node stays. One of a node that its provider takes away is not given up as long as the node is ours; pods
-//! that may not be evicted are left to their end there.
+//! too, and the node stays. One of a node that its provider takes away is not given up as long as the node is ours and the
+//! provider means it; pods that may not be evicted are left to their end there. Whoever takes the taint away ends any drain
+//! but one of a node that goes in any case.
 
 mod act;
 mod surge;
@@ -42,6 +43,10 @@ const SETTLES_IN: Span = Span::from_secs(5);
 /// steps.
 const ASKED_AGAIN: Span = Span::from_secs(30);
 
+/// A notice that is gone for this long was taken back. That it is gone is no proof before: a provider that cannot be asked
+/// says nothing, and is asked once a minute.
+const RECALLED_AFTER: Span = Span::from_secs(120);
+
 /// A drain, as it is kept with the order of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +55,9 @@ pub struct Drain {
     pub started: Timestamp,
     /// Whether the provider takes the node away anyway; also where it has said so after the drain began.
     pub interrupted: bool,
+    /// Since when it does not say so any more, as long as it was not asked to take the node back.
+    #[serde(default)]
+    pub recalled: Option<Timestamp>,
     /// Names of orders whose nodes have to be ready first.
     #[serde(default)]
     pub needs: BTreeSet<Name>,
@@ -107,16 +115,22 @@ pub struct Step {
 impl Drain {
     /// A drain that begins now.
     pub fn new(now: Timestamp, interrupted: bool, needs: BTreeSet<Name>) -> Self {
-        Self { started: now, interrupted, needs, tainted: false, surges: BTreeMap::new(), deleted: None }
+        Self {
+            started: now,
+            interrupted,
+            recalled: None,
+            needs,
+            tainted: false,
+            surges: BTreeMap::new(),
+            deleted: None,
+        }
     }
 }
 
 /// What to do next with a node. `ledger` is shared by all drains of the moment: what one of them evicts is taken from the
 /// others. The same arguments give the same answer.
 pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
-    // A node that is emptied for another reason may be taken away meanwhile.
-    let interrupted = drain.interrupted || seen.node.is_some_and(|node| node.interrupted);
-    let drain = &Drain { interrupted, ..drain.clone() };
+    let drain = &with_notice(drain, seen);
     let mut step = Step { drain: Some(drain.clone()), actions: Vec::new(), waits: None, next_look: None };
     let Some(node) = seen.node else {
         step.actions = surge::give_all_back(drain, seen);
@@ -132,13 +146,20 @@ pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
         return step;
     }
     if !node.is_draining() {
-        step.actions.push(Action::Taint);
+        // What the provider has just been asked for may be gone in a moment; what it refused is kept then.
+        if let Some(asked) = drain.deleted.filter(|_| is_vetoed(drain, node)) {
+            step.waits = Some(WaitsFor::Provider);
+            step.next_look = Some(asked + ASKED_AGAIN);
+        } else {
+            step.actions.push(Action::Taint);
+        }
         return step;
     }
     let state = step.drain.get_or_insert_with(|| drain.clone());
     state.tainted = true;
     let ends = drain.started + seen.settings.time_out;
-    step.next_look = (!drain.interrupted && ends > seen.now).then_some(ends);
+    let ends = (!drain.interrupted && ends > seen.now).then_some(ends);
+    step.next_look = ends.or_else(|| drain.recalled.map(|since| since + RECALLED_AFTER));
     if let Some(tripped) = seen.held.filter(|_| !drain.interrupted) {
         step.waits = Some(WaitsFor::Breaker(tripped.clone()));
         return step;
@@ -156,10 +177,33 @@ pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
     step
 }
 
+/// The drain, with what the provider says of its node now.
+fn with_notice(drain: &Drain, seen: &Seen<'_>) -> Drain {
+    // A node that is emptied for another reason may be taken away meanwhile.
+    let is_said = seen.node.is_some_and(|node| node.interrupted);
+    let is_recalled = drain.interrupted && !is_said && drain.deleted.is_none();
+    Drain {
+        interrupted: drain.interrupted || is_said,
+        recalled: drain.recalled.or(Some(seen.now)).filter(|_| is_recalled),
+        ..drain.clone()
+    }
+}
+
+/// Whether somebody took the taint away from a node that need not go.
+fn is_vetoed(drain: &Drain, node: &Node) -> bool {
+    drain.tainted && !node.is_draining() && !node.interrupted
+}
+
 /// Why a drain makes no sense any more, if so.
 fn given_up(drain: &Drain, seen: &Seen<'_>, node: &Node, ledger: &Ledger<'_>) -> Option<GivenUp> {
     if let Some(why @ Unreturnable::NotOurs) = seen.unreturnable {
         return Some(GivenUp::Unreturnable(why.clone()));
+    }
+    if is_vetoed(drain, node) && drain.deleted.is_none_or(|asked| asked + ASKED_AGAIN <= seen.now) {
+        return Some(GivenUp::TaintRemoved);
+    }
+    if drain.recalled.is_some_and(|since| since + RECALLED_AFTER <= seen.now) {
+        return Some(GivenUp::Recalled);
     }
     if drain.interrupted {
         return None;
@@ -171,9 +215,6 @@ fn given_up(drain: &Drain, seen: &Seen<'_>, node: &Node, ledger: &Ledger<'_>) ->
     }
     if let Some(why) = seen.unreturnable.filter(|why| why.is_for_good()) {
         return Some(GivenUp::Unreturnable(why.clone()));
-    }
-    if drain.tainted && !node.is_draining() {
-        return Some(GivenUp::TaintRemoved);
     }
     if let Some(order) = drain.needs.intersection(seen.failed).next() {
         return Some(GivenUp::OrderFailed(order.clone()));

@@ -3,7 +3,8 @@
 //! A Deployment gets one replica more, and when all of them are available one less again, while the pod on the node has
 //! the lowest deletion cost: so the `ReplicaSet` takes that one, and at no time fewer run than were asked for. It is not done
 //! during a rollout, in which the Deployment decides which pods go, nor for pods with volumes, which cannot be in two
-//! places. At most as many Deployments do it at a time as the pool allows.
+//! places. At most as many Deployments do it at a time as the pool allows. Whoever scales one meanwhile keeps the size that
+//! they asked for: nothing of it is given back then, and the pod is evicted.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,10 @@ use super::act::{Action, WaitsFor};
 use super::{Drain, Seen};
 use crate::cluster::{Name, Pod, Workload};
 use crate::nodes::pdb::{Forbidden, Ledger};
+
+/// What a surge is `from` once somebody has asked for another size: no Deployment has this one, so that nothing is given
+/// back any more, whatever they ask for next.
+const ABSORBED: i32 = i32::MAX;
 
 /// A replica more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +29,7 @@ pub struct Surge {
     pub from: i32,
     /// The uid of the pod that is to go.
     pub pod: Name,
-    /// Whether the replica was given back.
+    /// Whether the replica was given back, or is part of what somebody has asked for meanwhile.
     pub given_back: bool,
 }
 
@@ -86,10 +91,31 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
     if surge.pod != pod.uid {
         return Instead::Wait(WaitsFor::Surge { deployment });
     }
+    if surge.from == ABSORBED {
+        return Instead::Evict;
+    }
     if workload.in_rollout {
         return Instead::Wait(WaitsFor::Rollout { deployment });
     }
     let wanted = surge.from.saturating_add(1);
+    // Whoever scaled it meanwhile is not overruled; the pod goes when as many as before, or as asked for, run without it.
+    if !(surge.from..=wanted).contains(&workload.replicas) {
+        if (1..surge.from).contains(&workload.replicas) && workload.available >= workload.replicas {
+            // Fewer are asked for, and the pod is one of them: one more than that.
+            (surge.from, surge.given_back) = (workload.replicas, false);
+            return Instead::Do(Action::Surge {
+                namespace: surge.namespace.clone(),
+                deployment: surge.deployment.clone(),
+                replicas: surge.from.saturating_add(1),
+                pod: surge.pod.clone(),
+            });
+        }
+        if workload.available <= surge.from.min(workload.replicas) {
+            return Instead::Wait(WaitsFor::Surge { deployment });
+        }
+        (surge.from, surge.given_back) = (ABSORBED, true);
+        return Instead::Evict;
+    }
     if surge.given_back {
         // Asked again until the pod ends: the first time may not have come through.
         return Instead::Do(give_back(surge, surge.from, vec![pod.uid.clone()]));
@@ -105,8 +131,6 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
     if workload.available < workload.replicas {
         return Instead::Wait(WaitsFor::Surge { deployment });
     }
-    // Whoever scaled it meanwhile is not overruled: one less than there are now.
-    surge.from = workload.replicas - 1;
     surge.given_back = true;
     Instead::Do(give_back(surge, surge.from, vec![pod.uid.clone()]))
 }
@@ -152,15 +176,13 @@ pub(super) fn unmark(drain: &Drain, seen: &Seen<'_>) -> Option<Action> {
     (!pods.is_empty()).then_some(Action::Unmark { pods })
 }
 
-/// What a drain that is over gives back.
+/// What a drain that is over gives back; nothing of a Deployment that somebody has scaled meanwhile.
 pub(super) fn give_all_back(drain: &Drain, seen: &Seen<'_>) -> Vec<Action> {
     let open = drain.surges.iter().filter(|(_, surge)| !surge.given_back);
-    let back = open.map(|(owner, surge)| {
-        let replicas = seen.workloads.get(owner).map_or(surge.from, |workload| {
-            // Not more than was added, and nothing where the addition did not come through.
-            if workload.replicas > surge.from { workload.replicas - 1 } else { workload.replicas }
-        });
-        give_back(surge, replicas, Vec::new())
+    let ours = open.filter(|(owner, surge)| {
+        let replicas = seen.workloads.get(*owner).map_or(surge.from, |workload| workload.replicas);
+        // Where the addition is not seen it may still have come through.
+        (surge.from..=surge.from.saturating_add(1)).contains(&replicas)
     });
-    back.collect()
+    ours.map(|(_, surge)| give_back(surge, surge.from, Vec::new())).collect()
 }

@@ -137,6 +137,16 @@ impl World {
     fn is_gone(&mut self, name: &str) {
         self.pods.retain(|pod| &*pod.name != name);
     }
+
+    /// Whether the provider says so of the node.
+    fn is_taken_away(&mut self, interrupted: bool) {
+        self.node.iter_mut().for_each(|node| node.interrupted = interrupted);
+    }
+
+    /// Somebody takes the taint of the drain away.
+    fn is_untainted(&mut self) {
+        self.node.iter_mut().for_each(|node| node.taints.clear());
+    }
 }
 
 #[test]
@@ -191,6 +201,7 @@ fn why_a_drain_was_given_up_is_said() {
     for (why, said) in [
         (GivenUp::TimedOut(Span::from_secs(1800)), "it was not empty after 30m"),
         (GivenUp::TaintRemoved, "somebody took the taint away"),
+        (GivenUp::Recalled, "its provider no longer takes it away"),
         (GivenUp::OrderFailed("order-1".into()), "the nodes of order-1 will not come"),
         (
             GivenUp::Unreturnable(Unreturnable::NotOurs),
@@ -236,15 +247,94 @@ fn a_drain_that_takes_too_long_is_undone() {
     let last = world.step();
     assert_eq!(last.actions, [Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)))]);
     assert_eq!(last.drain, None);
-    world.drain.interrupted = true;
+    world.is_taken_away(true);
     assert!(world.step().drain.is_some(), "one that goes anyway is never given up");
 }
 
 #[test]
 fn a_taint_that_somebody_took_away_is_a_veto() {
     let mut world = World::new(&[("web", 0)]);
-    world.node.iter_mut().for_each(|node| node.taints.clear());
+    world.is_untainted();
     assert_eq!(world.step().actions, [Action::Untaint(GivenUp::TaintRemoved)]);
+}
+
+#[test]
+fn a_taint_is_put_back_on_a_node_that_its_provider_takes_away() {
+    let mut world = World::new(&[("web", 0)]);
+    world.is_taken_away(true);
+    world.is_untainted();
+    assert_eq!(world.step().actions, [Action::Taint]);
+}
+
+#[test]
+fn a_taint_that_somebody_took_away_is_a_veto_as_soon_as_the_node_is_not_taken_away_any_more() {
+    for deleted in [None, Some(NOW - Span::from_secs(20))] {
+        let mut world = World::new(&[("web", 0)]);
+        world.is_taken_away(true);
+        world.step();
+        world.is_taken_away(false);
+        world.drain.deleted = deleted;
+        world.is_untainted();
+        assert_eq!(world.step().actions, [Action::Untaint(GivenUp::TaintRemoved)], "{deleted:?}");
+    }
+}
+
+#[test]
+fn a_taint_that_somebody_took_away_is_a_veto_where_the_provider_did_not_take_the_node_in_half_a_minute() {
+    let mut world = World::new(&[]);
+    assert_eq!(world.step().actions, [Action::Delete]);
+    let asked = world.now;
+    world.is_untainted();
+    for (after, actions) in [(29, vec![]), (30, vec![Action::Untaint(GivenUp::TaintRemoved)])] {
+        world.now = asked + Span::from_secs(after);
+        assert_eq!(world.step().actions, actions, "after {after} s");
+    }
+}
+
+#[test]
+fn a_node_that_its_provider_was_just_asked_to_take_is_waited_for_though_somebody_took_the_taint_away() {
+    let mut world = World::new(&[]);
+    world.step();
+    let asked = world.now;
+    world.is_untainted();
+    let step = world.step();
+    assert_eq!((step.waits, step.next_look), (Some(WaitsFor::Provider), Some(asked + Span::from_secs(30))));
+    world.node = None;
+    assert_eq!(world.step().actions, [Action::Done]);
+}
+
+#[test]
+fn a_drain_is_given_up_when_its_provider_has_not_said_for_two_minutes_that_it_takes_the_node() {
+    let mut world = World::new(&[("web", 0)]).budget(0);
+    world.is_taken_away(true);
+    world.step();
+    world.is_taken_away(false);
+    let ends = world.now + Span::from_secs(120);
+    assert_eq!(world.step().next_look, Some(ends));
+    world.now = ends;
+    assert_eq!(world.step().actions, [Action::Untaint(GivenUp::Recalled)]);
+}
+
+/// It could not be asked for a while.
+#[test]
+fn a_provider_that_says_again_that_it_takes_the_node_has_taken_nothing_back() {
+    let mut world = World::new(&[("web", 0)]).budget(0);
+    for (after, is_said) in [(0, true), (1, false), (120, true), (121, false)] {
+        world.now = NOW + Span::from_secs(after);
+        world.is_taken_away(is_said);
+        assert!(world.step().drain.is_some(), "after {after} s");
+    }
+}
+
+#[test]
+fn a_notice_that_is_gone_takes_nothing_back_from_a_provider_that_was_asked_to_take_the_node() {
+    let mut world = World::new(&[]);
+    world.is_taken_away(true);
+    assert_eq!(world.step().actions, [Action::Delete]);
+    world.is_taken_away(false);
+    world.step();
+    world.now = world.now + Span::from_secs(120);
+    assert_eq!(world.step().actions, [Action::Delete]);
 }
 
 #[test]
@@ -253,7 +343,7 @@ fn a_pod_that_may_not_be_evicted_any_more_ends_the_drain_unless_the_node_goes_an
     world.pods[0].eviction.safe = Some(false);
     let last = world.step();
     assert!(matches!(last.actions[..], [Action::Untaint(GivenUp::Pod { .. })]), "{last:?}");
-    world.drain.interrupted = true;
+    world.is_taken_away(true);
     assert_eq!(world.evicted(), ["web"]);
     world.is_gone("web");
     assert_eq!(world.waits(), "pod shop/job has cluster-autoscaler.kubernetes.io/safe-to-evict: \"false\"");
@@ -267,7 +357,7 @@ fn nothing_is_evicted_or_deleted_while_the_breaker_is_open() {
     assert!(world.step().actions.is_empty());
     world.pods.clear();
     assert!(world.step().actions.is_empty());
-    world.drain.interrupted = true;
+    world.is_taken_away(true);
     assert_eq!(world.step().actions, [Action::Delete]);
 }
 
@@ -365,6 +455,81 @@ fn a_replica_whose_pod_went_by_itself_is_given_back_with_the_next_of_its_deploym
 }
 
 #[test]
+fn whoever_scales_a_deployment_meanwhile_keeps_their_size_and_the_pod_is_evicted() {
+    for replicas in [0, 3, 4] {
+        let mut world = World::new(&[("web", 0)]).workload(1);
+        world.step();
+        world.deployed(replicas, 2);
+        let actions = world.step().actions;
+        assert!(matches!(actions[..], [Action::Evict { .. }]), "{replicas}: {actions:?}");
+    }
+}
+
+#[test]
+fn nothing_is_taken_from_whoever_asks_for_one_more_than_at_first_after_another_size() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(3, 3);
+    world.step();
+    world.deployed(2, 2);
+    assert_eq!(world.evicted(), ["web"]);
+}
+
+#[test]
+fn the_pod_of_a_deployment_that_somebody_scaled_stays_until_another_is_available() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(3, 1);
+    assert_eq!(world.waits(), "waits for one replica more of shop/web");
+    world.deployed(3, 2);
+    assert_eq!(world.evicted(), ["web"]);
+}
+
+#[test]
+fn a_deployment_of_which_somebody_asks_for_fewer_gets_one_more_than_that() {
+    let mut world = World::new(&[("web", 0)]).budget(0).workload(5);
+    world.step();
+    world.deployed(4, 4);
+    let actions = world.step().actions;
+    assert!(matches!(actions[..], [Action::Surge { replicas: 5, .. }]), "{actions:?}");
+    world.deployed(5, 5);
+    assert_eq!(world.step().actions, [back(4, &["uid-web"])]);
+}
+
+#[test]
+fn nothing_is_given_back_again_after_somebody_scaled_the_deployment() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+    world.deployed(3, 3);
+    assert_eq!(world.evicted(), ["web"]);
+}
+
+#[test]
+fn nothing_is_given_back_at_the_end_of_what_somebody_scaled_meanwhile() {
+    for replicas in [0, 3, 4] {
+        let mut world = World::new(&[("web", 0)]).workload(1);
+        world.step();
+        world.deployed(replicas, 1);
+        world.node = None;
+        world.pods.clear();
+        assert_eq!(world.step().actions, [Action::Done], "{replicas}");
+    }
+}
+
+#[test]
+fn a_pod_that_was_to_be_evicted_instead_has_no_lowest_cost_any_more_when_the_drain_is_given_up() {
+    let mut world = World::new(&[("web", 0)]).workload(1);
+    world.step();
+    world.deployed(3, 3);
+    world.step();
+    world.is_untainted();
+    let unmark = Action::Unmark { pods: vec!["uid-web".into()] };
+    assert_eq!(world.step().actions, [unmark, Action::Untaint(GivenUp::TaintRemoved)]);
+}
+
+#[test]
 fn as_many_deployments_surge_at_once_as_are_allowed() {
     let deployments = |max_surge, surging| {
         let mut world = World::new(&[("api", 0), ("web", 0)]).workload(1).of_api("api", 1);
@@ -448,7 +613,7 @@ fn nothing_is_waited_for_where_all_that_is_left_is_evicted() {
 fn the_provider_is_asked_again_after_half_a_minute() {
     for (seconds, actions, next_look) in [(29, vec![], Some(40)), (30, vec![Action::Delete], None)] {
         let mut world = World::new(&[]);
-        world.drain.interrupted = true;
+        world.is_taken_away(true);
         assert_eq!(world.step().actions, [Action::Delete]);
         world.now = world.now + Span::from_secs(seconds);
         let step = world.step();
@@ -476,7 +641,7 @@ fn a_drain_whose_node_nobody_would_take_is_given_up_with_what_was_added() {
 #[test]
 fn a_node_that_is_taken_away_is_emptied_though_we_could_not_give_it_back_as_long_as_it_is_ours() {
     let mut world = World::new(&[("web", 0)]);
-    world.drain.interrupted = true;
+    world.is_taken_away(true);
     world.unreturnable = Some(Unreturnable::NoPool("p".into()));
     assert_eq!(world.evicted(), ["web"]);
     world.unreturnable = Some(Unreturnable::NotOurs);
@@ -516,7 +681,7 @@ fn a_node_that_was_given_back_already_is_waited_for_once_more_when_nobody_can_be
 #[test]
 fn the_end_of_its_time_is_not_waited_for_where_the_node_goes_anyway() {
     let mut world = World::new(&[("web", 0)]);
-    world.drain.interrupted = true;
+    world.is_taken_away(true);
     assert_eq!(world.step().next_look, None);
     for past in [0, 1] {
         let mut world = World::new(&[]);

@@ -252,6 +252,24 @@ fn an_instance_whose_node_was_deleted_by_hand_may_join_again_and_is_given_back_i
 }
 
 #[test]
+fn an_instance_that_was_being_deleted_when_its_node_went_is_asked_for_again_at_once() {
+    let order = accepted(&[("a", true, NodePhase::Ready), ("b", true, NodePhase::Deleting)]);
+    let seen = Seen { nodes: vec![node("a", true)], ..both() };
+    let step = after(1000, &order, &seen);
+    assert_eq!(step.actions, [Action::DeleteInstances(vec!["b".into()])]);
+    assert_eq!(step.nodes[1].phase, NodePhase::Deleting);
+}
+
+#[test]
+fn an_instance_whose_node_went_is_not_asked_for_while_its_provider_deletes_it() {
+    let order = accepted(&[("a", true, NodePhase::Ready), ("b", true, NodePhase::Deleting)]);
+    let going = Instance { deleting: true, ..instance("b") };
+    let seen =
+        Seen { instances: Some(vec![instance("a"), going]), nodes: vec![node("a", true)], ..Seen::default() };
+    assert_eq!(after(1000, &order, &seen).actions, []);
+}
+
+#[test]
 fn an_order_without_a_pool_says_so_until_it_is_over() {
     let gone = |seen: Seen| Seen { pool_is_gone: true, ..seen };
     let asked = order(None, &[]);

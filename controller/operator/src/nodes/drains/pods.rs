@@ -4,17 +4,36 @@ use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
+    core::Status,
 };
 use plimsoll_core::{cluster::Name, time::Span};
 use plimsoll_observe::{DELETION_COST, DRAIN_MANAGER};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::{nodes::planner::Planner, targets::WRITE_TIME};
+use crate::{
+    in_time::{Unanswered, in_time},
+    nodes::planner::Planner,
+    targets::WRITE_TIME,
+};
+
+/// Why the Eviction API refuses what a budget does not allow.
+const OF_BUDGET: &str = "DisruptionBudget";
 
 impl Planner {
-    /// Evicts a pod, and no other that came after it under the same name.
-    pub(super) async fn evict(&self, uid: &Name, namespace: &Name, name: &Name, grace: Option<Span>) {
+    /// Evicts a pod, and no other that came after it under the same name. One that was refused is left alone for a while.
+    /// False where no answer came in time.
+    pub(super) async fn evict(
+        &mut self,
+        uid: &Name,
+        namespace: &Name,
+        name: &Name,
+        grace: Option<Span>,
+    ) -> bool {
+        let key = of_eviction(uid);
+        if self.world.rests(&key) {
+            return true;
+        }
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let mut options = json!({ "preconditions": { "uid": &**uid } });
         if let Some(grace) = grace {
@@ -28,30 +47,44 @@ impl Planner {
         });
         let params = PostParams::default();
         let evicted = api.create_subresource::<Value, Value>("eviction", name, &params, &eviction);
-        match timeout(WRITE_TIME, evicted).await {
-            Ok(Ok(_)) => {
+        match in_time(evicted).await {
+            Ok(_) => {
                 self.metrics.evicted.inc();
                 tracing::info!(%namespace, pod = %name, "a pod was evicted");
+                true
             }
-            // Gone already, another one by now, or held by a budget that has changed meanwhile: looked at again.
-            Ok(Err(error)) => tracing::debug!(%namespace, pod = %name, %error, "a pod was not evicted"),
-            Err(_) => {}
+            Err(Unanswered::Failed(kube::Error::Api(status))) if may_pass(&status) => {
+                tracing::debug!(%namespace, pod = %name, %status, "a pod was not evicted");
+                true
+            }
+            Err(error) => {
+                let why = error.words();
+                tracing::warn!(%namespace, pod = %name, why, "a pod was not evicted, and will be tried again");
+                self.refusals.insert(uid.clone(), format!("pod {namespace}/{name} is not evicted: {why}"));
+                self.world.rest(key);
+                !matches!(error, Unanswered::Late)
+            }
         }
     }
 
     /// Asks a Deployment for so many replicas, one more or one less, over the version that was read. False where that failed,
-    /// or where it has another size than was seen: then it is looked at again.
+    /// or where one more cannot be added since it has another size than was seen: then it is looked at again.
     pub(super) async fn resize(&self, namespace: &Name, deployment: &Name, replicas: i32, why: &str) -> bool {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let surges = self.world.drains.values().flat_map(|drain| drain.surges.values());
+        let ours = surges.filter(|surge| surge.namespace == *namespace && surge.deployment == *deployment);
+        let had: Vec<i32> = ours.map(|surge| surge.from).collect();
         let resized = timeout(WRITE_TIME, async {
             let scale = api.get_scale(deployment).await?;
             let now = scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
             if now == replicas {
                 return Ok(true);
             }
-            if now.abs_diff(replicas) > 1 {
+            // Between what it had and one more only: any other size is what somebody has asked for.
+            if now.abs_diff(replicas) > 1 || !had.contains(&now.min(replicas)) {
                 tracing::info!(%namespace, %deployment, now, replicas, "somebody else has resized a Deployment meanwhile");
-                return Ok(false);
+                // The replica more is part of that, so that none is left to give back.
+                return Ok(had.contains(&replicas));
             }
             let patch = json!({
                 "metadata": { "resourceVersion": scale.metadata.resource_version },
@@ -96,4 +129,17 @@ impl Planner {
         }
         all
     }
+}
+
+/// What is noted of a pod whose eviction was refused.
+pub(super) fn of_eviction(uid: &Name) -> String {
+    format!("evict/{uid}")
+}
+
+/// Whether a pod that was not evicted is gone already, another one by now, or held by a budget that has changed meanwhile: it
+/// is looked at again.
+fn may_pass(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    let is_held = status.code == 429 && causes.any(|cause| cause.reason == OF_BUDGET);
+    is_held || matches!(status.code, 404 | 409)
 }

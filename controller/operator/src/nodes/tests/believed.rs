@@ -126,9 +126,9 @@ async fn a_drain_that_is_given_up_gives_a_replica_back_once() {
     let mut bench = Bench::new(|asked| match (asked.method.as_str(), asked.path.as_str()) {
         ("PATCH", NODE) => failure(403, "Forbidden", "a"),
         ("PATCH", path) if path.ends_with("/pods/web-a") => (200, pod("web-a", "a")),
-        _ => with_web(3)(asked),
+        _ => with_web(2)(asked),
     });
-    bench.deployed(3, 3);
+    bench.deployed(2, 2);
     bench.pod(pod("web-a", "a"));
     bench.drains(&surging());
     let patched = format!("PATCH {NODE}");

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc as Shared, Mutex},
 };
 
+use http::{Request, Response};
+use kube::client::Body;
 use plimsoll_core::{
     nodes::{
         drain::{Drain, Surge},
@@ -13,11 +15,13 @@ use plimsoll_core::{
     time::Span,
 };
 use pretty_assertions::assert_eq;
+use tower_test::mock;
 
 use super::{orders::recorded, *};
 
 pub(super) const NODE: &str = "/api/v1/nodes/a";
 pub(super) const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/web/scale";
+const EVICTION: &str = "POST /api/v1/namespaces/shop/pods/web-a/eviction";
 
 fn removal() -> RemovalPlan {
     let removal = Removal {
@@ -132,23 +136,165 @@ async fn a_pod_is_evicted_by_its_uid() {
     bench.planner.drains(NOW).await;
     let asked = bench.log.take();
     let lines: Vec<String> = asked.iter().map(Asked::line).collect();
-    assert_eq!(lines, ["POST /api/v1/namespaces/shop/pods/web-a/eviction"]);
+    assert_eq!(lines, [EVICTION]);
     assert_eq!(asked[0].body["deleteOptions"], json!({ "preconditions": { "uid": "uid-web-a" } }));
 }
 
 /// A budget that has changed meanwhile is not told twice within a pass, and ends nothing.
 #[tokio::test]
-async fn an_eviction_that_is_refused_is_tried_again_at_the_next_look() {
-    for code in [404, 409, 429, 500] {
-        let mut bench = Bench::new(move |_| failure(code, "Refused", "web-a"));
+async fn an_eviction_that_may_pass_later_is_tried_again_at_the_next_look() {
+    for code in [404, 409, 429] {
+        let mut bench = Bench::new(move |_| {
+            let (code, mut body) = failure(code, "Refused", "web-a");
+            body["details"]["causes"] = json!([{ "reason": "DisruptionBudget", "message": "it needs 2" }]);
+            (code, body)
+        });
         bench.pool();
         bench.drains(&drain());
         bench.pod(pod("web-a", "a"));
         for _ in 0..2 {
             bench.planner.drains(NOW).await;
-            assert_eq!(bench.log.lines(), ["POST /api/v1/namespaces/shop/pods/web-a/eviction"], "{code}");
+            assert_eq!(bench.log.lines(), [EVICTION], "{code}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_eviction_is_refused_is_left_alone_for_a_while() {
+    for code in [403, 429, 500] {
+        let mut bench = Bench::new(move |_| failure(code, "Refused", "web-a"));
+        bench.pool();
+        bench.drains(&drain());
+        bench.pod(pod("web-a", "a"));
+        for (seconds, lines) in [(0, vec![EVICTION]), (5, vec![]), (6, vec![EVICTION])] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            bench.planner.drains(NOW).await;
+            assert_eq!(bench.log.lines(), lines, "{code}, {seconds} s later");
+        }
+    }
+}
+
+/// As long as it is left alone, too.
+#[tokio::test]
+async fn a_drain_waits_for_a_pod_whose_eviction_is_refused_in_the_words_of_the_api_server() {
+    let mut bench = Bench::new(|_| failure(403, "Refused", "web-a"));
+    bench.pool();
+    bench.drains(&drain());
+    bench.pod(pod("web-a", "a"));
+    for _ in 0..2 {
+        bench.planner.drains(NOW).await;
+        assert_eq!(bench.planner.waits["a"], "pod shop/web-a is not evicted: web-a: Refused");
+    }
+}
+
+/// Each would hold up the planner for as long.
+#[tokio::test(start_paused = true)]
+async fn after_an_eviction_that_gets_no_answer_no_other_is_asked_for_in_a_pass() {
+    let (service, mut requests) = mock::pair::<Request<Body>, Response<Body>>();
+    let (asked, mut seen) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut unanswered = Vec::new();
+        while let Some((request, answer)) = requests.next_request().await {
+            asked.send(request.uri().path().to_owned()).unwrap();
+            unanswered.push(answer);
+        }
+    });
+    let (send, changes) = mpsc::unbounded_channel();
+    let planner = planner(Client::new(service, "default"), Leadership::alone(), send);
+    let mut bench = Bench { planner, log: Log::default(), changes };
+    bench.pool();
+    bench.drains(&drain());
+    let mut other = drained(&drain());
+    other["metadata"]["name"] = json!("b");
+    other["metadata"]["uid"] = json!("uid-b");
+    bench.node(other);
+    for (name, node) in [("web-a", "a"), ("web-b", "a"), ("web-c", "b")] {
+        bench.pod(pod(name, node));
+    }
+    let again = bench.planner.drains(NOW).await;
+    assert!(again <= Duration::from_secs(5), "{again:?}");
+    let mut paths = Vec::new();
+    while let Ok(path) = seen.try_recv() {
+        paths.push(path);
+    }
+    assert_eq!(paths, ["/api/v1/namespaces/shop/pods/web-a/eviction"]);
+}
+
+/// A drain that waits for the two nodes of order `general-2`.
+fn waiting() -> Drain {
+    Drain { needs: BTreeSet::from(["general-2".into()]), ..drain() }
+}
+
+/// Order `general-2` of two nodes, which are so far.
+fn replacement(phases: [&str; 2]) -> NodeOrder {
+    let nodes = phases.map(|phase| json!({ "providerID": format!("kwok://{phase}"), "phase": phase }));
+    let mut order = recorded("general-2", &json!({ "phase": phases[0], "accepted": 2, "nodes": nodes }));
+    order.spec.count = 2;
+    order
+}
+
+#[tokio::test]
+async fn a_drain_is_given_up_when_not_all_of_its_replacement_will_come() {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    bench.drains(&waiting());
+    bench.pod(pod("web-a", "a"));
+    bench.order(replacement(["Ready", "Failed"]));
+    bench.planner.drains(NOW).await;
+    let lines = bench.log.lines();
+    assert!(bench.planner.world.drains.is_empty() && !lines.contains(&EVICTION.to_owned()), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_drain_whose_order_has_no_record_is_given_up_unless_its_node_is_there() {
+    for is_there in [false, true] {
+        let mut bench = Bench::new(with_web(1));
+        bench.pool();
+        bench.drains(&waiting());
+        bench.pod(pod("web-a", "a"));
+        if is_there {
+            let mut other = node("b", &json!({}));
+            other["metadata"]["labels"]["plimsoll.dev/node-order"] = json!("general-2");
+            bench.node(other);
+        }
+        bench.planner.drains(NOW).await;
+        assert_eq!(bench.log.lines().contains(&EVICTION.to_owned()), is_there);
+        assert_eq!(bench.planner.world.drains.is_empty(), !is_there);
+    }
+}
+
+#[tokio::test]
+async fn that_a_drain_needs_an_order_no_more_is_stored_before_anything_is_evicted() {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    bench.drains(&waiting());
+    bench.pod(pod("web-a", "a"));
+    bench.order(replacement(["Ready", "Ready"]));
+    bench.planner.drains(NOW).await;
+    let asked = bench.log.take();
+    assert_eq!(
+        asked.iter().map(Asked::line).collect::<Vec<_>>(),
+        [format!("PATCH {NODE}"), EVICTION.to_owned()]
+    );
+    let stored: Drain = serde_json::from_str(
+        asked[0].body["metadata"]["annotations"]["plimsoll.dev/drain"].as_str().unwrap(),
+    )
+    .unwrap();
+    assert_eq!(stored, drain());
+}
+
+#[tokio::test]
+async fn a_drain_whose_replacement_came_goes_on_when_that_goes_again() {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    bench.drains(&waiting());
+    bench.pod(pod("web-a", "a"));
+    bench.order(replacement(["Ready", "Ready"]));
+    bench.planner.drains(NOW).await;
+    bench.log.take();
+    bench.planner.world.orders.remove("general-2");
+    bench.planner.drains(NOW).await;
+    assert_eq!(bench.log.lines(), [EVICTION]);
 }
 
 #[tokio::test]
@@ -310,5 +456,23 @@ async fn a_node_whose_instance_its_provider_deletes_is_interrupted_unless_we_hav
         bench.provider_deletes("cloud://a");
         bench.planner.world.note_records();
         assert_eq!(is_seen(&bench), is_interrupted, "{drain:?}");
+    }
+}
+
+/// A provider that cannot be asked has taken back nothing of what it said.
+#[tokio::test]
+async fn a_node_that_its_provider_was_taking_away_is_interrupted_also_while_nobody_can_be_asked() {
+    for (was_interrupted, is_interrupted) in [(true, true), (false, false)] {
+        let mut bench = Bench::new(stored);
+        bench.pool();
+        let mut seen = node("a", &json!({}));
+        seen["spec"]["providerID"] = json!("cloud://a");
+        bench.node(seen);
+        let drain = Drain { interrupted: was_interrupted, ..drain() };
+        bench.planner.world.drains.insert("a".into(), drain);
+        bench.order(recorded("general-1", &json!({})));
+        bench.planner.world.outdate("general");
+        bench.planner.world.note_records();
+        assert_eq!(bench.planner.world.view.node("a").unwrap().interrupted, is_interrupted);
     }
 }

@@ -3,6 +3,7 @@
 mod believed;
 mod drains;
 mod orders;
+mod pools;
 mod reports;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -1,5 +1,5 @@
 use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet, StatefulSet},
+    apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
     core::v1::{PersistentVolume, PersistentVolumeClaim},
     scheduling::v1::PriorityClass,
 };
@@ -136,4 +136,40 @@ fn announced_pods_have_the_priority_of_the_class_that_their_template_names() {
         let priorities: Vec<_> = world.view.announced().map(|of| of.shape.priority).collect();
         assert_eq!(priorities, priority, "{named:?}");
     }
+}
+
+#[test]
+fn a_node_as_it_was_before_our_write_does_not_undo_what_the_write_has_shown() {
+    let mut world = World::default();
+    let node = |uid: &str, version: &str, unschedulable: bool| {
+        let metadata = json!({ "name": "n", "uid": uid, "resourceVersion": version });
+        json!({ "metadata": metadata, "spec": { "unschedulable": unschedulable } })
+    };
+    shown::<Node>(&mut world, node("first", "10", true));
+    shown::<Node>(&mut world, node("first", "9", false));
+    assert!(world.view.node("n").unwrap().unschedulable);
+    shown::<Node>(&mut world, node("second", "3", false));
+    assert!(!world.view.node("n").unwrap().unschedulable, "another node of the name");
+}
+
+#[test]
+fn new_nodes_are_planned_with_what_the_pods_of_daemons_take() {
+    let mut world = World::default();
+    let template = json!({ "spec": { "containers": [{ "name": "agent" }] } });
+    let mut daemon = metadata("agent");
+    daemon["annotations"] = json!({ "deprecated.daemonset.template.generation": "3" });
+    shown::<DaemonSet>(
+        &mut world,
+        json!({ "metadata": daemon, "spec": { "selector": {}, "template": template } }),
+    );
+    let mut pod = metadata("agent-1");
+    pod["labels"] = json!({ "pod-template-generation": "3" });
+    pod["ownerReferences"] = json!([
+        { "apiVersion": "apps/v1", "kind": "DaemonSet", "name": "agent", "uid": "uid-agent", "controller": true },
+    ]);
+    let requests = json!({ "requests": { "cpu": "500m" } });
+    let spec = json!({ "nodeName": "n", "containers": [{ "name": "agent", "resources": requests }] });
+    shown::<Pod>(&mut world, json!({ "metadata": pod, "spec": spec }));
+    let planned: Vec<i64> = world.view.daemons().map(|daemon| daemon.shape.requests.cpu).collect();
+    assert_eq!(planned, [500]);
 }
