@@ -35,13 +35,13 @@ async fn a_pool_is_applied_and_shown() -> Result<()> {
         let sample = sample.display().to_string();
         scene.cluster.kubectl(["apply", "--validate=strict", "-f", &sample]).await?;
         let status = json!({"status": {
-            "nodes": "12/14", "balance": "zone-a 4, zone-b 4, zone-c 4", "pricePerHour": "1.296",
+            "nodes": "12/14", "balance": "zone-a:4 zone-b:4 zone-c:4", "pricePerHour": "1.296",
             "zones": [{"zone": "zone-a", "wanted": 5, "ordered": 1, "ready": 4, "draining": 0}],
         }});
         let pools = api(scene, "CapacityPool");
         pools.patch_status("general", &PatchParams::default(), &Patch::Merge(&status)).await?;
         let shown = scene.cluster.kubectl(["get", "cpool", "general"]).await?.stdout;
-        for text in ["NODES", "ZONES", "PRICE/H", "AGE", "12/14", "zone-a 4, zone-b 4, zone-c 4", "1.296"] {
+        for text in ["NODES", "ZONES", "PRICE/H", "AGE", "12/14", "zone-a:4 zone-b:4 zone-c:4", "1.296"] {
             ensure!(shown.contains(text), "{text} is not in {shown}");
         }
         pools.delete("general", &DeleteParams::default()).await?;

@@ -48,7 +48,9 @@ pub struct ScalingRules {
     pub tolerance: Option<Quantity>,
 }
 
-/// Which policy counts when there are several.
+// The description of the enum is that of the field in the CRD, since the field is optional.
+/// Which policy counts when there are several. `Max`: the one that allows the largest change. `Min`: the one that allows
+/// the smallest. `Disabled`: no change in this direction. Default `Max`.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SelectPolicy {
     /// The one that allows the largest change.

@@ -186,7 +186,11 @@ pub struct OrderedNode {
     pub missing_since: Option<Time>,
 }
 
-/// How far an order or a node of it is.
+// The description of the enum is that of `status.phase` in the CRD, since that is optional.
+/// How far an order or a node of it is; an order is as far as its node that is least far. `Recorded`: the provider was not
+/// asked yet. `Asked`: its answer is not known. `Creating`: the provider makes it. `Registered`: the Node has joined and is
+/// not Ready. `Ready`: it takes pods. `Draining`: it is emptied. `Deleting`: the provider deletes it. `GivenBack`: it is
+/// gone. `Failed`: the provider refused it, or lost it.
 #[derive(
     JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
 )]

@@ -150,11 +150,7 @@ pub struct PodScalerSpec {
     #[serde(default)]
     pub mode: Mode,
 
-    /// Who says which pods of a Deployment or ReplicaSet go first when it shrinks. `Unmanaged`: Kubernetes chooses, which
-    /// means the pods on the fullest nodes, then the youngest. `Managed`: idle pods go first, and among pods that are
-    /// about as busy those in the zone that has most. For that the pods that are to go carry the annotation
-    /// `controller.kubernetes.io/pod-deletion-cost` for some seconds; one that somebody else has set is left alone.
-    /// Needs the chart's value `podDeletionCost.enabled`. Default `Unmanaged`.
+    /// Who says which pods of a Deployment or ReplicaSet go first when it shrinks. Default `Unmanaged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_deletion_cost: Option<PodDeletionCost>,
 
@@ -164,7 +160,12 @@ pub struct PodScalerSpec {
     pub availability: Option<Availability>,
 }
 
-/// Who says which pods go first when a workload shrinks.
+// The description of the enum is that of the field in the CRD, since the field is optional.
+/// Who says which pods of a Deployment or ReplicaSet go first when it shrinks. `Unmanaged`: Kubernetes chooses, which
+/// means the pods on the fullest nodes, then the youngest. `Managed`: idle pods go first, and among pods that are
+/// about as busy those in the zone that has most. For that the pods that are to go carry the annotation
+/// `controller.kubernetes.io/pod-deletion-cost` for some seconds; one that somebody else has set is left alone.
+/// Needs the chart's value `podDeletionCost.enabled`. Default `Unmanaged`.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PodDeletionCost {
     /// Kubernetes chooses.

@@ -20,7 +20,8 @@ pub struct Headroom {
     /// Room for a number of pods of one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pods: Option<HeadroomPods>,
-    /// Room for this percentage of what the pods on the pool request, of cpu as of memory. 1 to 100.
+    /// Room for this percentage of the number of pods on the pool, those of DaemonSets aside, rounded up; each of their
+    /// mean size. 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub percentage: Option<i32>,

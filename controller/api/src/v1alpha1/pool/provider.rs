@@ -16,7 +16,8 @@ use crate::v1alpha1::{labels::labels, quantity::quantity};
     .message("set exactly one of kwok and externalGrpc"))]
 #[serde(rename_all = "camelCase")]
 pub struct NodeProvider {
-    /// Nodes that kwok plays: objects without a machine, for the test bed, for kind and for trying a pool out.
+    /// Nodes that kwok plays: objects without a machine, for the test bed, for kind and for trying a pool out. kwok itself
+    /// must run in the cluster, else its Nodes never become Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kwok: Option<KwokProvider>,
     /// A server that speaks the cluster-autoscaler's protocol `externalgrpc`.
@@ -151,7 +152,9 @@ pub struct ExternalGrpcProvider {
     /// How to speak TLS. Left out: in plain text, which lets whoever stands between order and delete nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<GrpcTls>,
-    /// Seconds after which a call is given up. A call starts only while our lease will outlive it. 1 to 60. Default 5.
+    /// Seconds after which a request is given up; a call takes four times as long at most. A call starts only while our
+    /// lease will outlive it and its record (6 s): with the chart's default lease at most 10; for more, raise
+    /// `nodes.leaderElection.leaseDurationSeconds`. 1 to 60. Default 5.
     #[serde(default = "five")]
     #[schemars(range(min = 1, max = 60))]
     pub timeout_seconds: i32,
@@ -187,7 +190,7 @@ pub struct NodeGroup {
     /// Its id on the server; `*` stands for any text, as in `web-*`. Where several entries fit, the first counts.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Its capacity type. Default: what the label `plimsoll.dev/capacity-type` of its template says, else on-demand.
+    /// Its capacity type. Default: what the labels of its template say, else on-demand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_type: Option<CapacityType>,
     /// What a node of it costs per hour. Default: what the server says; where it does not know prices, 0.

@@ -53,7 +53,10 @@ pub enum RequirementOperator {
     Lt,
 }
 
-/// How a node is paid for, and whether it may be taken away.
+// The description of the enum is that of a node group's field in the CRD, since that is optional.
+/// How a node is paid for, and whether it may be taken away. `on-demand`: ours until we give it back. `spot`: cheaper; the
+/// provider may take it away at short notice. A node group for which it is left out has what the labels of its template say
+/// (`plimsoll.dev/capacity-type`, or a cloud's own such as `eks.amazonaws.com/capacityType`), else on-demand.
 #[derive(
     JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
 )]

@@ -43,8 +43,9 @@ pub struct ScaleDown {
     #[serde(default = "ten_minutes")]
     #[schemars(range(min = 0, max = 86_400))]
     pub delay_after_add_seconds: i32,
-    /// What moving pods must save at least, as a share of the price of the nodes that would go. From 0 to 1, in quotes.
-    /// Default `"0.1"`. Empty nodes go in any case.
+    /// What moving pods must save at least, as a share of the price of the nodes that would go; for a single used node
+    /// whose pods fit on others, its own price as a share of what it and the nodes that take its pods cost together. From
+    /// 0 to 1, in quotes. Default `"0.1"`. Under-used and empty nodes are not judged by it.
     #[serde(default = "tenth")]
     #[schemars(schema_with = "quantity")]
     pub savings_threshold: Quantity,

@@ -21,7 +21,7 @@ pub struct CapacityPoolStatus {
     /// Nodes that are ready, of those that are wanted, as `12/14`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<String>,
-    /// Nodes that are ready in each zone, as `zone-a 4, zone-b 4, zone-c 4`.
+    /// Nodes that are ready in each zone, as `zone-a:4 zone-b:4 zone-c:4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<String>,
     /// What its nodes cost per hour, those that are ordered included.
@@ -131,7 +131,7 @@ pub struct AvoidedOffering {
     pub zone: String,
     /// The capacity type.
     pub capacity_type: CapacityType,
-    /// What kind of error it was: OutOfCapacity, QuotaReached, NeverJoined or ProviderFailed.
+    /// What kind of error it was: `OutOfCapacity`, `QuotaReached`, `NeverJoined`, `NotAsOffered` or `ProviderFailed`.
     pub reason: String,
     /// The error in the provider's words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
