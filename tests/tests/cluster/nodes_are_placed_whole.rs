@@ -48,12 +48,15 @@ async fn three_hundred_pods_over_three_zones_are_one_plan() -> Result<()> {
 #[tokio::test]
 async fn pods_that_keep_apart_get_a_node_each() -> Result<()> {
     let (cluster, operator) = bed().await?;
-    let story = Story::new(cluster, "apart", json!({})).await?;
+    // As above: the plan is for seven pods.
+    let story = Story::new(cluster, "apart", json!({ "limits": { "nodes": 0 } })).await?;
     let apart = json!({ "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{
         "topologyKey": "kubernetes.io/hostname",
         "labelSelector": { "matchLabels": { "app": "apart" } },
     }] } } });
     story.deploy(7, apart).await?;
+    story.made("apart", 7).await?;
+    story.edit(json!({ "limits": null })).await?;
     let nodes: BTreeSet<String> = story.bound_as("apart", 7).await?.into_iter().collect();
     ensure!(nodes.len() == 7, "{nodes:?}");
     let ordered = story.settled().await?;
