@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use cloud::{Cloud, Joining, Machine, MachineState, Serving};
+use cloud::{Cloud, Joining, Machine, MachineState, Rpc, Serving};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use plimsoll_api::{CapacityPool, NodeOrder, marks::CAPACITY_POOL};
@@ -202,6 +202,14 @@ impl CloudStory {
         sizes.into_iter().map(|size| usize::try_from(size).unwrap_or(usize::MAX)).sum()
     }
 
+    /// How many requests for fewer machines the cloud got since its calls were taken last.
+    pub(crate) fn deletions(&self) -> usize {
+        [Rpc::NodeGroupDeleteNodes, Rpc::NodeGroupDecreaseTargetSize]
+            .map(|rpc| self.cloud.calls(rpc))
+            .iter()
+            .sum()
+    }
+
     /// Waits until the cloud has so many machines, each a node of the pool, and waits for no more.
     pub(crate) async fn has(&self, count: usize) -> Result<()> {
         eventually(&format!("{count} machines of {}", self.pool), PATIENCE, async || {
@@ -265,9 +273,9 @@ impl CloudStory {
 
     /// Waits until the cloud was asked once more what there is.
     pub(crate) async fn is_looked_at(&self) -> Result<()> {
-        let before = self.cloud.calls(cloud::Rpc::Refresh);
+        let before = self.cloud.calls(Rpc::Refresh);
         eventually(&format!("a look at the cloud of {}", self.pool), PATIENCE, async || {
-            ensure!(self.cloud.calls(cloud::Rpc::Refresh) > before, "it was not looked at");
+            ensure!(self.cloud.calls(Rpc::Refresh) > before, "it was not looked at");
             Ok(())
         })
         .await

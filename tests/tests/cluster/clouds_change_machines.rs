@@ -24,8 +24,7 @@ async fn a_machine_that_gets_its_id_when_it_runs_is_ordered_once() -> Result<()>
     story.has(3).await?;
     let ordered: i32 = story.orders().await?.iter().map(|order| order.spec.count).sum();
     ensure!(ordered == 3, "{}", story.told().await?);
-    let deletions = [Rpc::NodeGroupDeleteNodes, Rpc::NodeGroupDecreaseTargetSize];
-    let deletions: usize = deletions.into_iter().map(|rpc| story.cloud.calls(rpc)).sum();
+    let deletions = story.deletions();
     ensure!(deletions == 0, "{deletions} deletions");
     no_defects(&operator)
 }

@@ -134,8 +134,7 @@ async fn a_cloud_that_lies_loses_no_node() -> Result<()> {
     ensure!(before.keys().all(|node| more.contains_key(node)), "{before:?} became {more:?}");
     story.cloud.misbehave(Faults::lying(Lie::NegativeSize(there)));
     story.is_looked_at().await?;
-    let deletions = [Rpc::NodeGroupDeleteNodes, Rpc::NodeGroupDecreaseTargetSize];
-    let deletions: usize = deletions.into_iter().map(|rpc| story.cloud.calls(rpc)).sum();
+    let deletions = story.deletions();
     ensure!(deletions == 0, "{deletions} deletions");
     ensure!(story.machines().len() == 4, "{:?}", story.machines());
 

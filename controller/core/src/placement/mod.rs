@@ -17,7 +17,7 @@ pub(crate) mod groups;
 mod host_ports;
 pub(crate) mod intern;
 pub(crate) mod ladder;
-mod node_affinity;
+pub(crate) mod node_affinity;
 mod node_needs;
 pub(crate) mod packing;
 pub(crate) mod place;

@@ -187,47 +187,25 @@ pub(crate) fn recorded(world: &World) -> BTreeSet<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use plimsoll_providers::{Bounds, Instance, Inventory};
     use pretty_assertions::assert_eq;
     use serde_json::{from_value, json};
 
     use super::*;
-    use crate::nodes::polls::Said;
+    use crate::nodes::tests::{listing, orders::recorded};
 
     /// An order of two nodes of which the provider seemed to take one, which has joined; and a machine that no record names.
     fn taken_in_part() -> World {
-        let order: NodeOrder = from_value(json!({
-            "apiVersion": "plimsoll.dev/v1alpha1", "kind": "NodeOrder", "metadata": { "name": "general-1" },
-            "spec": {
-                "pool": "general", "count": 2, "reason": "", "fencingToken": 1,
-                "offering": {
-                    "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
-                    "nodeGroup": "m-4.zone-a.on-demand",
-                },
-            },
-            "status": {
+        let mut order = recorded(
+            "general-1",
+            &json!({
                 "phase": "Ready", "askedAt": "2026-11-23T10:00:00Z", "accepted": 1,
                 "nodes": [{ "name": "n", "providerID": "n", "phase": "Ready" }],
-            },
-        }))
-        .unwrap();
-        let offering = OfferingId("m-4.zone-a.on-demand".to_owned());
-        let instance = Instance {
-            id: "stranger".to_owned(),
-            node_name: None,
-            state: InstanceState::Running,
-            failure: None,
-            offering: offering.clone(),
-            order: None,
-        };
-        let group = Group { target: 2, bounds: Bounds::default(), instances: vec![instance] };
-        let inventory = Inventory { groups: BTreeMap::from([(offering, Ok(group))]), ..Inventory::default() };
+            }),
+        );
+        order.spec.count = 2;
         let mut world = World::default();
-        world.orders.insert("general-1".to_owned(), Arc::new(order));
-        let said = Said { offerings: None, inventory: Some(Ok(Arc::new(inventory))) };
-        world.said.insert("general".to_owned(), said);
+        world.set_order(order);
+        world.said.insert("general".to_owned(), listing(&[("stranger", InstanceState::Running)]));
         world
     }
 

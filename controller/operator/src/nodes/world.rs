@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     core::v1::{Node, Pod},
     storage::v1::CSINode,
 };
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
     audit::Audit,
@@ -203,11 +203,9 @@ impl World {
     /// Takes an order in, as a watch or our own write has shown it. What is older than what is known is left out: a watch
     /// may be behind our writes.
     pub(crate) fn set_order(&mut self, order: NodeOrder) {
-        let version =
-            |order: &NodeOrder| order.resource_version().and_then(|version| version.parse::<u64>().ok());
         let name = order.name_any();
         let same = self.orders.get(&name).filter(|known| known.uid() == order.uid());
-        if same.is_some_and(|known| version(known) > version(&order)) {
+        if same.is_some_and(|known| version(known.as_ref()) > version(&order)) {
             return;
         }
         self.orders.insert(name, Arc::new(order));
@@ -215,9 +213,7 @@ impl World {
 
     /// Whether a node is older than it is known: a watch may be behind our writes.
     pub(super) fn is_older(&mut self, node: &Node) -> bool {
-        let Some(version) = node.resource_version().and_then(|version| version.parse::<u64>().ok()) else {
-            return false;
-        };
+        let Some(version) = version(node) else { return false };
         let seen = (node.uid(), version);
         let known = self.node_versions.get(&node.name_any());
         if known.is_some_and(|known| known.0 == seen.0 && known.1 > version) {
@@ -271,6 +267,11 @@ impl World {
         }
         self.workloads.look_again(&self.storage);
     }
+}
+
+/// Versions of one object grow.
+fn version(object: &impl ResourceExt) -> Option<u64> {
+    object.resource_version()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::cluster::{Name, NodeTerm, Operator, PodShape};
 use crate::placement::View;
 use crate::placement::class::ClassId;
+use crate::placement::node_affinity::NAME_FIELD;
 use crate::placement::packing::{NodeIx, Packing};
 
 /// The nodes out of `on` that a class may run on as far as it names them. Pods of a daemon are a class each, as many as there
@@ -47,7 +48,7 @@ pub(crate) fn named(shape: &PodShape) -> Option<BTreeSet<&Name>> {
 
 fn names_of(term: &NodeTerm) -> Option<&BTreeSet<Name>> {
     term.fields.iter().find_map(|field| match &field.operator {
-        Operator::In(names) if &*field.key == "metadata.name" => Some(names),
+        Operator::In(names) if &*field.key == NAME_FIELD => Some(names),
         _ => None,
     })
 }
@@ -71,8 +72,8 @@ mod tests {
 
     #[test]
     fn a_pod_names_its_nodes_where_each_of_its_terms_does() {
-        let is = |name: &str| term("metadata.name", Operator::In([Name::from(name)].into()));
-        let is_not = term("metadata.name", Operator::NotIn([Name::from("n")].into()));
+        let is = |name: &str| term(NAME_FIELD, Operator::In([Name::from(name)].into()));
+        let is_not = term(NAME_FIELD, Operator::NotIn([Name::from("n")].into()));
         assert_eq!(names(None), None);
         assert_eq!(names(Some(vec![is("n"), is("m")])), Some(vec!["m".to_owned(), "n".to_owned()]));
         assert_eq!(names(Some(vec![is("n"), is_not])), None);

@@ -22,12 +22,10 @@ impl Solver<'_> {
         for family in 0..self.menu.families.len() {
             self.packing.remove_node(self.menu.families[family].stand_in);
         }
-        if demands.iter().all(|demand| self.packing.class(demand.class).spread.is_empty()) {
+        if !self.is_any_spread(demands) {
             return;
         }
-        for entry in &journal[first..] {
-            self.packing.take(entry.node, demands[entry.demand].class, entry.count);
-        }
+        self.lift(demands, &journal[first..]);
         for entry in &mut journal[first..] {
             let put = self.put_back(demands, *entry);
             left[entry.demand] += entry.count - put;
@@ -39,16 +37,25 @@ impl Solver<'_> {
 
     /// Whether the scheduler would bind all of a plan, with the nodes that there are now.
     pub(crate) fn still_holds(&mut self, demands: &[Demand], journal: &[Entry]) -> bool {
-        if demands.iter().all(|demand| self.packing.class(demand.class).spread.is_empty()) {
+        if !self.is_any_spread(demands) {
             return true;
         }
         let mark = self.packing.mark();
-        for entry in journal {
-            self.packing.take(entry.node, demands[entry.demand].class, entry.count);
-        }
+        self.lift(demands, journal);
         let holds = journal.iter().all(|entry| self.put_back(demands, *entry) == entry.count);
         self.packing.undo(mark);
         holds
+    }
+
+    fn is_any_spread(&self, demands: &[Demand]) -> bool {
+        demands.iter().any(|demand| !self.packing.class(demand.class).spread.is_empty())
+    }
+
+    /// Takes all pods from where they were put.
+    fn lift(&mut self, demands: &[Demand], journal: &[Entry]) {
+        for entry in journal {
+            self.packing.take(entry.node, demands[entry.demand].class, entry.count);
+        }
     }
 
     /// Puts pods of an entry where they were, as long as that is allowed; says how many.

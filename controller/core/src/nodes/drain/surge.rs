@@ -13,10 +13,6 @@ use super::{Drain, Seen};
 use crate::cluster::{Name, Pod, Workload};
 use crate::nodes::pdb::{Forbidden, Ledger};
 
-/// What a surge is `from` once somebody has asked for another size: no Deployment has this one, so that nothing is given
-/// back any more, whatever they ask for next.
-const ABSORBED: i32 = i32::MAX;
-
 /// A replica more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +27,9 @@ pub struct Surge {
     pub pod: Name,
     /// Whether the replica was given back, or is part of what somebody has asked for meanwhile.
     pub given_back: bool,
+    /// Whether it is part of what somebody has asked for meanwhile: nothing is given back then, whatever they ask for next.
+    #[serde(default)]
+    pub absorbed: bool,
 }
 
 /// What to do in place of an eviction.
@@ -75,6 +74,7 @@ pub(super) fn instead_of_eviction(
         from: workload.replicas,
         pod: pod.uid.clone(),
         given_back: false,
+        absorbed: false,
     };
     let action = Action::Surge {
         namespace: surge.namespace.clone(),
@@ -91,7 +91,7 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
     if surge.pod != pod.uid {
         return Instead::Wait(WaitsFor::Surge { deployment });
     }
-    if surge.from == ABSORBED {
+    if surge.absorbed {
         return Instead::Evict;
     }
     if workload.in_rollout {
@@ -113,7 +113,7 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
         if workload.available <= surge.from.min(workload.replicas) {
             return Instead::Wait(WaitsFor::Surge { deployment });
         }
-        (surge.from, surge.given_back) = (ABSORBED, true);
+        (surge.absorbed, surge.given_back) = (true, true);
         return Instead::Evict;
     }
     if surge.given_back {

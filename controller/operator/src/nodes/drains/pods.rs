@@ -72,7 +72,9 @@ impl Planner {
     pub(super) async fn resize(&self, namespace: &Name, deployment: &Name, replicas: i32, why: &str) -> bool {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
         let surges = self.world.drains.values().flat_map(|drain| drain.surges.values());
-        let ours = surges.filter(|surge| surge.namespace == *namespace && surge.deployment == *deployment);
+        let ours = surges.filter(|surge| {
+            surge.namespace == *namespace && surge.deployment == *deployment && !surge.absorbed
+        });
         let had: Vec<i32> = ours.map(|surge| surge.from).collect();
         let resized = timeout(WRITE_TIME, async {
             let scale = api.get_scale(deployment).await?;

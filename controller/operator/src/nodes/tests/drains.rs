@@ -49,6 +49,7 @@ pub(super) fn surging() -> Drain {
         from: 1,
         pod: "uid-web-a".into(),
         given_back: false,
+        absorbed: false,
     };
     Drain { surges: BTreeMap::from([("uid-web-1".into(), surge)]), ..drain() }
 }
@@ -225,6 +226,15 @@ fn waiting() -> Drain {
     Drain { needs: BTreeSet::from(["general-2".into()]), ..drain() }
 }
 
+/// A planner that drains node `a`, which has a pod, once the nodes of order `general-2` are there.
+fn replacing() -> Bench {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    bench.drains(&waiting());
+    bench.pod(pod("web-a", "a"));
+    bench
+}
+
 /// Order `general-2` of two nodes, which are so far.
 fn replacement(phases: [&str; 2]) -> NodeOrder {
     let nodes = phases.map(|phase| json!({ "providerID": format!("kwok://{phase}"), "phase": phase }));
@@ -235,10 +245,7 @@ fn replacement(phases: [&str; 2]) -> NodeOrder {
 
 #[tokio::test]
 async fn a_drain_is_given_up_when_not_all_of_its_replacement_will_come() {
-    let mut bench = Bench::new(with_web(1));
-    bench.pool();
-    bench.drains(&waiting());
-    bench.pod(pod("web-a", "a"));
+    let mut bench = replacing();
     bench.order(replacement(["Ready", "Failed"]));
     bench.planner.drains(NOW).await;
     let lines = bench.log.lines();
@@ -248,10 +255,7 @@ async fn a_drain_is_given_up_when_not_all_of_its_replacement_will_come() {
 #[tokio::test]
 async fn a_drain_whose_order_has_no_record_is_given_up_unless_its_node_is_there() {
     for is_there in [false, true] {
-        let mut bench = Bench::new(with_web(1));
-        bench.pool();
-        bench.drains(&waiting());
-        bench.pod(pod("web-a", "a"));
+        let mut bench = replacing();
         if is_there {
             let mut other = node("b", &json!({}));
             other["metadata"]["labels"]["plimsoll.dev/node-order"] = json!("general-2");
@@ -265,10 +269,7 @@ async fn a_drain_whose_order_has_no_record_is_given_up_unless_its_node_is_there(
 
 #[tokio::test]
 async fn that_a_drain_needs_an_order_no_more_is_stored_before_anything_is_evicted() {
-    let mut bench = Bench::new(with_web(1));
-    bench.pool();
-    bench.drains(&waiting());
-    bench.pod(pod("web-a", "a"));
+    let mut bench = replacing();
     bench.order(replacement(["Ready", "Ready"]));
     bench.planner.drains(NOW).await;
     let asked = bench.log.take();
@@ -285,10 +286,7 @@ async fn that_a_drain_needs_an_order_no_more_is_stored_before_anything_is_evicte
 
 #[tokio::test]
 async fn a_drain_whose_replacement_came_goes_on_when_that_goes_again() {
-    let mut bench = Bench::new(with_web(1));
-    bench.pool();
-    bench.drains(&waiting());
-    bench.pod(pod("web-a", "a"));
+    let mut bench = replacing();
     bench.order(replacement(["Ready", "Ready"]));
     bench.planner.drains(NOW).await;
     bench.log.take();

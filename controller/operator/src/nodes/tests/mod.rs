@@ -2,7 +2,7 @@
 
 mod believed;
 mod drains;
-mod orders;
+pub(super) mod orders;
 mod pools;
 mod reports;
 
@@ -33,7 +33,8 @@ use super::{
 };
 use crate::leadership::Leadership;
 
-const NOW: Timestamp = Timestamp::from_secs(1_795_428_000);
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_795_428_000);
+const GROUP: &str = "m-4.zone-a.on-demand";
 const MEMORY: &str = "/api/v1/namespaces/plimsoll-system/configmaps/memory-0";
 
 /// A planner, what it asks of the API server, and what its calls to providers change.
@@ -95,7 +96,7 @@ impl Bench {
     fn pool(&mut self) {
         let pool: CapacityPool = serde_json::from_value(pool()).unwrap();
         self.planner.world.pools.insert("general".to_owned(), Arc::new(Ok(pool)));
-        let ids = BTreeMap::from([(key(), OfferingId("m-4.zone-a.on-demand".to_owned()))]);
+        let ids = BTreeMap::from([(key(), OfferingId(GROUP.to_owned()))]);
         self.planner.ids.insert("general".to_owned(), ids);
         let said = Said { offerings: None, inventory: Some(Ok(Arc::default())) };
         self.planner.world.said.insert("general".to_owned(), said);
@@ -103,18 +104,7 @@ impl Bench {
 
     /// The provider of pool `general` says that it deletes this instance.
     fn provider_deletes(&mut self, id: &str) {
-        let offering = OfferingId("m-4.zone-a.on-demand".to_owned());
-        let instance = Instance {
-            id: id.to_owned(),
-            node_name: None,
-            state: InstanceState::Deleting,
-            failure: None,
-            offering: offering.clone(),
-            order: None,
-        };
-        let group = Group { target: 0, bounds: Bounds::default(), instances: vec![instance] };
-        let inventory = Inventory { groups: BTreeMap::from([(offering, Ok(group))]), ..Inventory::default() };
-        let said = Said { offerings: None, inventory: Some(Ok(Arc::new(inventory))) };
+        let said = listing(&[(id, InstanceState::Deleting)]);
         self.planner.world.said.insert("general".to_owned(), said);
     }
 
@@ -165,11 +155,28 @@ pub(super) fn planner(
     })
 }
 
+/// What the provider of pool `general` says that has these instances, by their ids, and no others.
+pub(super) fn listing(instances: &[(&str, InstanceState)]) -> Said {
+    let offering = OfferingId(GROUP.to_owned());
+    let instance = |(id, state): &(&str, InstanceState)| Instance {
+        id: (*id).to_owned(),
+        node_name: None,
+        state: *state,
+        failure: None,
+        offering: offering.clone(),
+        order: None,
+    };
+    let group =
+        Group { target: 0, bounds: Bounds::default(), instances: instances.iter().map(instance).collect() };
+    let inventory = Inventory { groups: BTreeMap::from([(offering, Ok(group))]), ..Inventory::default() };
+    Said { offerings: None, inventory: Some(Ok(Arc::new(inventory))) }
+}
+
 fn key() -> OfferingKey {
     offering_key("m-4", "zone-a", plimsoll_api::v1alpha1::CapacityType::OnDemand)
 }
 
-fn pool() -> Value {
+pub(super) fn pool() -> Value {
     json!({
         "apiVersion": "plimsoll.dev/v1alpha1",
         "kind": "CapacityPool",

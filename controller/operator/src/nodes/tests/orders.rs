@@ -18,7 +18,7 @@ fn plan(count: u32) -> NodePlan {
 }
 
 /// An order with this status.
-pub(super) fn recorded(name: &str, status: &Value) -> NodeOrder {
+pub(in crate::nodes) fn recorded(name: &str, status: &Value) -> NodeOrder {
     serde_json::from_value(json!({
         "apiVersion": "plimsoll.dev/v1alpha1",
         "kind": "NodeOrder",
@@ -33,7 +33,7 @@ pub(super) fn recorded(name: &str, status: &Value) -> NodeOrder {
             "pool": "general",
             "offering": {
                 "instanceType": "m-4", "zone": "zone-a", "capacityType": "on-demand", "price": "0.1",
-                "nodeGroup": "m-4.zone-a.on-demand",
+                "nodeGroup": GROUP,
             },
             "count": 1, "reason": "1 pod has no room", "fencingToken": 4,
         },
