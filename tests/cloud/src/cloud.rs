@@ -237,7 +237,8 @@ impl State {
             Err(error) => return Err(error),
         };
         let never = self.stock.get(id).is_some_and(|stock| stock.failure == Some(Failure::NeverRegisters));
-        let until = (!never).then(|| Instant::now() + self.boot_delay);
+        let longer = self.faults.boots_longer.get(id).copied().unwrap_or_default();
+        let until = (!never).then(|| Instant::now() + self.boot_delay + longer);
         let Some(group) = self.groups.get_mut(id) else {
             return Err(ProviderError::UnknownOffering(id.clone()));
         };

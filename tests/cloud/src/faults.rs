@@ -1,6 +1,9 @@
 //! How a cloud misbehaves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use plimsoll_providers::OfferingId;
 use tonic::Code;
@@ -92,6 +95,8 @@ pub struct Faults {
     pub reads_before_growth_shows: u32,
     /// What is deleted is still listed, as going, and lowers the size again if it is deleted again.
     pub deletes_slowly: bool,
+    /// By how much longer machines of a group boot.
+    pub boots_longer: BTreeMap<OfferingId, Duration>,
     /// A machine that boots is listed under an id that it has no longer once it runs.
     pub renames_when_booted: bool,
     /// Templates come where servers for a cluster-autoscaler before 1.35 have them.

@@ -85,4 +85,5 @@ mod stage;
 mod status_tells_what_was_decided;
 mod two_clusters_side_by_side;
 mod workload;
+mod zones_boot_at_their_pace;
 mod zones_may_be_lost;

@@ -39,7 +39,8 @@ async fn three_hundred_pods_over_three_zones_are_one_plan() -> Result<()> {
         nodes += order.spec.count;
         pods += order.spec.created_for.iter().map(|planned| planned.pods).sum::<i32>();
     }
-    ensure!((nodes, pods) == (39, 300), "{nodes} nodes for {pods} pods in the first of the plans {plans:?}");
+    let why = story.why_ordered().await?;
+    ensure!((nodes, pods) == (39, 300), "{nodes} nodes for {pods} pods in the first of the plans: {why}");
     story.end("many").await?;
     no_defects(&operator)
 }
@@ -60,7 +61,7 @@ async fn pods_that_keep_apart_get_a_node_each() -> Result<()> {
     let nodes: BTreeSet<String> = story.bound_as("apart", 7).await?.into_iter().collect();
     ensure!(nodes.len() == 7, "{nodes:?}");
     let ordered = story.settled().await?;
-    ensure!(ordered == 7, "{ordered} nodes for 7 pods");
+    ensure!(ordered == 7, "{ordered} nodes for 7 pods: {}", story.why_ordered().await?);
     story.end("apart").await?;
     no_defects(&operator)
 }

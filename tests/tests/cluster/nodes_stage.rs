@@ -229,6 +229,19 @@ impl<'c> Story<'c> {
         Ok(orders.into_iter().filter(|order| order.spec.pool == self.pool).collect())
     }
 
+    /// Each order of the pool, with why it was made: for a test that counts nodes.
+    pub(crate) async fn why_ordered(&self) -> Result<String> {
+        let mut orders = self.orders().await?;
+        orders.sort_by_key(ResourceExt::name_any);
+        let told = orders.iter().map(|order| {
+            let (spec, name, phase) = (&order.spec, order.name_any(), phase(order));
+            let planned = spec.created_for.iter().map(|planned| format!("{} {}", planned.pods, planned.name));
+            let planned = planned.collect::<Vec<_>>().join(" + ");
+            format!("{name}: {} in {} for {planned}, {phase}: {}", spec.count, spec.offering.zone, spec.reason)
+        });
+        Ok(told.collect::<Vec<_>>().join("; "))
+    }
+
     /// Waits until the pool's orders are served, and no more nodes are there than were ordered.
     pub(crate) async fn settled(&self) -> Result<usize> {
         eventually("the orders to be served", PATIENCE, async || {

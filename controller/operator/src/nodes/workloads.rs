@@ -25,13 +25,19 @@ use plimsoll_observe::{
     observe_owner,
 };
 
-use self::patience::Patience;
+use self::{
+    patience::Patience,
+    unseen::UnseenSets,
+    workload::{State, Workload},
+};
 use super::{
     claimants::ByClaim,
     priorities::{Priorities, Said},
 };
 
 mod patience;
+mod unseen;
+mod workload;
 
 /// The kinds of `apps` that are known without asking.
 pub(crate) const WATCHED: [&str; 3] = ["Deployment", "ReplicaSet", "StatefulSet"];
@@ -44,6 +50,8 @@ pub(crate) struct Workloads {
     pods: BTreeMap<Name, BTreeSet<Name>>,
     /// Uids of `ReplicaSet`s, by the uid of their Deployment.
     sets: BTreeMap<Name, BTreeSet<Name>>,
+    /// `ReplicaSet`s of such pods that were not seen yet.
+    unseen: UnseenSets,
     /// The controller of each pod that is counted.
     counted: BTreeMap<Name, Name>,
     /// Those whose announcement may have changed.
@@ -62,56 +70,6 @@ pub(crate) struct Scaled {
     pub(crate) replicas: i32,
     /// What its next pod will ask for, or why it is not planned for; None where nothing can be said of it.
     pub(crate) shape: Option<Result<Arc<PodShape>, Unplannable>>,
-}
-
-struct Workload {
-    kind: &'static str,
-    name: Name,
-    /// The Deployment that a `ReplicaSet` belongs to.
-    owner: Option<Name>,
-    namespace: Name,
-    wanted: u32,
-    /// What is asked for, what is available, and whether two templates or an unseen spec are in between.
-    state: State,
-    /// What its next pod will ask for but for its priority, or why it is not planned for; None where nothing can be said of it.
-    shape: Option<Result<Arc<PodShape>, Unplannable>>,
-    /// What its template says of the priority of its pods.
-    priority: Said,
-    /// Its template, where that names claims.
-    template: Option<Box<PodTemplateSpec>>,
-}
-
-impl Workload {
-    /// What its next pod will ask for, with the priority that it will have.
-    fn shape(&self, priorities: &Priorities) -> Option<Result<Arc<PodShape>, Unplannable>> {
-        let priority = priorities.of(&self.priority)?;
-        let mut shape = self.shape.clone()?;
-        if let Ok(shape) = &mut shape
-            && shape.priority != priority
-        {
-            Arc::make_mut(shape).priority = priority;
-        }
-        Some(shape)
-    }
-}
-
-/// How far a Deployment is.
-#[derive(Clone, Copy, Default)]
-struct State {
-    replicas: i32,
-    available: i32,
-    in_rollout: bool,
-}
-
-impl State {
-    fn of(deployment: &Deployment) -> Self {
-        let replicas = deployment.spec.replicas.unwrap_or(1);
-        let status = deployment.status.clone().unwrap_or_default();
-        let updated = status.updated_replicas.unwrap_or(0);
-        let is_seen = status.observed_generation.unwrap_or(0) >= deployment.metadata.generation.unwrap_or(0);
-        let is_one = updated >= replicas && status.replicas.unwrap_or(0) <= updated;
-        Self { replicas, available: status.available_replicas.unwrap_or(0), in_rollout: !is_seen || !is_one }
-    }
 }
 
 impl Workloads {
@@ -166,6 +124,7 @@ impl Workloads {
             self.dirty.insert(owner.clone());
         }
         self.dirty.insert(uid.clone());
+        self.seen(&uid);
         let (name, namespace) = (text(&metadata.name), text(&metadata.namespace));
         self.named.insert((kind, namespace.clone(), name.clone()), uid.clone());
         let priority = Said::by(template);
@@ -200,6 +159,7 @@ impl Workloads {
     pub(crate) fn gone(&mut self, uid: &str) {
         self.patience.forget(uid);
         self.by_claim.forget(uid);
+        self.seen(uid);
         let gone = self.known.remove(uid);
         if let Some(gone) = &gone {
             let name = (gone.kind, gone.namespace.clone(), gone.name.clone());
@@ -225,7 +185,10 @@ impl Workloads {
         if self.counted.insert(pod.uid.clone(), owner.uid.clone()).is_none() {
             self.pods.entry(owner.uid.clone()).or_default().insert(pod.uid.clone());
             self.patience.begin_anew(&owner.uid);
-            self.touch(&owner.uid.clone());
+            if owner.kind == cluster::OwnerKind::ReplicaSet && !self.known.contains_key(&owner.uid) {
+                self.unseen.note(&owner.uid, &pod.shape.namespace, &owner.name);
+            }
+            self.touch(&owner.uid);
         }
     }
 
@@ -236,6 +199,7 @@ impl Workloads {
             pods.remove(uid);
             if pods.is_empty() {
                 self.pods.remove(&owner);
+                self.seen(&owner);
             }
         }
         self.touch(&owner);
@@ -243,7 +207,19 @@ impl Workloads {
 
     fn touch(&mut self, owner: &Name) {
         self.dirty.extend(self.known.get(owner).and_then(|workload| workload.owner.clone()));
+        self.dirty.extend(self.unseen.deployment(owner).and_then(|key| self.deployment_named(key)).cloned());
         self.dirty.insert(owner.clone());
+    }
+
+    /// Nothing has to be guessed of a `ReplicaSet` any more.
+    fn seen(&mut self, uid: &str) {
+        let guessed = self.unseen.forget(uid);
+        let guessed = guessed.and_then(|key| self.deployment_named(&key)).cloned();
+        self.dirty.extend(guessed);
+    }
+
+    fn deployment_named(&self, (namespace, name): &(Name, Name)) -> Option<&Name> {
+        self.named.get(&("Deployment", namespace.clone(), name.clone()))
     }
 
     /// What is to be announced anew since the last call.
@@ -303,15 +279,17 @@ impl Workloads {
             return None;
         }
         let shape = workload.shape(priorities)?.ok()?;
-        let has = self.pods_of(uid);
+        let has = self.pods_of(uid, workload);
         let count = workload.wanted.saturating_sub(has);
         Some(Announced { key: uid.clone(), name: workload.name.clone(), shape, count })
     }
 
-    /// Its own pods, and those of the `ReplicaSet`s that belong to it.
-    fn pods_of(&self, uid: &Name) -> u32 {
+    /// Its own pods, and those of the `ReplicaSet`s that belong to it, as far as is known.
+    fn pods_of(&self, uid: &Name, workload: &Workload) -> u32 {
         let own = |uid: &Name| self.pods.get(uid).map_or(0, BTreeSet::len);
-        let sets = self.sets.get(uid).into_iter().flatten();
+        let is_deployment = workload.kind == "Deployment";
+        let unseen = is_deployment.then(|| self.unseen.of(&workload.namespace, &workload.name));
+        let sets = self.sets.get(uid).into_iter().flatten().chain(unseen.into_iter().flatten());
         u32::try_from(own(uid) + sets.map(own).sum::<usize>()).unwrap_or(u32::MAX)
     }
 }

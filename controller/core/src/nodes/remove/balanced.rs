@@ -1,7 +1,8 @@
 //! Zones that share the nodes of a pool evenly again, as after one of them has recovered.
 //!
 //! One node at a time moves from the zone with the most to the one with the fewest, while they differ by two or more: with
-//! a difference of one there is nothing to gain. Only zones count in which the pool can order now. The new node may cost
+//! a difference of one there is nothing to gain. Nodes that are still to come are waited for: those of
+//! one zone may be there before those of another. Only zones count in which the pool can order now. The new node may cost
 //! no more than the old one, so that balance is never bought. The imbalance has to last as long as a node has to be
 //! unneeded: a zone that comes and goes moves nothing.
 
@@ -48,7 +49,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The zones with the most and the fewest nodes, where they differ by two or more.
+    /// The zone that has the most nodes and the one that will have the fewest, where they differ by two or more.
     fn uneven(&self, pool: &Name) -> Option<(Name, Name)> {
         let state = &self.pools[pool];
         let can_be_had = |offering: &&Offering| match offering.capacity {
@@ -58,9 +59,9 @@ impl Planner<'_> {
         };
         let offered = state.pool.offerings.iter().filter(can_be_had);
         let zones: BTreeSet<&Name> = offered.map(|offering| &offering.key.zone).collect();
-        let counts = || zones.iter().map(|zone| (state.in_zone(zone), *zone));
-        let (most, from) = counts().max_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(one.1)))?;
-        let (fewest, to) = counts().min()?;
+        let there = zones.iter().map(|zone| (state.in_zone(zone), *zone));
+        let (most, from) = there.max_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(one.1)))?;
+        let (fewest, to) = zones.iter().map(|zone| (state.will_be_in_zone(zone), *zone)).min()?;
         (most >= fewest.saturating_add(2)).then(|| (from.clone(), to.clone()))
     }
 

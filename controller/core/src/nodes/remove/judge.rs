@@ -28,10 +28,17 @@ impl<'a> Planner<'a> {
             for zone in of_pool().filter(|node| !node.is_draining()).filter_map(|node| node.zone()) {
                 *zones.entry(zone.clone()).or_default() += 1;
             }
-            let orders = view.orders().filter(|order| order.pool == pool.name).map(|order| order.asked);
-            let grows = self.input.adding.add.iter().any(|new| new.pool == pool.name).then_some(now);
+            let orders = || view.orders().filter(|order| order.pool == pool.name);
+            let adding = || self.input.adding.add.iter().filter(|new| new.pool == pool.name);
+            let ordered = orders().map(|order| (&order.offering.zone, order.missing));
+            let mut coming = BTreeMap::<Name, u32>::new();
+            for (zone, nodes) in ordered.chain(adding().map(|new| (&new.offering.zone, new.count))) {
+                let in_zone = coming.entry(zone.clone()).or_default();
+                *in_zone = in_zone.saturating_add(nodes);
+            }
+            let grows = adding().next().map(|_| now);
             let came = of_pool().filter(|node| !node.is_draining()).map(|node| node.created);
-            let grew = came.chain(orders).chain(grows).max().map(|grew| grew.min(now));
+            let grew = came.chain(orders().map(|order| order.asked)).chain(grows).max().map(|grew| grew.min(now));
             let cooling_until =
                 grew.map(|grew| grew + pool.scale_down.delay_after_add).filter(|until| *until > now);
             let state = PoolState {
@@ -40,6 +47,7 @@ impl<'a> Planner<'a> {
                 tripped: breaker::pool_is_broken(pool, of_pool()).or_else(|| silent.clone()),
                 cooling_until,
                 zones,
+                coming,
             };
             self.pools.insert(pool.name.clone(), state);
         }

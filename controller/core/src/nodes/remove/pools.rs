@@ -19,12 +19,19 @@ pub(super) struct PoolState<'a> {
     pub(super) cooling_until: Option<Timestamp>,
     /// Nodes that stay, by zone; those that are set aside do not.
     pub(super) zones: BTreeMap<Name, u32>,
+    /// Nodes that are still to come, by zone.
+    pub(super) coming: BTreeMap<Name, u32>,
 }
 
 impl PoolState<'_> {
     /// How many nodes of a zone stay.
     pub(super) fn in_zone(&self, zone: &Name) -> u32 {
         self.zones.get(zone).copied().unwrap_or(0)
+    }
+
+    /// How many nodes a zone will have once all that was ordered is there.
+    pub(super) fn will_be_in_zone(&self, zone: &Name) -> u32 {
+        self.in_zone(zone).saturating_add(self.coming.get(zone).copied().unwrap_or(0))
     }
 
     /// Counts a node of a zone out, and says whether it was there.

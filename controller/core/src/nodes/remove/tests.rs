@@ -15,11 +15,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Offering, Pod, PodState, Pool, Readiness,
+    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Offering, Order, Pod, PodState, Pool, Readiness,
     Record, Resources, ScaleDownMode, Selector, UnhealthyPods, ZONE,
 };
 use crate::nodes::add;
-use crate::nodes::fixtures::{drain, eager_pool, evenly, node, offering, pod, pool, term};
+use crate::nodes::fixtures::{drain, eager_pool, evenly, key, node, offering, pod, pool, term};
 use crate::placement::Change;
 use crate::time::Span;
 
@@ -163,6 +163,12 @@ impl World {
 /// A budget of so many nodes, whatever they go for.
 fn at_most(nodes: u32) -> Vec<NodeBudget> {
     vec![NodeBudget { nodes: Some(nodes), share: None, ..NodeBudget::default() }]
+}
+
+/// An order of pool `p` of which so many nodes are still to come to a zone.
+fn coming(zone: &str, missing: u32) -> Change {
+    let (name, pool) = (format!("to-{zone}").into(), "p".into());
+    Change::Order(Order { name, pool, offering: key("m", zone), missing, asked: NOW })
 }
 
 fn kept(node: &mut Node) {

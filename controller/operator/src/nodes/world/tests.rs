@@ -106,6 +106,45 @@ fn pods_of_a_stateful_set_are_announced_again_after_a_change_and_when_one_came()
     assert_eq!(announced(&mut world, 362), [0; 0]);
 }
 
+/// Kinds are watched one by one: pods may be seen before their `ReplicaSet`, and before its Deployment too.
+#[test]
+fn pods_that_are_seen_before_what_they_belong_to_are_not_announced_once_more() {
+    let spec = json!({ "replicas": 3, "selector": {}, "template": { "spec": no_volumes() } });
+    let owned = |name: &str, kind: &str, owner: &str| {
+        let mut of = metadata(name);
+        let owner = json!({ "apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": format!("uid-{owner}"), "controller": true });
+        of["ownerReferences"] = json!([owner]);
+        json!({ "metadata": of, "spec": spec })
+    };
+    let pod = |name: &str| {
+        let mut pod = owned(name, "ReplicaSet", "web-6d4f");
+        pod["spec"] = no_volumes();
+        pod
+    };
+    let deployment = json!({ "metadata": metadata("web"), "spec": spec });
+    for deployment_is_first in [true, false] {
+        let mut world = World::default();
+        if deployment_is_first {
+            shown::<Deployment>(&mut world, deployment.clone());
+            assert_eq!(announced(&mut world, 0), [3]);
+        }
+        shown::<Pod>(&mut world, pod("web-1"));
+        shown::<Pod>(&mut world, pod("web-2"));
+        shown::<Deployment>(&mut world, deployment.clone());
+        assert_eq!(announced(&mut world, 1), [1], "Deployment first: {deployment_is_first}");
+        world.drop_pod(&"uid-web-2".into());
+        assert_eq!(announced(&mut world, 2), [2]);
+        shown::<ReplicaSet>(&mut world, owned("web-6d4f", "Deployment", "web"));
+        assert_eq!(announced(&mut world, 3), [2], "it is counted once");
+    }
+    let mut world = World::default();
+    shown::<Deployment>(&mut world, deployment);
+    shown::<Pod>(&mut world, pod("web-1"));
+    assert_eq!(announced(&mut world, 0), [2]);
+    shown::<ReplicaSet>(&mut world, json!({ "metadata": metadata("web-6d4f"), "spec": spec }));
+    assert_eq!(announced(&mut world, 1), [3, 2], "it was another's in spite of its name");
+}
+
 #[test]
 fn pods_of_a_replica_set_that_are_forbidden_are_not_announced() {
     for (status, count) in [("True", vec![]), ("False", vec![2])] {

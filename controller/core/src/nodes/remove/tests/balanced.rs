@@ -42,6 +42,20 @@ fn nodes_move_until_zones_differ_by_less_than_two() {
 }
 
 #[test]
+fn nodes_that_are_still_to_come_to_a_zone_are_waited_for() {
+    let mut ordered = uneven();
+    ordered.view.apply(coming("b", 1));
+    ordered.view.apply(coming("c", 2));
+    assert!(ordered.goes().is_empty());
+    let mut planned = full(&["b", "a", "a"]);
+    assert_eq!(planned.goes(), ["n1"]);
+    planned = planned.pod_as("", "new", 3500, waits);
+    assert!(planned.goes().is_empty(), "the plan for new nodes orders one for zone c");
+    planned.view.apply(coming("a", 3));
+    assert_eq!(planned.goes(), ["n1"], "what comes to zone a takes the pod, and may not come");
+}
+
+#[test]
 fn zones_are_balanced_only_where_their_pool_lets_nodes_with_pods_go() {
     assert_eq!(uneven().goes(), ["n2"]);
     assert!(uneven().pool(|pool| pool.balance = Balance::Off).goes().is_empty());

@@ -1,9 +1,7 @@
 //! Where pods may move: room, promises to others, and rules about other pods.
 
 use super::*;
-use crate::cluster::Order;
 use crate::nodes::Place;
-use crate::nodes::fixtures::key;
 
 fn moves(plan: &RemovalPlan) -> Vec<(&str, Place)> {
     plan.remove.iter().flat_map(|one| &one.moves).map(|one| (&*one.pod, one.to.clone())).collect()
@@ -41,13 +39,7 @@ fn nodes_that_are_coming_count_where_pods_are_spread() {
     let world = || World::of_apps(&[("a", &[("db", 500)]), ("b", &[("db", 500), ("job", 2000)])]);
     assert_eq!(world().goes(), ["n0"]);
     let mut ordered = world();
-    ordered.view.apply(Change::Order(Order {
-        name: "o".into(),
-        pool: "p".into(),
-        offering: key("m", "c"),
-        missing: 1,
-        asked: NOW,
-    }));
+    ordered.view.apply(coming("c", 1));
     assert_eq!(ordered.stays("n0"), uneven);
     assert_eq!(world().pod_as("", "large", 3900, waits).stays("n0"), uneven);
 }
@@ -127,12 +119,6 @@ fn a_promise_that_is_broken_anyway_keeps_no_node() {
         .pod_as("", "new", 500, waiting_log)
         .node("n2", "b", &[])
         .pod_as("n2", "x", 400, apart);
-    world.view.apply(Change::Order(Order {
-        name: "o".into(),
-        pool: "p".into(),
-        offering: key("m", "c"),
-        missing: 1,
-        asked: NOW,
-    }));
+    world.view.apply(coming("c", 1));
     assert_eq!(world.goes(), ["n2"]);
 }

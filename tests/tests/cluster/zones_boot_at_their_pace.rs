@@ -1,0 +1,31 @@
+//! Zones whose machines boot faster than those of others.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use cloud::Faults;
+use serde_json::json;
+
+use crate::{
+    cloud_story::{CloudStory, PODS_PER_NODE, bed, catalogue, group},
+    stage::no_defects,
+};
+
+/// While the machines of one zone boot the others have more: none of theirs is moved there, and nothing more is ordered.
+#[tokio::test]
+async fn zones_are_not_balanced_before_what_was_ordered_is_there() -> Result<()> {
+    let (cluster, operator) = bed().await?;
+    let operator = operator.read().await;
+    let story = CloudStory::cloud(cluster, "paces", catalogue(Vec::new()), Duration::from_secs(1)).await?;
+    let boots_longer = [(group("zone-c"), Duration::from_secs(15))].into();
+    story.cloud.misbehave(Faults { boots_longer, ..Faults::default() });
+    story.create_pool(story.provider(1), json!({})).await?;
+    story.deploy(6 * PODS_PER_NODE, &["paces"]).await?;
+    story.bound(6 * PODS_PER_NODE).await?;
+    story.has(6).await?;
+    let ordered: i32 = story.orders().await?.iter().map(|order| order.spec.count).sum();
+    ensure!(ordered == 6, "{}", story.told().await?);
+    let deletions = story.deletions();
+    ensure!(deletions == 0, "{deletions} deletions");
+    no_defects(&operator)
+}
