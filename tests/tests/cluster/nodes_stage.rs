@@ -237,7 +237,10 @@ impl<'c> Story<'c> {
             let (spec, name, phase) = (&order.spec, order.name_any(), phase(order));
             let planned = spec.created_for.iter().map(|planned| format!("{} {}", planned.pods, planned.name));
             let planned = planned.collect::<Vec<_>>().join(" + ");
-            format!("{name}: {} in {} for {planned}, {phase}: {}", spec.count, spec.offering.zone, spec.reason)
+            format!(
+                "{name}: {} in {} for {planned}, {phase}: {}",
+                spec.count, spec.offering.zone, spec.reason
+            )
         });
         Ok(told.collect::<Vec<_>>().join("; "))
     }

@@ -16,17 +16,19 @@ fn conflict(one: &HostPort, other: &HostPort) -> bool {
         && (one.ip == other.ip || every(one) || every(other))
 }
 
+/// The first port of a class that pods of another have as well.
+pub(crate) fn shared<'c>(class: &'c Class, other: &Class) -> Option<&'c HostPort> {
+    let theirs = &other.shape.host_ports;
+    class.shape.host_ports.iter().find(|mine| theirs.iter().any(|theirs| conflict(mine, theirs)))
+}
+
 /// Why a node refuses one more pod of a class, if it does.
 pub(crate) fn refuses(packing: &Packing, class: &Class, node: NodeIx) -> Option<Refusal> {
-    let mine = &class.shape.host_ports;
-    if mine.is_empty() {
+    if class.shape.host_ports.is_empty() {
         return None;
     }
-    let used = |mine: &&HostPort| {
-        let mut others = packing.residents(node).iter().map(|(other, _)| packing.class(*other));
-        others.any(|other| other.shape.host_ports.iter().any(|theirs| conflict(mine, theirs)))
-    };
-    mine.iter().find(used).map(|port| Refusal::HostPort(port.clone()))
+    let others = packing.residents(node).iter().map(|(other, _)| packing.class(*other));
+    others.filter_map(|other| shared(class, other)).min().map(|port| Refusal::HostPort(port.clone()))
 }
 
 #[cfg(test)]

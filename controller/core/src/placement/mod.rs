@@ -10,6 +10,7 @@
 
 mod adopt;
 pub(crate) mod amounts;
+mod beside;
 pub(crate) mod check;
 pub(crate) mod class;
 pub(crate) mod dense;

@@ -150,6 +150,7 @@ fn offerings(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut 
         solver.packing.return_node(stand_in);
         solver.packing.set_open(stand_in, true);
         let refusal = solver.packing.refusal(class, stand_in);
+        let refusal = refusal.or_else(|| solver.kept_off_by_daemons(family, class));
         solver.packing.undo(mark);
         let family = &solver.menu.families[family];
         let ask = &solver.packing.class(class).ask;

@@ -9,6 +9,7 @@ use super::limits::Bounds;
 use super::menu::{Alternative, Menu};
 use crate::cluster::{Balance, Expander};
 use crate::placement::Placed;
+use crate::placement::Refusal;
 use crate::placement::View;
 use crate::placement::amounts::Amounts;
 use crate::placement::class::{Class, ClassId};
@@ -172,6 +173,13 @@ impl<'a> Solver<'a> {
         };
         (!self.by_family[family].is_empty() || of.alternatives.iter().any(may_come))
             && self.packing.suits(class, stand_in)
+            && self.kept_off_by_daemons(family, class).is_none()
+    }
+
+    /// Why no node of a family ever takes a pod of a class, however many come: what its daemons have or forbid.
+    pub(super) fn kept_off_by_daemons(&self, family: usize, class: ClassId) -> Option<Refusal> {
+        let of = &self.menu.families[family];
+        of.daemons.iter().find_map(|daemon| self.packing.refuses_beside(class, *daemon, of.stand_in))
     }
 
     /// How many of a class nodes of this plan should take in each domain, with the families that they can come from there.

@@ -38,7 +38,8 @@ impl<'a> Planner<'a> {
             }
             let grows = adding().next().map(|_| now);
             let came = of_pool().filter(|node| !node.is_draining()).map(|node| node.created);
-            let grew = came.chain(orders().map(|order| order.asked)).chain(grows).max().map(|grew| grew.min(now));
+            let grew =
+                came.chain(orders().map(|order| order.asked)).chain(grows).max().map(|grew| grew.min(now));
             let cooling_until =
                 grew.map(|grew| grew + pool.scale_down.delay_after_add).filter(|until| *until > now);
             let state = PoolState {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Offering, Order, Pod, PodState, Pool, Readiness,
-    Record, Resources, ScaleDownMode, Selector, UnhealthyPods, ZONE,
+    Capacity, DisruptionBudget, HOSTNAME, Limits, Node, NodeBudget, Offering, Order, Pod, PodState, Pool,
+    Readiness, Record, Resources, ScaleDownMode, Selector, UnhealthyPods, ZONE,
 };
 use crate::nodes::add;
 use crate::nodes::fixtures::{drain, eager_pool, evenly, key, node, offering, pod, pool, term};

@@ -3,7 +3,9 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
-use crate::cluster::VolumeNeed;
+use crate::cluster::{Daemon, VolumeNeed};
+use crate::nodes::reason::Cause;
+use crate::placement::Refusal;
 
 /// Pool `p` with these types in zone a: cores and price of each.
 fn in_one_zone(types: &[(&str, i64, i64)]) -> Pool {
@@ -188,5 +190,54 @@ fn pools_that_go_by_different_things_are_compared_by_price_whatever_they_are_cal
         let plan = planned(pools.into_iter().chain(some("web", 1, 1000, anything)));
         let types: Vec<&str> = plan.add.iter().map(|new| &*new.offering.instance_type).collect();
         assert_eq!(types, ["roomy"], "least-waste is {least_waste}");
+    }
+}
+
+/// Nodes that could never take them would be all that the limit allows.
+#[test]
+fn pods_that_daemons_keep_off_every_new_node_leave_limits_to_others() {
+    let port = HostPort { ip: "".into(), protocol: "TCP".into(), port: 80 };
+    let keeps_off =
+        |key: &str, app: &str| Affinity { anti_pods: vec![term(key, app)], ..Affinity::default() };
+    let daemon = |shape: &mut PodShape| {
+        shape.labels.insert("app".into(), "agent".into());
+        shape.host_ports = [port.clone()].into();
+        shape.affinity = keeps_off(HOSTNAME, "quiet");
+    };
+    let mut agent = PodShape { namespace: "shop".into(), ..PodShape::default() };
+    daemon(&mut agent);
+    let agent = Change::Daemon(Daemon { uid: "agent".into(), name: "agent".into(), shape: agent.into() });
+    type Ask<'a> = &'a dyn Fn(&mut PodShape);
+    let asks: [(&str, Ask<'_>, Option<Refusal>); 5] = [
+        ("first", &|shape| shape.host_ports = [port.clone()].into(), Some(Refusal::HostPort(port.clone()))),
+        (
+            "first",
+            &|shape| shape.affinity = keeps_off(HOSTNAME, "agent"),
+            Some(Refusal::PodAntiAffinity(HOSTNAME.into())),
+        ),
+        ("quiet", &|_| (), Some(Refusal::ExistingAntiAffinity(HOSTNAME.into()))),
+        ("first", &|shape| shape.affinity = keeps_off("rack", "agent"), None),
+        ("first", &|_| (), None),
+    ];
+    for (app, ask, why) in asks {
+        let mut pool = pool();
+        pool.limits.nodes = Some(if why.is_some() { 1 } else { 2 });
+        let plan = planned([
+            Change::Pool(pool),
+            agent.clone(),
+            Change::Pod(with(waiting("first", app, 2000), ask)),
+            Change::Pod(with(waiting("second", "second", 1000), |shape| {
+                shape.node_selector = Labels::from([(ZONE.into(), "c".into())]);
+            })),
+        ]);
+        let placed: Vec<_> = places(&plan).into_keys().collect();
+        let found: Vec<_> = plan.refused.iter().flat_map(|of| &of.why).map(|of| of.cause.clone()).collect();
+        match why {
+            None => assert_eq!(placed, ["uid-first", "uid-second"]),
+            Some(why) => {
+                assert_eq!(placed, ["uid-second"], "{why:?}");
+                assert_eq!(found, [Cause::Offerings("p".into(), why)]);
+            }
+        }
     }
 }
