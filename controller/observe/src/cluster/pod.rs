@@ -23,13 +23,18 @@ const OUR_SCHEDULER: &str = "default-scheduler";
 /// Marks a static pod, which only its kubelet can end.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// A pod; None for one that has ended, which holds no room.
+/// A pod; None for one that has ended, which holds no room, and for one that was deleted before it had a node, which gets
+/// none any more however long a finalizer keeps it.
 pub fn observe_cluster_pod(pod: &ApiPod, storage: &Storage) -> Option<Pod> {
     let status = pod.status.as_ref();
     if matches!(status.and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed")) {
         return None;
     }
     let spec = pod.spec.as_ref()?;
+    let has_node = spec.node_name.as_deref().is_some_and(|node| !node.is_empty());
+    if pod.metadata.deletion_timestamp.is_some() && !has_node {
+        return None;
+    }
     let namespace = name(pod.metadata.namespace.as_ref());
     let labels = observe_labels(pod.metadata.labels.as_ref());
     let own_name = name(pod.metadata.name.as_ref());

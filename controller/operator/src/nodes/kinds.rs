@@ -233,10 +233,13 @@ impl Shown for Namespace {
 
     fn apply(self, world: &mut World) {
         let labels = observe_labels(self.metadata.labels.as_ref());
-        world.change(Change::Namespace(self.name_any().into(), labels));
+        let name = Name::from(self.name_any());
+        world.workloads.namespace(&name, self.metadata.deletion_timestamp.is_some());
+        world.change(Change::Namespace(name, labels));
     }
 
     fn forget(key: &str, world: &mut World) {
+        world.workloads.namespace(&key.into(), false);
         world.change(Change::NamespaceGone(key.into()));
     }
 }

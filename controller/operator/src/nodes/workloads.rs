@@ -1,7 +1,8 @@
 //! Pods that workloads are about to get: announced to the planner before they exist.
 //!
 //! For each workload `max(0, wanted − pods that it has)`, computed anew at each look and never counted down by hand. What a
-//! Deployment wants is announced by the Deployment, and not by its `ReplicaSet`s again.
+//! Deployment wants is announced by the Deployment, and not by its `ReplicaSet`s again. In a namespace that is being deleted no
+//! pod can be made, though what owns pods still asks for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,15 +27,17 @@ use plimsoll_observe::{
 };
 
 use self::{
+    ending::Ending,
     patience::Patience,
     unseen::UnseenSets,
-    workload::{State, Workload},
+    workload::{Asked, State, Workload},
 };
 use super::{
     claimants::ByClaim,
     priorities::{Priorities, Said},
 };
 
+mod ending;
 mod patience;
 mod unseen;
 mod workload;
@@ -52,6 +55,10 @@ pub(crate) struct Workloads {
     sets: BTreeMap<Name, BTreeSet<Name>>,
     /// `ReplicaSet`s of such pods that were not seen yet.
     unseen: UnseenSets,
+    /// Pods that are going.
+    ending: Ending,
+    /// Namespaces that are being deleted.
+    closing: BTreeSet<Name>,
     /// The controller of each pod that is counted.
     counted: BTreeMap<Name, Name>,
     /// Those whose announcement may have changed.
@@ -81,8 +88,10 @@ impl Workloads {
         };
         let waits = spec.paused == Some(true) || conditions.unwrap_or_default().iter().any(is_forbidden);
         let wanted = if waits { Some(0) } else { spec.replicas };
-        let state = State::of(deployment);
-        self.set("Deployment", &deployment.metadata, (wanted, state), &spec.template, storage);
+        let strategy = spec.strategy.as_ref().and_then(|strategy| strategy.type_.as_deref());
+        let waits_for_end = strategy == Some("Recreate");
+        let asked = Asked { replicas: wanted, state: State::of(deployment), waits_for_end };
+        self.set("Deployment", &deployment.metadata, asked, &spec.template, storage);
     }
 
     pub(crate) fn replica_set(&mut self, set: &ReplicaSet, storage: &Storage) {
@@ -94,21 +103,23 @@ impl Workloads {
         };
         let waits = conditions.unwrap_or_default().iter().any(is_forbidden);
         let wanted = if waits { Some(0) } else { set.spec.replicas };
-        self.set("ReplicaSet", &set.metadata, (wanted, state), template, storage);
+        let asked = Asked { replicas: wanted, state, waits_for_end: false };
+        self.set("ReplicaSet", &set.metadata, asked, template, storage);
     }
 
     pub(crate) fn stateful_set(&mut self, set: &StatefulSet, storage: &Storage) {
         let state = State { replicas: set.spec.replicas.unwrap_or(1), ..State::default() };
         let uid = Name::from(set.metadata.uid.as_deref().unwrap_or_default());
         self.patience.follow(&uid, set.metadata.generation.unwrap_or(0));
-        self.set("StatefulSet", &set.metadata, (set.spec.replicas, state), &set.spec.template, storage);
+        let asked = Asked { replicas: set.spec.replicas, state, waits_for_end: true };
+        self.set("StatefulSet", &set.metadata, asked, &set.spec.template, storage);
     }
 
     fn set(
         &mut self,
         kind: &'static str,
         metadata: &ObjectMeta,
-        (replicas, state): (Option<i32>, State),
+        Asked { replicas, state, waits_for_end }: Asked,
         template: &PodTemplateSpec,
         storage: &Storage,
     ) {
@@ -131,8 +142,19 @@ impl Workloads {
         let claims = claims(&namespace, template);
         let template = (!claims.is_empty()).then(|| Box::new(template.clone()));
         self.by_claim.note(&uid, claims);
-        self.known
-            .insert(uid, Workload { kind, name, owner, namespace, wanted, state, shape, priority, template });
+        let workload = Workload {
+            kind,
+            name,
+            owner,
+            namespace,
+            wanted,
+            state,
+            waits_for_end,
+            shape,
+            priority,
+            template,
+        };
+        self.known.insert(uid, workload);
     }
 
     /// Something else may be said of these claims.
@@ -178,11 +200,22 @@ impl Workloads {
         self.dirty.insert(uid.into());
     }
 
-    /// A pod is there, or is different. One that is going does not count.
+    /// A namespace is there, or is different.
+    pub(crate) fn namespace(&mut self, name: &Name, is_closing: bool) {
+        let changed = if is_closing { self.closing.insert(name.clone()) } else { self.closing.remove(name) };
+        if changed {
+            let of_it = self.known.iter().filter(|(_, workload)| workload.namespace == *name);
+            self.dirty.extend(of_it.map(|(uid, _)| uid.clone()));
+        }
+    }
+
+    /// A pod is there, or is different. One that is going counts apart.
     pub(crate) fn pod_came(&mut self, pod: &Pod) {
-        let owner = pod.owner.as_ref().filter(|_| !matches!(pod.state, PodState::Terminating { .. }));
-        let Some(owner) = owner else { return self.pod_went(&pod.uid) };
-        if self.counted.insert(pod.uid.clone(), owner.uid.clone()).is_none() {
+        let Some(owner) = &pod.owner else { return self.pod_went(&pod.uid) };
+        if let PodState::Terminating { node, .. } = &pod.state {
+            self.pod_went(&pod.uid);
+            self.ending.note(&pod.uid, &owner.uid, node);
+        } else if self.counted.insert(pod.uid.clone(), owner.uid.clone()).is_none() {
             self.pods.entry(owner.uid.clone()).or_default().insert(pod.uid.clone());
             self.patience.begin_anew(&owner.uid);
             if owner.kind == cluster::OwnerKind::ReplicaSet && !self.known.contains_key(&owner.uid) {
@@ -194,6 +227,9 @@ impl Workloads {
 
     /// A pod is gone.
     pub(crate) fn pod_went(&mut self, uid: &Name) {
+        if let Some(owner) = self.ending.forget(uid) {
+            self.touch(&owner);
+        }
         let Some(owner) = self.counted.remove(uid) else { return };
         if let Some(pods) = self.pods.get_mut(&owner) {
             pods.remove(uid);
@@ -222,13 +258,21 @@ impl Workloads {
         self.named.get(&("Deployment", namespace.clone(), name.clone()))
     }
 
-    /// What is to be announced anew since the last call.
-    pub(crate) fn announcements(&mut self, priorities: &Priorities, now: Timestamp) -> Vec<Announced> {
+    /// What is to be announced anew since the last call. `stays` says whether a node is there and does not go.
+    pub(crate) fn announcements(
+        &mut self,
+        priorities: &Priorities,
+        stays: impl Fn(&Name) -> bool,
+        now: Timestamp,
+    ) -> Vec<Announced> {
+        // Their nodes may go now.
+        let ending: Vec<Name> = self.ending.controllers().cloned().collect();
+        ending.iter().for_each(|controller| self.touch(controller));
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.extend(self.patience.ends(now).cloned());
         let mut announcements = Vec::new();
         for uid in dirty {
-            let announced = self.known.get(&uid).and_then(|of| self.announced(&uid, of, priorities));
+            let announced = self.known.get(&uid).and_then(|of| self.announced(&uid, of, priorities, &stays));
             let mut announced = announced.unwrap_or_else(|| Announced {
                 key: uid.clone(),
                 name: Name::from(""),
@@ -274,23 +318,36 @@ impl Workloads {
         Some(Scaled { replicas: workload.state.replicas, shape: workload.shape(priorities) })
     }
 
-    fn announced(&self, uid: &Name, workload: &Workload, priorities: &Priorities) -> Option<Announced> {
-        if workload.owner.is_some() {
+    fn announced(
+        &self,
+        uid: &Name,
+        workload: &Workload,
+        priorities: &Priorities,
+        stays: impl Fn(&Name) -> bool,
+    ) -> Option<Announced> {
+        if workload.owner.is_some() || self.closing.contains(&workload.namespace) {
             return None;
         }
         let shape = workload.shape(priorities)?.ok()?;
-        let has = self.pods_of(uid, workload);
+        let controllers = || self.controllers(uid, workload);
+        let pods = controllers().map(|uid| self.pods.get(uid).map_or(0, BTreeSet::len)).sum::<usize>();
+        let ending = controllers().flat_map(|uid| self.ending.nodes_of(uid)).filter(|node| stays(node));
+        let ending = if workload.waits_for_end { ending.count() } else { 0 };
+        let has = u32::try_from(pods + ending).unwrap_or(u32::MAX);
         let count = workload.wanted.saturating_sub(has);
         Some(Announced { key: uid.clone(), name: workload.name.clone(), shape, count })
     }
 
-    /// Its own pods, and those of the `ReplicaSet`s that belong to it, as far as is known.
-    fn pods_of(&self, uid: &Name, workload: &Workload) -> u32 {
-        let own = |uid: &Name| self.pods.get(uid).map_or(0, BTreeSet::len);
+    /// What makes the pods of a workload, as far as is known: itself, and the `ReplicaSet`s that belong to it.
+    fn controllers<'s>(
+        &'s self,
+        uid: &'s Name,
+        workload: &'s Workload,
+    ) -> impl Iterator<Item = &'s Name> + use<'s> {
         let is_deployment = workload.kind == "Deployment";
         let unseen = is_deployment.then(|| self.unseen.of(&workload.namespace, &workload.name));
-        let sets = self.sets.get(uid).into_iter().flatten().chain(unseen.into_iter().flatten());
-        u32::try_from(own(uid) + sets.map(own).sum::<usize>()).unwrap_or(u32::MAX)
+        let sets = self.sets.get(uid).into_iter().flatten();
+        std::iter::once(uid).chain(sets).chain(unseen.into_iter().flatten())
     }
 }
 

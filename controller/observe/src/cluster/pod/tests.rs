@@ -45,6 +45,17 @@ fn where_a_pod_stands() {
 }
 
 #[test]
+fn a_pod_that_was_deleted_before_it_had_a_node_gets_none() {
+    for status in ["", "nominatedNodeName: n"] {
+        let yaml = format!(
+            "{{ metadata: {{ name: a, deletionTimestamp: '1970-01-01T00:00:30Z', finalizers: [shop.example.com/done] }},
+               spec: {{ containers: [] }}, status: {{ {status} }} }}"
+        );
+        assert_eq!(observed(&yaml), None, "{status}");
+    }
+}
+
+#[test]
 fn what_we_cannot_reason_about_is_left_alone_with_its_reason() {
     assert_eq!(why_not("schedulerName: volcano"), Some(Unplannable::ForeignScheduler("volcano".into())));
     assert_eq!(

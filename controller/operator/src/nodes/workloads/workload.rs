@@ -16,6 +16,8 @@ pub(super) struct Workload {
     pub(super) wanted: u32,
     /// What is asked for, what is available, and whether two templates or an unseen spec are in between.
     pub(super) state: State,
+    /// Whether its next pod is made only once the one before it is gone.
+    pub(super) waits_for_end: bool,
     /// What its next pod will ask for but for its priority, or why it is not planned for; None where nothing can be said of it.
     pub(super) shape: Option<Result<Arc<PodShape>, Unplannable>>,
     /// What its template says of the priority of its pods.
@@ -36,6 +38,14 @@ impl Workload {
         }
         Some(shape)
     }
+}
+
+/// What a workload asks for, and how far it is.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) replicas: Option<i32>,
+    pub(super) state: State,
+    pub(super) waits_for_end: bool,
 }
 
 /// How far a Deployment is.

@@ -1,8 +1,9 @@
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
-    core::v1::{PersistentVolume, PersistentVolumeClaim},
+    core::v1::{Namespace, PersistentVolume, PersistentVolumeClaim},
     scheduling::v1::PriorityClass,
 };
+use plimsoll_api::marks::DRAINING;
 use plimsoll_core::time::Span;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, from_value, json};
@@ -143,6 +144,86 @@ fn pods_that_are_seen_before_what_they_belong_to_are_not_announced_once_more() {
     assert_eq!(announced(&mut world, 0), [2]);
     shown::<ReplicaSet>(&mut world, json!({ "metadata": metadata("web-6d4f"), "spec": spec }));
     assert_eq!(announced(&mut world, 1), [3, 2], "it was another's in spite of its name");
+}
+
+/// A pod of a controller, on node `n`; `ends` while it is being deleted.
+fn pod_of(controller: &str, kind: &str, name: &str, ends: bool) -> Value {
+    let mut of = metadata(name);
+    let owner = json!({ "apiVersion": "apps/v1", "kind": kind, "name": controller, "uid": format!("uid-{controller}"), "controller": true });
+    of["ownerReferences"] = json!([owner]);
+    if ends {
+        of["deletionTimestamp"] = json!("2026-11-27T10:00:00Z");
+    }
+    json!({ "metadata": of, "spec": { "containers": [], "nodeName": "n" } })
+}
+
+/// Its room is free when its successor is made; that of a `ReplicaSet` is made at once.
+#[test]
+fn a_pod_that_ends_is_not_announced_once_more_where_its_successor_waits_for_its_end() {
+    let spec = |strategy: &str| json!({ "replicas": 2, "selector": {}, "template": { "spec": no_volumes() }, "strategy": { "type": strategy } });
+    let mut of_web = metadata("web-6d4f");
+    of_web["ownerReferences"] =
+        json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-web", "controller": true }]);
+    for (strategy, node, count) in [
+        (None, Some(json!({})), vec![]),
+        (None, Some(json!({ "taints": [{ "key": DRAINING, "effect": "NoSchedule" }] })), vec![1]),
+        (None, None, vec![1]),
+        (Some("Recreate"), Some(json!({})), vec![]),
+        (Some("RollingUpdate"), Some(json!({})), vec![1]),
+    ] {
+        let mut world = World::default();
+        if let Some(spec) = &node {
+            shown::<Node>(&mut world, json!({ "metadata": { "name": "n", "uid": "uid-n" }, "spec": spec }));
+        }
+        let (controller, kind) = match strategy {
+            None => ("db", "StatefulSet"),
+            Some(_) => ("web-6d4f", "ReplicaSet"),
+        };
+        match strategy {
+            None => stateful_set(&mut world, 1, &no_volumes()),
+            Some(strategy) => {
+                shown::<Deployment>(&mut world, json!({ "metadata": metadata("web"), "spec": spec(strategy) }));
+                shown::<ReplicaSet>(&mut world, json!({ "metadata": of_web, "spec": spec(strategy) }));
+            }
+        }
+        for (name, ends) in [("one", false), ("two", false), ("two", true)] {
+            shown::<Pod>(&mut world, pod_of(controller, kind, name, ends));
+        }
+        assert_eq!(announced(&mut world, 0), count, "{strategy:?} on {node:?}");
+        world.drop_pod(&"uid-two".into());
+        assert_eq!(announced(&mut world, 1), [1], "{strategy:?} on {node:?}");
+    }
+}
+
+/// Its node is wanted as long as its pod holds its room there, and no longer.
+#[test]
+fn the_successor_of_a_pod_that_ends_is_announced_once_its_node_goes() {
+    let mut world = World::default();
+    let node = |spec: Value| json!({ "metadata": { "name": "n", "uid": "uid-n" }, "spec": spec });
+    shown::<Node>(&mut world, node(json!({})));
+    stateful_set(&mut world, 1, &no_volumes());
+    for (name, ends) in [("one", false), ("two", true)] {
+        shown::<Pod>(&mut world, pod_of("db", "StatefulSet", name, ends));
+    }
+    assert_eq!(announced(&mut world, 0), [0; 0]);
+    shown::<Node>(&mut world, node(json!({ "taints": [{ "key": DRAINING, "effect": "NoSchedule" }] })));
+    assert_eq!(announced(&mut world, 1), [1]);
+}
+
+#[test]
+fn nothing_is_announced_in_a_namespace_that_is_being_deleted() {
+    let spec = json!({ "replicas": 3, "selector": {}, "template": { "spec": no_volumes() } });
+    let closing = json!({ "metadata": { "name": "shop", "deletionTimestamp": "2026-11-27T10:00:00Z" } });
+    let deployment = json!({ "metadata": metadata("web"), "spec": spec });
+    let mut world = World::default();
+    shown::<Deployment>(&mut world, deployment.clone());
+    assert_eq!(announced(&mut world, 0), [3]);
+    shown::<Namespace>(&mut world, closing);
+    assert_eq!(announced(&mut world, 1), [0; 0]);
+    shown::<Deployment>(&mut world, deployment.clone());
+    assert_eq!(announced(&mut world, 2), [0; 0]);
+    Namespace::forget("shop", &mut world);
+    assert_eq!(announced(&mut world, 3), [3], "another of its name may come");
 }
 
 #[test]
