@@ -79,6 +79,22 @@ fn zones_fall_silent_together_within_five_minutes() {
 }
 
 #[test]
+fn nodes_that_were_given_back_may_fall_silent() {
+    let silent = |of: &'static str, given_back: bool| {
+        on_node(of, move |node| {
+            node.readiness = Readiness::Unknown { since: NOW };
+            node.given_back = given_back;
+        })
+    };
+    let no_breaker = || on_pool(|pool| pool.scale_down.breaker = Breaker::Share(1000));
+    accepts(vec![
+        silent("n3", true).then(to("n2")).then(on_pool(|pool| pool.scale_down.breaker = Breaker::Nodes(0))),
+        silent("n2", false).then(silent("n3", true)).then(no_breaker()),
+    ]);
+    refuses(Invariant::NoPartition, vec![silent("n2", false).then(silent("n3", false)).then(no_breaker())]);
+}
+
+#[test]
 fn a_zone_keeps_its_least_size_counting_what_comes() {
     let least = || {
         on_pool(|pool| {

@@ -81,7 +81,7 @@ pub(super) fn nothing_goes_in_a_partition(books: &Books, plan: &Audited<'_>) -> 
     }
     for name in chosen {
         let Some(pool) = books.pools.get(name) else { continue };
-        let nodes = of_pool(books, pool).filter(|node| node.readiness != Readiness::Starting);
+        let nodes = of_pool(books, pool).filter(|node| counts_as_there(node));
         let (mut all, mut bad) = (0_i128, 0_i128);
         for node in nodes {
             all += 1;
@@ -104,16 +104,22 @@ pub(super) fn nothing_goes_in_a_partition(books: &Books, plan: &Audited<'_>) -> 
     }
 }
 
+/// Neither one that never was ready nor one that its provider was asked to take tells a partition.
+fn counts_as_there(node: &Node) -> bool {
+    node.readiness != Readiness::Starting && !node.given_back
+}
+
 /// How many zones lost more than a tenth of their nodes within five minutes, where it is more than one.
 fn silent_together(books: &Books) -> Option<usize> {
     let since = |node: &Node| match node.readiness {
         Readiness::Unknown { since } => Some(since),
         _ => None,
     };
-    let starts: BTreeSet<Timestamp> = books.nodes.values().filter_map(since).collect();
+    let there = books.nodes.values().filter(|node| counts_as_there(node));
+    let starts: BTreeSet<Timestamp> = there.filter_map(since).collect();
     for start in starts {
         let mut zones: BTreeMap<&Name, (u64, u64)> = BTreeMap::new();
-        for node in books.nodes.values().filter(|node| node.readiness != Readiness::Starting) {
+        for node in books.nodes.values().filter(|node| counts_as_there(node)) {
             let Some(zone) = node.zone() else { continue };
             let (all, silent) = zones.entry(zone).or_default();
             *all += 1;

@@ -6,7 +6,8 @@
 //!   a zone counts only when a tenth of its nodes fell silent within the same five minutes. Nodes of every pool, and of
 //!   none, are counted: a partition does not ask whose they are.
 //!
-//! Nodes that never were ready count as not there: a burst of new nodes must not stop anything.
+//! Nodes that never were ready count as not there: a burst of new nodes must not stop anything. Nor do those count that
+//! were given back: they fall silent before they are gone.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,7 +49,7 @@ pub enum Tripped {
 /// Whether too much of this pool is not ready.
 pub fn pool_is_broken<'a>(pool: &Pool, nodes: impl IntoIterator<Item = &'a Node>) -> Option<Tripped> {
     let (mut not_ready, mut of) = (0_u32, 0_u32);
-    for node in nodes.into_iter().filter(|node| node.pool.as_ref() == Some(&pool.name)) {
+    for node in nodes.into_iter().filter(|node| node.pool.as_ref() == Some(&pool.name) && !node.given_back) {
         match node.readiness {
             Readiness::Starting => {}
             Readiness::Ready => of += 1,
@@ -70,7 +71,7 @@ pub fn pool_is_broken<'a>(pool: &Pool, nodes: impl IntoIterator<Item = &'a Node>
 pub fn zones_are_silent<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Option<Tripped> {
     let mut sizes: BTreeMap<&Name, u64> = BTreeMap::new();
     let mut silences: Vec<(Timestamp, &Name)> = Vec::new();
-    for node in nodes {
+    for node in nodes.into_iter().filter(|node| !node.given_back) {
         let Some(zone) = node.zone() else { continue };
         if node.readiness != Readiness::Starting {
             *sizes.entry(zone).or_default() += 1;
@@ -193,6 +194,21 @@ mod tests {
         }
         others.extend(nodes(5, 1, 0));
         assert_eq!(pool_is_broken(&pool(), &others), None);
+    }
+
+    #[test]
+    fn nodes_that_were_given_back_stop_nothing() {
+        let silent = |given_back| {
+            let of = |name, zone| {
+                let readiness = Readiness::Unknown { since: NOW };
+                [Node { readiness, given_back, ..node(name, zone) }, node(&format!("{name}-stays"), zone)]
+            };
+            [of("n", "a"), of("m", "b")].concat()
+        };
+        assert!(pool_is_broken(&pool(), &silent(false)).is_some());
+        assert!(zones_are_silent(&silent(false)).is_some());
+        assert_eq!(pool_is_broken(&pool(), &silent(true)), None);
+        assert_eq!(zones_are_silent(&silent(true)), None);
     }
 
     /// Nodes of 20 per zone, of which these fell silent so many seconds ago.

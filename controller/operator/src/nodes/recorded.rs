@@ -55,14 +55,23 @@ impl World {
         instance.is_ok_and(|at| group.instances[at].state == InstanceState::Deleting) && !is_asked_for()
     }
 
-    /// Tells nodes what their orders asked for, what has become of these, and whether they will be taken away.
+    /// Whether its provider was asked to take a node away.
+    pub(crate) fn is_given_back(&self, node: &Node) -> bool {
+        self.drains.get(&node.name).is_some_and(|drain| drain.deleted.is_some())
+    }
+
+    /// Tells nodes what their orders asked for, what has become of these, and whether they will be taken away or were given
+    /// back.
     pub(crate) fn note_records(&mut self) {
         let changed = self.view.nodes().filter_map(|node| {
             let record = self.record_of(node);
             let ordered = self.ordered_with(node).or_else(|| node.ordered.clone());
             let interrupted = self.is_interrupted(node);
-            let is_new = record != node.record || ordered != node.ordered || interrupted != node.interrupted;
-            is_new.then(|| Node { record, ordered, interrupted, ..node.clone() })
+            let given_back = self.is_given_back(node);
+            let is_new = (record, interrupted, given_back)
+                != (node.record, node.interrupted, node.given_back)
+                || ordered != node.ordered;
+            is_new.then(|| Node { record, ordered, interrupted, given_back, ..node.clone() })
         });
         for node in changed.collect::<Vec<_>>() {
             self.change(Change::Node(node));

@@ -196,7 +196,8 @@ impl World {
     /// Announces the pods that workloads are about to get.
     pub(crate) fn announce(&mut self, now: Timestamp) {
         let view = &self.view;
-        let stays = |name: &Name| view.node(name).is_some_and(|node| !node.interrupted && !node.is_draining());
+        let stays =
+            |name: &Name| view.node(name).is_some_and(|node| !node.interrupted && !node.is_draining());
         for announced in self.workloads.announcements(&self.priorities, stays, now) {
             self.change(Change::Announced(announced));
         }

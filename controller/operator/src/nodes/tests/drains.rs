@@ -432,6 +432,23 @@ async fn a_node_whose_provider_cannot_be_asked_is_given_back_later() {
     assert_eq!(bench.planner.world.to_give_back, waiting);
 }
 
+/// Its kubelet stops before its Node is gone, which looks like a partition.
+#[tokio::test]
+async fn a_node_knows_that_it_was_given_back() {
+    let mut bench = Bench::new(stored);
+    bench.node(node("a", &json!({})));
+    let given_back = |bench: &mut Bench, deleted: Option<Timestamp>| {
+        bench.planner.world.drains.insert("a".into(), Drain { deleted, ..drain() });
+        bench.planner.world.note_records();
+        bench.planner.world.view.node("a").unwrap().given_back
+    };
+    assert!(!given_back(&mut bench, None));
+    assert!(given_back(&mut bench, Some(NOW)));
+    bench.node(node("a", &json!({})));
+    assert!(bench.planner.world.view.node("a").unwrap().given_back, "as it is shown");
+    assert!(!given_back(&mut bench, None));
+}
+
 /// A spot machine: the provider says that it deletes what nobody has given back.
 #[tokio::test]
 async fn a_node_whose_instance_its_provider_deletes_is_interrupted_unless_we_have_asked_for_that() {

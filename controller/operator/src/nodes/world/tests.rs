@@ -162,8 +162,7 @@ fn pod_of(controller: &str, kind: &str, name: &str, ends: bool) -> Value {
 fn a_pod_that_ends_is_not_announced_once_more_where_its_successor_waits_for_its_end() {
     let spec = |strategy: &str| json!({ "replicas": 2, "selector": {}, "template": { "spec": no_volumes() }, "strategy": { "type": strategy } });
     let mut of_web = metadata("web-6d4f");
-    of_web["ownerReferences"] =
-        json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-web", "controller": true }]);
+    of_web["ownerReferences"] = json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-web", "controller": true }]);
     for (strategy, node, count) in [
         (None, Some(json!({})), vec![]),
         (None, Some(json!({ "taints": [{ "key": DRAINING, "effect": "NoSchedule" }] })), vec![1]),
@@ -182,7 +181,10 @@ fn a_pod_that_ends_is_not_announced_once_more_where_its_successor_waits_for_its_
         match strategy {
             None => stateful_set(&mut world, 1, &no_volumes()),
             Some(strategy) => {
-                shown::<Deployment>(&mut world, json!({ "metadata": metadata("web"), "spec": spec(strategy) }));
+                shown::<Deployment>(
+                    &mut world,
+                    json!({ "metadata": metadata("web"), "spec": spec(strategy) }),
+                );
                 shown::<ReplicaSet>(&mut world, json!({ "metadata": of_web, "spec": spec(strategy) }));
             }
         }
