@@ -21,10 +21,14 @@ pub enum Drift {
 
 /// In what a node differs from its pool, if it does.
 ///
-/// A pool without offerings says nothing about its nodes: its provider may have failed to list them.
+/// A pool without offerings says nothing about its nodes: its provider may have failed to list them, and with them what new
+/// nodes come with.
 pub fn drift(node: &Node, pool: &Pool) -> Option<Drift> {
+    if pool.offerings.is_empty() {
+        return None;
+    }
     let offers = |key: &OfferingKey| pool.offerings.iter().any(|offering| offering.key == *key);
-    if let Some(key) = node.offering().filter(|key| !pool.offerings.is_empty() && !offers(key)) {
+    if let Some(key) = node.offering().filter(|key| !offers(key)) {
         return Some(Drift::Offering(key));
     }
     let offering = node.offering().and_then(|key| pool.offerings.iter().find(|offering| offering.key == key));
@@ -117,6 +121,8 @@ mod tests {
             offering.taints.push(taint("cloud"));
         }
         assert_eq!(drift(&node, &pool), None);
+        pool.offerings.clear();
+        assert_eq!(drift(&node, &pool), None, "nobody says what a new node would come with");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub enum Cause {
     Limit(Name, Limit),
     /// Offerings of a pool that would do were passed over.
     PassedOver(Name, WhyPassedOver),
-    /// There is no pool.
+    /// There is no pool that offers anything.
     NoPool,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Changes are gathered for a tenth of a second after the last one, a second at most; then pools are brought up to date,
 //! orders are taken a step further, and nodes are planned. Nothing is done before everything was seen, nor without the
-//! lease; while nothing changes nothing is computed.
+//! lease; and nothing is planned, drained or told before each provider has answered or failed since we lead. While nothing
+//! changes nothing is computed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -187,6 +188,7 @@ impl Planner {
         self.waits.clear();
         self.refusals.clear();
         self.forget_what_providers_said();
+        self.world.await_providers();
         // Of nodes that have gone meanwhile the record knows more.
         self.world.drains.clear();
         self.recall().await;
@@ -259,6 +261,10 @@ impl Planner {
         self.world.announce(now);
         let until_scale = self.buffers();
         self.orders_that_come(now);
+        // Of a provider that was not heard nothing seems to be on order, and no node to be of what it offers.
+        if self.waits_for_providers(now) {
+            return until_poll.min(until_order).min(until_scale);
+        }
         // decide
         let started = Instant::now();
         let (plan, removal) = self.decide(now);

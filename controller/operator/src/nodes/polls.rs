@@ -47,6 +47,14 @@ pub(crate) struct Said {
     pub(crate) inventory: Option<Result<Arc<Inventory>, ProviderError>>,
 }
 
+impl Said {
+    /// Why it could not say it, if so.
+    pub(crate) fn error(&self) -> Option<&ProviderError> {
+        let offerings = self.offerings.as_ref().and_then(|said| said.as_ref().err());
+        offerings.or_else(|| self.inventory.as_ref().and_then(|said| said.as_ref().err()))
+    }
+}
+
 /// The provider of each pool.
 pub(crate) struct Polls {
     surroundings: Surroundings,
@@ -141,9 +149,7 @@ impl Polls {
                     offerings: Some(offerings.map(Arc::new)),
                     inventory: Some(inventory.map(Arc::new)),
                 };
-                if world.asked(&pool) == asked_before {
-                    world.said.insert(pool, said);
-                }
+                world.hear(pool, said, asked_before);
             }));
         });
         every

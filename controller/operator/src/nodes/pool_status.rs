@@ -31,6 +31,7 @@ use super::{
     disruptable::{Held, disruptable},
     order::price,
     planner::Planner,
+    polls::Said,
     provider::ASKING,
     report::CONTROLLER,
 };
@@ -131,10 +132,7 @@ impl Planner {
         let said = self.world.said.get(&name);
         let offered = self.world.view.pool(&name).map_or(0, |pool| pool.offerings.len());
         let note = self.told.notes.get(&name).cloned();
-        let failed = said.and_then(|said| {
-            let offerings = said.offerings.as_ref().and_then(|said| said.as_ref().err());
-            offerings.or_else(|| said.inventory.as_ref().and_then(|said| said.as_ref().err()))
-        });
+        let failed = said.and_then(Said::error);
         let is_heard = said.is_some_and(|said| said.offerings.is_some());
         let ready = match (self.told.unusable.get(&name), failed) {
             (Some(problem), _) => (false, problem.reason, problem.message.clone()),

@@ -108,13 +108,28 @@ impl Planner {
         pause
     }
 
-    /// What a pool says now, with what its provider offered last: what may go does not depend on an answer.
+    /// What a pool says now, with what its provider offered last, if anything: what may go does not depend on an answer.
     fn policy(&mut self, name: &str, pool: &CapacityPool) {
-        let Some(known) = self.world.view.pool(name) else { return };
-        let seen = Pool { offerings: known.offerings.clone(), ..observe_pool(name, &pool.spec, Vec::new()) };
-        if *known != seen {
+        let known = self.world.view.pool(name);
+        let offerings = known.map(|known| known.offerings.clone()).unwrap_or_default();
+        let seen = Pool { offerings, ..observe_pool(name, &pool.spec, Vec::new()) };
+        if known != Some(&seen) {
             self.world.change(ViewChange::Pool(seen));
         }
+    }
+
+    /// Whether a provider that can be asked has neither answered nor failed since we lead. As no call takes as long as the
+    /// lease lasts, nobody is waited for longer.
+    pub(super) fn waits_for_providers(&mut self, now: Timestamp) -> bool {
+        let lease = Span::from_millis(i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX));
+        let is_late = now.since(self.since) >= lease;
+        let (pools, unusable) = (&self.world.pools, &self.told.unusable);
+        self.world.unheard.retain(|name, _| {
+            !is_late
+                && pools.get(name).is_some_and(|pool| pool.is_ok())
+                && unusable.get(name).is_none_or(Unusable::is_asking)
+        });
+        !self.world.unheard.is_empty()
     }
 
     /// Why calls to a provider cannot be made under our lease, if so.

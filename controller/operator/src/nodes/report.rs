@@ -132,7 +132,7 @@ impl Planner {
             let said = self.world.said.get(name).and_then(|said| said.offerings.as_ref());
             pool.is_ok()
                 && self.told.unusable.get(name).is_none_or(Unusable::is_asking)
-                && self.world.view.pool(name).is_none()
+                && !self.ids.contains_key(name)
                 && said.is_none()
         })
     }

@@ -117,7 +117,7 @@ async fn explain(endpoints: &Endpoints, object: Object) -> Response {
 
 fn no_plan(leadership: &Leadership) -> Response {
     let text = if leadership.is_leader() {
-        "no plan yet: not everything was seen\n".to_owned()
+        "no plan yet: not everything was seen, or a provider was not heard\n".to_owned()
     } else {
         let leader = leadership.other_leader().unwrap_or_else(|| "nobody yet".to_owned());
         format!("no plan here: {leader} leads\n")
@@ -195,7 +195,10 @@ mod tests {
         let response = node(State(endpoints), Path("a".into())).await;
         assert_eq!(
             read(response).await,
-            (StatusCode::CONFLICT, "no plan yet: not everything was seen\n".to_owned())
+            (
+                StatusCode::CONFLICT,
+                "no plan yet: not everything was seen, or a provider was not heard\n".to_owned()
+            )
         );
         assert!(asked.try_recv().is_err());
     }

@@ -108,6 +108,9 @@ pub(crate) struct World {
     pub(crate) calls: BTreeMap<String, Call>,
     /// How often something was asked of each provider.
     asked: BTreeMap<String, u64>,
+    /// Pools whose provider has neither answered nor failed since we lead, each with how often something had been asked of
+    /// it by then.
+    pub(super) unheard: BTreeMap<String, u64>,
     /// Nodes whose instances are to be deleted and could not be until now.
     pub(crate) to_give_back: BTreeSet<Name>,
     /// What is left alone until then, since it failed.
@@ -140,6 +143,26 @@ impl World {
     /// How often something was asked of a provider: what it said before says nothing of now.
     pub(crate) fn asked(&self, pool: &str) -> u64 {
         self.asked.get(pool).copied().unwrap_or(0)
+    }
+
+    /// Waits for what the providers of all pools say from now on.
+    pub(crate) fn await_providers(&mut self) {
+        self.unheard = self.pools.keys().map(|pool| (pool.clone(), self.asked(pool))).collect();
+    }
+
+    /// Takes in what a provider says that had been asked for something so often when it was asked for this. What was asked
+    /// for since outdates it.
+    pub(crate) fn hear(&mut self, pool: String, said: Said, asked_before: u64) {
+        let holds = self.asked(&pool) == asked_before;
+        // That it fails is known, whatever was asked for meanwhile.
+        let fails = said.error().is_some()
+            && self.unheard.get(&pool).is_some_and(|asked_by_then| asked_before >= *asked_by_then);
+        if holds || fails {
+            self.unheard.remove(&pool);
+        }
+        if holds {
+            self.said.insert(pool, said);
+        }
     }
 
     /// Leaves something alone for a while.

@@ -67,8 +67,8 @@ fn unknown(object: &Object, namespace: &str) -> String {
         ),
         Object::Node(name) => format!("there is no node {name}"),
         Object::Pool(name) => format!(
-            "pool {name} is not planned with: either there is no CapacityPool {name}, or its provider was not heard \
-             (`kubectl describe capacitypool {name}` says why)"
+            "pool {name} is not planned with: either there is no CapacityPool {name}, or it cannot be read \
+             (`kubectl describe capacitypool {name}` shows it)"
         ),
     }
 }

@@ -141,7 +141,7 @@ fn nodes(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut BTre
 
 /// Why no offering helps: it would not take the pod, a limit forbids it, or it was passed over.
 fn offerings(view: &View, solver: &mut Solver<'_>, class: ClassId, causes: &mut BTreeMap<Cause, u32>) {
-    if view.pools().next().is_none() {
+    if view.pools().all(|pool| pool.offerings.is_empty()) {
         causes.insert(Cause::NoPool, 0);
     }
     for family in 0..solver.menu.families.len() {

@@ -138,7 +138,7 @@ pub struct RefusedRow {
     pub why: String,
 }
 
-/// Explains the pool of this name; None when there is none, or its provider has not been heard.
+/// Explains the pool of this name; None when there is none.
 pub fn pool(sight: &Sight<'_>, name: &str) -> Option<PoolExplained> {
     let pool = sight.view.pool(name)?;
     let nodes: Vec<&Node> =

@@ -55,7 +55,7 @@ pub(super) fn surging() -> Drain {
 }
 
 /// Node `a` with the marks of a drain.
-pub(super) fn drained(drain: &Drain) -> Value {
+pub(in crate::nodes) fn drained(drain: &Drain) -> Value {
     let mut node = node(
         "a",
         &json!({ "spec": { "taints": [{ "key": "plimsoll.dev/draining", "effect": "NoSchedule" }] } }),

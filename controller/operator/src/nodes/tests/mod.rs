@@ -1,7 +1,7 @@
 //! The planner of nodes, request by request, against an API server that answers by a script.
 
 mod believed;
-mod drains;
+pub(super) mod drains;
 pub(super) mod orders;
 mod pools;
 mod reports;
@@ -191,7 +191,7 @@ pub(super) fn pool() -> Value {
 }
 
 /// A node of pool `general` by order `general-1`, ready, with more in its metadata.
-fn node(name: &str, more: &Value) -> Value {
+pub(super) fn node(name: &str, more: &Value) -> Value {
     let mut node = json!({
         "apiVersion": "v1",
         "kind": "Node",
@@ -222,7 +222,7 @@ fn node(name: &str, more: &Value) -> Value {
 }
 
 /// A ready pod of the ReplicaSet `web-1` on a node.
-fn pod(name: &str, node: &str) -> Value {
+pub(super) fn pod(name: &str, node: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",

@@ -32,3 +32,12 @@ async fn a_pool_whose_provider_does_not_answer_lets_no_node_go_that_it_no_longer
     let pool = bench.planner.world.view.pool("general").unwrap();
     assert_eq!((pool.scale_down.mode, &pool.offerings), (ScaleDownMode::Never, &before));
 }
+
+#[tokio::test]
+async fn a_pool_is_what_its_object_says_before_its_provider_was_heard() {
+    let mut bench = Bench::new(stored);
+    bench.pool_with_tls();
+    bench.planner.pools(NOW);
+    let pool = bench.planner.world.view.pool("general").unwrap();
+    assert_eq!((pool.scale_down.drain.max_surge, pool.offerings.len()), (1, 0));
+}

@@ -169,7 +169,7 @@ async fn no_pod_is_told_that_it_gets_no_node_before_providers_were_heard() {
     let mut bench = Bench::new(answers);
     bench.pool_with_tls();
     bench.pod(pod("web-a", "a"));
-    bench.planner.told.provider("general", Some(Unusable::asking("the Secret cloud is being read")));
+    bench.planner.pools(NOW);
     bench.planner.report(&refusing(), NOW).await;
     assert!(!bench.log.lines().contains(&format!("POST {EVENTS}")));
 }

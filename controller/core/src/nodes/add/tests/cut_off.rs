@@ -67,6 +67,14 @@ fn a_pod_below_a_cut_off_has_no_place_on_a_node_that_comes_for_another() {
 }
 
 #[test]
+fn a_pod_that_gets_no_node_where_no_pool_offers_anything_is_told_so() {
+    for pools in [vec![], vec![Change::Pool(Pool { offerings: vec![], ..pool() })]] {
+        let waits = of_priority(0, waiting("web", "web", 100));
+        assert_eq!(causes(&planned(pools.into_iter().chain([waits]))), [Cause::NoPool]);
+    }
+}
+
+#[test]
 fn no_node_is_ordered_for_a_pod_below_the_cut_off_when_its_own_goes() {
     for (priority, nodes) in [(-10, 1), (-11, 0)] {
         let gone = Change::Node(Node { interrupted: true, ..node("n", "a") });
