@@ -83,7 +83,7 @@ fn nodes_that_were_given_back_may_fall_silent() {
     let silent = |of: &'static str, given_back: bool| {
         on_node(of, move |node| {
             node.readiness = Readiness::Unknown { since: NOW };
-            node.given_back = given_back;
+            node.given_back = given_back.then_some(NOW);
         })
     };
     let no_breaker = || on_pool(|pool| pool.scale_down.breaker = Breaker::Share(1000));

@@ -106,7 +106,7 @@ pub(super) fn nothing_goes_in_a_partition(books: &Books, plan: &Audited<'_>) -> 
 
 /// Neither one that never was ready nor one that its provider was asked to take tells a partition.
 fn counts_as_there(node: &Node) -> bool {
-    node.readiness != Readiness::Starting && !node.given_back
+    node.readiness != Readiness::Starting && node.given_back.is_none()
 }
 
 /// How many zones lost more than a tenth of their nodes within five minutes, where it is more than one.

@@ -45,9 +45,9 @@ pub struct Node {
     /// What has become of the record of its order.
     #[serde(default)]
     pub record: Record,
-    /// Whether its provider was asked to take it away: that it falls silent is what was asked for.
+    /// When its provider was asked to take it away: that it falls silent since is what was asked for.
     #[serde(default)]
-    pub given_back: bool,
+    pub given_back: Option<Timestamp>,
 }
 
 /// What has become of the record of a node's order.

@@ -49,7 +49,7 @@ pub enum Tripped {
 /// Whether too much of this pool is not ready.
 pub fn pool_is_broken<'a>(pool: &Pool, nodes: impl IntoIterator<Item = &'a Node>) -> Option<Tripped> {
     let (mut not_ready, mut of) = (0_u32, 0_u32);
-    for node in nodes.into_iter().filter(|node| node.pool.as_ref() == Some(&pool.name) && !node.given_back) {
+    for node in nodes.into_iter().filter(|node| node.pool.as_ref() == Some(&pool.name) && node.given_back.is_none()) {
         match node.readiness {
             Readiness::Starting => {}
             Readiness::Ready => of += 1,
@@ -71,7 +71,7 @@ pub fn pool_is_broken<'a>(pool: &Pool, nodes: impl IntoIterator<Item = &'a Node>
 pub fn zones_are_silent<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Option<Tripped> {
     let mut sizes: BTreeMap<&Name, u64> = BTreeMap::new();
     let mut silences: Vec<(Timestamp, &Name)> = Vec::new();
-    for node in nodes.into_iter().filter(|node| !node.given_back) {
+    for node in nodes.into_iter().filter(|node| node.given_back.is_none()) {
         let Some(zone) = node.zone() else { continue };
         if node.readiness != Readiness::Starting {
             *sizes.entry(zone).or_default() += 1;
@@ -198,17 +198,17 @@ mod tests {
 
     #[test]
     fn nodes_that_were_given_back_stop_nothing() {
-        let silent = |given_back| {
+        let silent = |given_back: Option<Timestamp>| {
             let of = |name, zone| {
                 let readiness = Readiness::Unknown { since: NOW };
                 [Node { readiness, given_back, ..node(name, zone) }, node(&format!("{name}-stays"), zone)]
             };
             [of("n", "a"), of("m", "b")].concat()
         };
-        assert!(pool_is_broken(&pool(), &silent(false)).is_some());
-        assert!(zones_are_silent(&silent(false)).is_some());
-        assert_eq!(pool_is_broken(&pool(), &silent(true)), None);
-        assert_eq!(zones_are_silent(&silent(true)), None);
+        assert!(pool_is_broken(&pool(), &silent(None)).is_some());
+        assert!(zones_are_silent(&silent(None)).is_some());
+        assert_eq!(pool_is_broken(&pool(), &silent(Some(NOW))), None);
+        assert_eq!(zones_are_silent(&silent(Some(NOW))), None);
     }
 
     /// Nodes of 20 per zone, of which these fell silent so many seconds ago.

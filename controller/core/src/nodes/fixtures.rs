@@ -57,7 +57,7 @@ pub(crate) fn node(name: &str, zone: &str) -> Node {
         interrupted: false,
         ordered: None,
         record: Record::Kept,
-        given_back: false,
+        given_back: None,
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn node(name: &str, pool: &Pool, offering: &Offering) -> Node {
         interrupted: false,
         ordered: None,
         record: Record::Kept,
-        given_back: false,
+        given_back: None,
     }
 }
 

@@ -195,7 +195,7 @@ pub fn node(name: &str, pool: &str, offering: &Offering) -> Node {
         interrupted: false,
         ordered: None,
         record: Record::Kept,
-        given_back: false,
+        given_back: None,
     }
 }
 

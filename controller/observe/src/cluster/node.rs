@@ -48,7 +48,7 @@ pub fn observe_node(node: &ApiNode, attached: Option<&CSINode>) -> Node {
         do_not_disrupt: do_not_disrupt(annotations),
         interrupted: taints.iter().any(|taint| &*taint.key == INTERRUPTED),
         record: Record::Kept,
-        given_back: false,
+        given_back: None,
         taints,
         labels,
     }

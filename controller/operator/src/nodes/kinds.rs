@@ -50,7 +50,7 @@ impl Shown for Node {
         let attached = world.csi_nodes.get(&self.name_any());
         let node = observe_node(&self, attached.map(Arc::as_ref));
         let (record, ordered) = (world.record_of(&node), world.ordered_with(&node));
-        let (interrupted, given_back) = (world.is_interrupted(&node), world.is_given_back(&node));
+        let (interrupted, given_back) = (world.is_interrupted(&node), world.given_back(&node));
         let node = CoreNode { record, ordered, interrupted, given_back, ..node };
         let id = self.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()).unwrap_or_default();
         world.provider_ids.insert(node.name.clone(), id.into());

@@ -3,6 +3,7 @@
 use plimsoll_core::{
     cluster::{Node, OfferingKey, Record},
     placement::Change,
+    time::Timestamp,
 };
 use plimsoll_observe::cluster::INTERRUPTED;
 use plimsoll_providers::{InstanceState, OfferingId};
@@ -55,9 +56,9 @@ impl World {
         instance.is_ok_and(|at| group.instances[at].state == InstanceState::Deleting) && !is_asked_for()
     }
 
-    /// Whether its provider was asked to take a node away.
-    pub(crate) fn is_given_back(&self, node: &Node) -> bool {
-        self.drains.get(&node.name).is_some_and(|drain| drain.deleted.is_some())
+    /// When its provider was asked to take a node away.
+    pub(crate) fn given_back(&self, node: &Node) -> Option<Timestamp> {
+        self.drains.get(&node.name)?.deleted
     }
 
     /// Tells nodes what their orders asked for, what has become of these, and whether they will be taken away or were given
@@ -67,7 +68,7 @@ impl World {
             let record = self.record_of(node);
             let ordered = self.ordered_with(node).or_else(|| node.ordered.clone());
             let interrupted = self.is_interrupted(node);
-            let given_back = self.is_given_back(node);
+            let given_back = self.given_back(node);
             let is_new = (record, interrupted, given_back)
                 != (node.record, node.interrupted, node.given_back)
                 || ordered != node.ordered;

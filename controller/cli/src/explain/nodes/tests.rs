@@ -100,7 +100,7 @@ fn ready_node(name: &str, zone: &str) -> Node {
         interrupted: false,
         ordered: None,
         record: Record::Kept,
-        given_back: false,
+        given_back: None,
     }
 }
 

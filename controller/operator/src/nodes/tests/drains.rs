@@ -442,11 +442,11 @@ async fn a_node_knows_that_it_was_given_back() {
         bench.planner.world.note_records();
         bench.planner.world.view.node("a").unwrap().given_back
     };
-    assert!(!given_back(&mut bench, None));
-    assert!(given_back(&mut bench, Some(NOW)));
+    assert_eq!(given_back(&mut bench, None), None);
+    assert_eq!(given_back(&mut bench, Some(NOW)), Some(NOW));
     bench.node(node("a", &json!({})));
-    assert!(bench.planner.world.view.node("a").unwrap().given_back, "as it is shown");
-    assert!(!given_back(&mut bench, None));
+    assert_eq!(bench.planner.world.view.node("a").unwrap().given_back, Some(NOW), "as it is shown");
+    assert_eq!(given_back(&mut bench, None), None);
 }
 
 /// A spot machine: the provider says that it deletes what nobody has given back.
