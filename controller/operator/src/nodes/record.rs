@@ -65,7 +65,9 @@ pub(crate) fn missing(
     is_unmarked: impl Fn(&str) -> bool,
 ) -> Option<Order> {
     let state = state(order);
-    let over = state.nodes.iter().filter(|node| node.name.is_none() && node.phase.is_over()).count();
+    // What its provider deletes will not join.
+    let is_over = |phase: NodePhase| phase.is_over() || phase == NodePhase::Deleting;
+    let over = state.nodes.iter().filter(|node| node.name.is_none() && is_over(node.phase)).count();
     // What the provider made too much is given back, and is over like what failed.
     let (wanted, expected) = match state.answer {
         Some(Answer::Accepted(accepted)) => (accepted, state.expected()),

@@ -1,6 +1,7 @@
 //! The planner of nodes, request by request, against an API server that answers by a script.
 
 mod believed;
+mod coming;
 mod drains;
 pub(super) mod orders;
 mod pools;
