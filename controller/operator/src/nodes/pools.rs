@@ -64,7 +64,7 @@ impl Planner {
         }
         let waits = self.waits(name, now);
         let at_once = self.stirred.remove(name) || !self.world.said.contains_key(name);
-        pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name)));
+        pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name), now));
         let said = self.world.said.get(name).cloned().unwrap_or_default();
         let (Some(offerings), Some(inventory)) = (&said.offerings, &said.inventory) else {
             self.policy(name, pool);
@@ -147,14 +147,20 @@ impl Planner {
     }
 
     /// Whether an order waits for the provider of a pool.
-    fn waits(&self, pool: &str, now: Timestamp) -> bool {
+    pub(super) fn waits(&self, pool: &str, now: Timestamp) -> bool {
         use plimsoll_api::v1alpha1::OrderPhase::{Asked, Creating, Deleting, Draining, Recorded, Registered};
         self.world.orders.values().filter(|order| order.spec.pool == pool).any(|order| {
             let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or(Recorded);
             matches!(phase, Recorded | Asked | Creating | Registered | Draining | Deleting)
                 || may_come_late(order, now)
+                || misses_a_node(order)
         })
     }
+}
+
+/// Whether a node of an order was missing at the last look: only a later answer tells whether it is gone.
+fn misses_a_node(order: &NodeOrder) -> bool {
+    record::state(order).nodes.iter().any(|node| node.missing.is_some() && !node.phase.is_over())
 }
 
 /// Whether instances of an order may come although the provider seemed not to have taken it whole.

@@ -95,8 +95,10 @@ pub(crate) fn missing(
 /// yet. A Node of one of its instances is its too, before it is marked.
 pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
     let name = order.name_any();
-    let said = world.said.get(&order.spec.pool).and_then(|said| said.inventory.as_ref());
-    let instances = said.and_then(|said| said.as_ref().ok()).and_then(|all| instances(order, all, claimed));
+    let said = world.said.get(&order.spec.pool);
+    let as_of = said.map(|said| said.asked).unwrap_or_default();
+    let inventory = said.and_then(|said| said.inventory.as_ref()?.as_ref().ok());
+    let instances = inventory.and_then(|all| instances(order, all, claimed));
     let mut ids: BTreeSet<&str> = claimed.iter().map(|id| &**id).collect();
     let recorded = order.status.iter().flat_map(|status| &status.nodes);
     ids.extend(recorded.filter_map(|node| node.provider_id.as_deref()));
@@ -112,7 +114,7 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);
-    Seen { instances, nodes: nodes.collect(), unclaimed: 0, pool_is_gone }
+    Seen { instances, as_of, nodes: nodes.collect(), unclaimed: 0, pool_is_gone }
 }
 
 /// The instances of an order; None when its offering could not be read. Where the provider does not say of which order an
