@@ -86,6 +86,11 @@ impl OrderState {
         self.expected().saturating_sub(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
     }
 
+    /// Whether the time is over in which its nodes had to join; it never begins for what was not asked.
+    pub fn is_late(&self, provision: Span, now: Timestamp) -> bool {
+        self.asked.is_some_and(|asked| now.since(asked) >= provision)
+    }
+
     /// How many instances more may turn out to be of this order. An order of which the provider seemed to take only a
     /// part may come whole yet: sizes are read from servers that are behind.
     pub fn may_claim(&self) -> u32 {

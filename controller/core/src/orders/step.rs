@@ -52,7 +52,7 @@ pub fn step(order: &OrderState, seen: &Seen, settings: &Settings, now: Timestamp
     look.instances();
     look.gone(settings, now);
     look.deleted_by_hand(settings.provision, now);
-    let is_late = now.since(asked) >= settings.provision;
+    let is_late = order.is_late(settings.provision, now);
     if is_late {
         look.give_up(settings.provision);
     } else {

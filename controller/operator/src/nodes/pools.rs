@@ -1,6 +1,10 @@
 //! Gather: pools as the planner sees them, their policy and what their providers offer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
@@ -41,6 +45,7 @@ impl Planner {
         for (name, pool) in &pools {
             if let Ok(pool) = pool.as_ref() {
                 pause = pause.min(self.pool(name, pool, now));
+                self.avoid_silent(name, now);
             }
         }
         pause
@@ -143,6 +148,19 @@ impl Planner {
         }
         if self.world.view.pool(name) != Some(&pool) {
             self.world.change(ViewChange::Pool(pool));
+        }
+    }
+
+    /// Leaves offerings of a pool alone of which an order has been given no answer for long: what would be ordered could not
+    /// be asked for.
+    fn avoid_silent(&mut self, name: &str, now: Timestamp) {
+        let silent = self.silent_groups(now);
+        let ids = self.ids.get(name).into_iter().flatten();
+        let is_silent = |id: &OfferingId| silent.contains(&(name, id.0.as_str()));
+        let keys: BTreeSet<OfferingKey> =
+            ids.filter(|(_, id)| is_silent(id)).map(|(key, _)| key.clone()).collect();
+        if !keys.is_empty() {
+            self.avoid(name, |key| keys.contains(key), now);
         }
     }
 

@@ -13,7 +13,7 @@ use plimsoll_core::{
         Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
         Seen, Why,
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use plimsoll_observe::{from_core_time, observe_time};
 use plimsoll_providers::{FailureKind, InstanceState, Inventory, OfferingId, OrderKey};
@@ -56,12 +56,21 @@ pub(crate) fn offering(order: &NodeOrder) -> OfferingKey {
     offering_key(&ordered.instance_type, &ordered.zone, ordered.capacity_type)
 }
 
-/// The nodes of an order that are still to come, as the planner wants to know them; None when there are none.
-/// `nodes_there` are those that carry its mark. `is_unmarked` says whether a Node is there and carries none yet: until it
-/// does no pod of the pool may go there, so it is still to come.
+/// When a provider was asked for an order of which it is not known what became; None for any other.
+pub(crate) fn unanswered_since(order: &NodeOrder) -> Option<Timestamp> {
+    let status = order.status.as_ref()?;
+    let is_answered = status.accepted.is_some() || status.phase == Some(OrderPhase::Failed);
+    status.asked_at.as_ref().filter(|_| !is_answered).map(observe_time)
+}
+
+/// The nodes of an order that are still to come, as the planner wants to know them; None when there are none. What has no
+/// instance `provision` after the asking does not come. `nodes_there` are those that carry its mark. `is_unmarked` says
+/// whether a Node is there and carries none yet: until it does no pod of the pool may go there, so it is still to come.
 pub(crate) fn missing(
     order: &NodeOrder,
     nodes_there: u32,
+    provision: Span,
+    now: Timestamp,
     is_unmarked: impl Fn(&str) -> bool,
 ) -> Option<Order> {
     let state = state(order);
@@ -74,6 +83,8 @@ pub(crate) fn missing(
         Some(Answer::Refused(_)) => (0, 0),
         None => (state.count, state.count),
     };
+    let known = u32::try_from(state.nodes.len()).unwrap_or(u32::MAX);
+    let expected = if state.is_late(provision, now) { expected.min(known) } else { expected };
     let joined = state.nodes.iter().filter_map(|node| node.name.as_deref());
     let joined = joined.filter(|name| !is_unmarked(name)).count();
     let came = u32::try_from(joined).unwrap_or(u32::MAX).max(nodes_there);
