@@ -181,7 +181,7 @@ pub struct OrderedNode {
     pub provider_id: Option<String>,
     /// How far it is.
     pub phase: OrderPhase,
-    /// Since when it has been at the provider without its Node, or the other way round.
+    /// Since when its provider no longer lists it, or lists it without the Node that it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing_since: Option<Time>,
 }

@@ -46,7 +46,7 @@ pub struct OrderNode {
     pub name: Option<Name>,
     /// How far it is.
     pub phase: NodePhase,
-    /// Since when it has been in one place only: at the provider without its Node, or the other way round.
+    /// Since when its provider no longer lists it, or lists it without the Node that it had.
     #[serde(default)]
     pub missing: Option<Timestamp>,
 }
@@ -86,6 +86,11 @@ impl OrderState {
         self.expected().saturating_sub(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX))
     }
 
+    /// Whether the time is over in which its nodes had to join; it never begins for what was not asked.
+    pub fn is_late(&self, provision: Span, now: Timestamp) -> bool {
+        self.asked.is_some_and(|asked| now.since(asked) >= provision)
+    }
+
     /// How many instances more may turn out to be of this order. An order of which the provider seemed to take only a
     /// part may come whole yet: sizes are read from servers that are behind.
     pub fn may_claim(&self) -> u32 {
@@ -111,6 +116,9 @@ impl NodePhase {
 pub struct Seen {
     /// What the provider has of it, by id; None when it could not be asked, which is no proof of anything.
     pub instances: Option<Vec<Instance>>,
+    /// When the provider was asked for `instances`: what has changed since it may not know.
+    #[serde(default)]
+    pub as_of: Timestamp,
     /// The nodes of the cluster that belong to it.
     pub nodes: Vec<Registered>,
     /// How many instances its node group has that are of no order, and were not there before it.
@@ -164,7 +172,7 @@ pub struct Registered {
 pub struct Settings {
     /// From the asking until a node has to have joined.
     pub provision: Span,
-    /// Between two looks at an order that waits for something. What a provider no longer lists has to be missing for as
-    /// long before it counts as lost.
+    /// Between two looks at an order that waits for something. What a provider no longer lists counts as gone once an
+    /// answer lacks it too that was asked for so much later.
     pub look_again: Span,
 }

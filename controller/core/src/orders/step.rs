@@ -13,8 +13,10 @@ use crate::time::{Span, Timestamp};
 /// - What the provider has is believed only where it could be asked. A Node that is there counts as joined, whatever the
 ///   provider says.
 /// - A node that joined once and is in neither place any more is gone. One that the provider no longer has while its
-///   Node is still there was lost, but only if the Node is not ready and it stays so for a look: a provider may be behind.
-///   One whose Node is gone while the provider has it was deleted by hand, and is given back if it does not join again.
+///   Node is still there was lost, but only if the Node is not ready. One whose Node is gone while the provider has it was
+///   deleted by hand, and is given back if it does not join again.
+/// - What has joined is lost, and what has not has failed, only once a later answer of the provider lacks it too: a
+///   provider may be behind, or know less for a while.
 /// - A machine may get another id while it is made: providers list stand-ins. One that is gone before it has joined, while
 ///   another has come that is of no order, is forgotten, so that the order can claim that one.
 /// - What is too much is given back while it has not joined. What has joined goes by the rules for nodes that nobody
@@ -50,7 +52,7 @@ pub fn step(order: &OrderState, seen: &Seen, settings: &Settings, now: Timestamp
     look.instances();
     look.gone(settings, now);
     look.deleted_by_hand(settings.provision, now);
-    let is_late = now.since(asked) >= settings.provision;
+    let is_late = order.is_late(settings.provision, now);
     if is_late {
         look.give_up(settings.provision);
     } else {
@@ -87,6 +89,10 @@ impl Look<'_> {
     fn nodes_that_joined(&mut self) {
         for Registered { name, id, ready, draining } in &self.seen.nodes {
             let node = self.node(id);
+            if node.name.is_none() {
+                // It lives, whatever the provider lacked before.
+                node.missing = None;
+            }
             node.name = Some(name.clone());
             node.phase = match (node.phase, draining, ready) {
                 (NodePhase::Deleting, ..) => NodePhase::Deleting,
@@ -117,12 +123,15 @@ impl Look<'_> {
         let Some(instances) = &self.seen.instances else { return };
         let there: BTreeSet<&Name> = instances.iter().map(|instance| &instance.id).collect();
         let joined = self.joined();
+        let as_of = self.seen.as_of;
+        let is_confirmed =
+            |missing: &mut Option<Timestamp>| as_of.since(*missing.get_or_insert(now)) >= settings.look_again;
         let (mut lost, mut forgotten) = (0_usize, Vec::new());
         let mut unclaimed = self.seen.unclaimed;
         let mut renamed = Vec::new();
         for node in self.nodes.values_mut() {
             if there.contains(&node.id) {
-                if joined.contains_key(&node.id) {
+                if node.name.is_none() || joined.contains_key(&node.id) {
                     node.missing = None;
                 }
                 continue;
@@ -132,8 +141,7 @@ impl Look<'_> {
             }
             match joined.get(&node.id) {
                 Some(registered) if !registered.ready => {
-                    let since = *node.missing.get_or_insert(now);
-                    if now.since(since) < settings.look_again {
+                    if !is_confirmed(&mut node.missing) {
                         continue;
                     }
                     forgotten.push(registered.name.clone());
@@ -144,13 +152,17 @@ impl Look<'_> {
                         node.phase = NodePhase::Failed;
                     }
                 }
-                Some(_) => {}
+                Some(_) => node.missing = None,
                 None if node.name.is_some() => node.phase = NodePhase::GivenBack,
                 None if node.phase == NodePhase::Creating && unclaimed > 0 => {
                     unclaimed -= 1;
                     renamed.push(node.id.clone());
                 }
-                None => node.phase = NodePhase::Failed,
+                None => {
+                    if is_confirmed(&mut node.missing) {
+                        node.phase = NodePhase::Failed;
+                    }
+                }
             }
         }
         for id in renamed {
@@ -215,11 +227,13 @@ impl Look<'_> {
             return;
         }
         let unseen = self.unseen();
-        let live = count(self.nodes.values().filter(|node| !node.phase.is_over()).count());
+        let is_live = |node: &&OrderNode| !node.phase.is_over() && !may_be_gone(node);
+        let live = count(self.nodes.values().filter(is_live).count());
         let excess = live.saturating_add(unseen).saturating_sub(accepted);
         self.take_back = excess.min(unseen);
         let mut nodes = self.take_back;
-        let creating = self.nodes.values_mut().rev().filter(|node| node.phase == NodePhase::Creating);
+        let is_coming = |node: &&mut OrderNode| node.phase == NodePhase::Creating && !may_be_gone(node);
+        let creating = self.nodes.values_mut().rev().filter(is_coming);
         for node in creating.take(usize::try_from(excess - self.take_back).unwrap_or(usize::MAX)) {
             node.phase = NodePhase::Failed;
             self.delete.insert(node.id.clone());
@@ -318,6 +332,11 @@ impl Look<'_> {
         let new = || OrderNode { id: id.clone(), name: None, phase: NodePhase::Creating, missing: None };
         self.nodes.entry(id.clone()).or_insert_with(new)
     }
+}
+
+/// Whether the provider no longer lists a machine that has not joined: another may have come in its place.
+fn may_be_gone(node: &OrderNode) -> bool {
+    node.name.is_none() && node.missing.is_some()
 }
 
 fn count(len: usize) -> u32 {

@@ -14,7 +14,10 @@ use std::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::Client;
 use plimsoll_api::{NodeOrder, v1alpha1::CapacityPoolSpec};
-use plimsoll_core::cluster::{Capacity, CapacityType, Labels, Name, Offering, OfferingKey, Resources, Taint};
+use plimsoll_core::{
+    cluster::{Capacity, CapacityType, Labels, Name, Offering, OfferingKey, Resources, Taint},
+    time::Timestamp,
+};
 use plimsoll_observe::cluster::{observe_effect, observe_labels, observe_resources};
 use plimsoll_providers::{
     Inventory, OfferingId, Offerings, Provider, ProviderConfig, ProviderError, ProviderSeries, Registry,
@@ -41,6 +44,8 @@ const OTHERWISE: Duration = Duration::from_mins(1);
 /// What a provider said last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
+    /// When it was asked: what has changed since it may not know.
+    pub(crate) asked: Timestamp,
     /// What it offers; an error where it could not say.
     pub(crate) offerings: Option<Result<Arc<Offerings>, ProviderError>>,
     /// What there is of ours; an error where it could not say.
@@ -121,7 +126,14 @@ impl Polls {
     /// Asks a provider, if it is time and it has answered; answers when it is time again. `waits`: whether an order waits
     /// for it. `at_once`: something has just been asked of it. `asked_before`: how often that was so; an answer after
     /// which something was asked is none.
-    pub(crate) fn ask(&mut self, pool: &str, waits: bool, at_once: bool, asked_before: u64) -> Duration {
+    pub(crate) fn ask(
+        &mut self,
+        pool: &str,
+        waits: bool,
+        at_once: bool,
+        asked_before: u64,
+        now: Timestamp,
+    ) -> Duration {
         let every = match (at_once, waits) {
             (true, _) => AT_ONCE,
             (false, true) => WHILE_WAITING,
@@ -146,6 +158,7 @@ impl Polls {
             // A planner that is gone needs no answer.
             let _ = changes.send(Box::new(move |world| {
                 let said = Said {
+                    asked: now,
                     offerings: Some(offerings.map(Arc::new)),
                     inventory: Some(inventory.map(Arc::new)),
                 };

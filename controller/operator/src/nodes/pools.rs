@@ -1,6 +1,10 @@
 //! Gather: pools as the planner sees them, their policy and what their providers offer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
@@ -41,6 +45,7 @@ impl Planner {
         for (name, pool) in &pools {
             if let Ok(pool) = pool.as_ref() {
                 pause = pause.min(self.pool(name, pool, now));
+                self.avoid_silent(name, now);
             }
         }
         pause
@@ -64,7 +69,7 @@ impl Planner {
         }
         let waits = self.waits(name, now);
         let at_once = self.stirred.remove(name) || !self.world.said.contains_key(name);
-        pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name)));
+        pause = pause.min(self.polls.ask(name, waits, at_once, self.world.asked(name), now));
         let said = self.world.said.get(name).cloned().unwrap_or_default();
         let (Some(offerings), Some(inventory)) = (&said.offerings, &said.inventory) else {
             self.policy(name, pool);
@@ -161,15 +166,34 @@ impl Planner {
         }
     }
 
+    /// Leaves offerings of a pool alone of which an order has been given no answer for long: what would be ordered could not
+    /// be asked for.
+    fn avoid_silent(&mut self, name: &str, now: Timestamp) {
+        let silent = self.silent_groups(now);
+        let ids = self.ids.get(name).into_iter().flatten();
+        let is_silent = |id: &OfferingId| silent.contains(&(name, id.0.as_str()));
+        let keys: BTreeSet<OfferingKey> =
+            ids.filter(|(_, id)| is_silent(id)).map(|(key, _)| key.clone()).collect();
+        if !keys.is_empty() {
+            self.avoid(name, |key| keys.contains(key), now);
+        }
+    }
+
     /// Whether an order waits for the provider of a pool.
-    fn waits(&self, pool: &str, now: Timestamp) -> bool {
+    pub(super) fn waits(&self, pool: &str, now: Timestamp) -> bool {
         use plimsoll_api::v1alpha1::OrderPhase::{Asked, Creating, Deleting, Draining, Recorded, Registered};
         self.world.orders.values().filter(|order| order.spec.pool == pool).any(|order| {
             let phase = order.status.as_ref().and_then(|status| status.phase).unwrap_or(Recorded);
             matches!(phase, Recorded | Asked | Creating | Registered | Draining | Deleting)
                 || may_come_late(order, now)
+                || misses_a_node(order)
         })
     }
+}
+
+/// Whether a node of an order was missing at the last look: only a later answer tells whether it is gone.
+fn misses_a_node(order: &NodeOrder) -> bool {
+    record::state(order).nodes.iter().any(|node| node.missing.is_some() && !node.phase.is_over())
 }
 
 /// Whether instances of an order may come although the provider seemed not to have taken it whole.

@@ -13,7 +13,7 @@ use plimsoll_core::{
         Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
         Seen, Why,
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use plimsoll_observe::{from_core_time, observe_time};
 use plimsoll_providers::{FailureKind, InstanceState, Inventory, OfferingId, OrderKey};
@@ -56,22 +56,35 @@ pub(crate) fn offering(order: &NodeOrder) -> OfferingKey {
     offering_key(&ordered.instance_type, &ordered.zone, ordered.capacity_type)
 }
 
-/// The nodes of an order that are still to come, as the planner wants to know them; None when there are none.
-/// `nodes_there` are those that carry its mark. `is_unmarked` says whether a Node is there and carries none yet: until it
-/// does no pod of the pool may go there, so it is still to come.
+/// When a provider was asked for an order of which it is not known what became; None for any other.
+pub(crate) fn unanswered_since(order: &NodeOrder) -> Option<Timestamp> {
+    let status = order.status.as_ref()?;
+    let is_answered = status.accepted.is_some() || status.phase == Some(OrderPhase::Failed);
+    status.asked_at.as_ref().filter(|_| !is_answered).map(observe_time)
+}
+
+/// The nodes of an order that are still to come, as the planner wants to know them; None when there are none. What has no
+/// instance `provision` after the asking does not come. `nodes_there` are those that carry its mark. `is_unmarked` says
+/// whether a Node is there and carries none yet: until it does no pod of the pool may go there, so it is still to come.
 pub(crate) fn missing(
     order: &NodeOrder,
     nodes_there: u32,
+    provision: Span,
+    now: Timestamp,
     is_unmarked: impl Fn(&str) -> bool,
 ) -> Option<Order> {
     let state = state(order);
-    let over = state.nodes.iter().filter(|node| node.name.is_none() && node.phase.is_over()).count();
+    // What its provider deletes will not join.
+    let is_over = |phase: NodePhase| phase.is_over() || phase == NodePhase::Deleting;
+    let over = state.nodes.iter().filter(|node| node.name.is_none() && is_over(node.phase)).count();
     // What the provider made too much is given back, and is over like what failed.
     let (wanted, expected) = match state.answer {
         Some(Answer::Accepted(accepted)) => (accepted, state.expected()),
         Some(Answer::Refused(_)) => (0, 0),
         None => (state.count, state.count),
     };
+    let known = u32::try_from(state.nodes.len()).unwrap_or(u32::MAX);
+    let expected = if state.is_late(provision, now) { expected.min(known) } else { expected };
     let joined = state.nodes.iter().filter_map(|node| node.name.as_deref());
     let joined = joined.filter(|name| !is_unmarked(name)).count();
     let came = u32::try_from(joined).unwrap_or(u32::MAX).max(nodes_there);
@@ -93,8 +106,10 @@ pub(crate) fn missing(
 /// yet. A Node of one of its instances is its too, before it is marked.
 pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
     let name = order.name_any();
-    let said = world.said.get(&order.spec.pool).and_then(|said| said.inventory.as_ref());
-    let instances = said.and_then(|said| said.as_ref().ok()).and_then(|all| instances(order, all, claimed));
+    let said = world.said.get(&order.spec.pool);
+    let as_of = said.map(|said| said.asked).unwrap_or_default();
+    let inventory = said.and_then(|said| said.inventory.as_ref()?.as_ref().ok());
+    let instances = inventory.and_then(|all| instances(order, all, claimed));
     let mut ids: BTreeSet<&str> = claimed.iter().map(|id| &**id).collect();
     let recorded = order.status.iter().flat_map(|status| &status.nodes);
     ids.extend(recorded.filter_map(|node| node.provider_id.as_deref()));
@@ -110,7 +125,7 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);
-    Seen { instances, nodes: nodes.collect(), unclaimed: 0, pool_is_gone }
+    Seen { instances, as_of, nodes: nodes.collect(), unclaimed: 0, pool_is_gone }
 }
 
 /// The instances of an order; None when its offering could not be read. Where the provider does not say of which order an

@@ -267,7 +267,9 @@ impl Workloads {
     ) -> Vec<Announced> {
         // Their nodes may go now.
         let ending: Vec<Name> = self.ending.controllers().cloned().collect();
-        ending.iter().for_each(|controller| self.touch(controller));
+        for controller in &ending {
+            self.touch(controller);
+        }
         let mut dirty = std::mem::take(&mut self.dirty);
         dirty.extend(self.patience.ends(now).cloned());
         let mut announcements = Vec::new();

@@ -11,7 +11,7 @@ use k8s_openapi::api::{
     storage::v1::CSINode,
 };
 use kube::ResourceExt;
-use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::OrderPhase};
+use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
     audit::Audit,
     cluster::{Name, OfferingKey, PodState},
@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::{
     buffers::BufferSources, claimants::Claimants, daemons::Daemons, nominations, polls::Said,
-    priorities::Priorities, workloads::Workloads,
+    priorities::Priorities, record, workloads::Workloads,
 };
 
 /// Kinds that must have been listed before anything is planned.
@@ -188,12 +188,10 @@ impl World {
         let grows =
             |(key, call): (&String, &Call)| *key != but && call.grows && call.is_about(pool, offering);
         let is_unanswered = |(name, order): (&String, &Arc<NodeOrder>)| {
-            let status = order.status.as_ref();
             *name != but
                 && order.spec.pool == pool
                 && order.spec.offering.node_group.as_deref() == Some(offering.0.as_str())
-                && status.is_some_and(|status| status.asked_at.is_some() && status.accepted.is_none())
-                && status.and_then(|status| status.phase) != Some(OrderPhase::Failed)
+                && record::unanswered_since(order).is_some()
         };
         self.calls.iter().any(grows) || self.orders.iter().any(is_unanswered)
     }

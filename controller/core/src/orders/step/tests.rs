@@ -28,8 +28,10 @@ fn node(id: &str, ready: bool) -> Registered {
     Registered { name: id.into(), id: id.into(), ready, draining: false }
 }
 
+/// The step so many seconds after the asking, when the provider has just answered.
 fn after(secs: i64, order: &OrderState, seen: &Seen) -> OrderStep {
-    step(order, seen, &SETTINGS, ASKED + Span::from_secs(secs))
+    let now = ASKED + Span::from_secs(secs);
+    step(order, &Seen { as_of: now, ..seen.clone() }, &SETTINGS, now)
 }
 
 fn both() -> Seen {
@@ -47,9 +49,8 @@ fn a_machine_that_gets_another_id_while_it_is_made_has_not_failed() {
         assert_eq!(step.actions, [], "{unclaimed}");
         step.nodes.iter().map(|node| node.phase).collect::<Vec<_>>()
     };
-    assert_eq!((phases(2), phases(1)), (vec![], vec![NodePhase::Failed]));
+    assert_eq!((phases(2), phases(1)), (vec![], vec![NodePhase::Creating]));
     let seen = Seen { instances: Some(vec![]), ..Seen::default() };
-    assert_eq!(after(10, &known, &seen).phase, Phase::Failed);
     let joined = accepted(&[("a", true, NodePhase::Ready)]);
     let seen = Seen { unclaimed: 1, ..seen };
     assert_eq!(after(10, &joined, &seen).nodes[0].phase, NodePhase::GivenBack, "one that has joined is gone");
@@ -147,6 +148,63 @@ fn a_node_that_its_provider_lost_is_noticed_unless_it_is_ready() {
         after(70, &noted, &Seen { instances: both().instances, ..seen(false) }).nodes[1].missing,
         None
     );
+}
+
+/// A server that has just started may list nothing, once.
+#[test]
+fn what_one_answer_lacks_is_not_gone_before_a_later_answer_lacks_it_too() {
+    let machine = |joined: bool| {
+        let phase = if joined { NodePhase::Ready } else { NodePhase::Creating };
+        OrderState { count: 1, ..order(Some(Answer::Accepted(1)), &[("a", joined, phase)]) }
+    };
+    // The same answer, ten seconds later and more.
+    let look = |secs: i64, order: &OrderState, joined: bool, ids: &[&str]| {
+        let nodes = if joined { vec![node("a", false)] } else { vec![] };
+        let as_of = ASKED + Span::from_secs(60);
+        let instances = Some(ids.iter().map(|id| instance(id)).collect());
+        let seen = Seen { instances, as_of, nodes, ..Seen::default() };
+        let step = step(order, &seen, &SETTINGS, ASKED + Span::from_secs(secs));
+        (OrderState { nodes: step.nodes.clone(), ..order.clone() }, step)
+    };
+    for joined in [false, true] {
+        let before = machine(joined);
+        let (noted, first) = look(61, &before, joined, &[]);
+        assert_eq!((first.actions, first.next_look), (vec![], Some(SETTINGS.look_again)), "{joined}");
+        assert_eq!(noted.nodes[0].missing, Some(ASKED + Span::from_secs(61)), "{joined}");
+        let (same, again) = look(120, &noted, joined, &[]);
+        assert_eq!((again.actions, &same), (vec![], &noted), "{joined}: it was judged once");
+        let (back, _) = look(120, &noted, joined, &["a"]);
+        assert_eq!(back, before, "{joined}: it was there all the time");
+        let gone = Seen {
+            instances: Some(vec![]),
+            nodes: if joined { vec![node("a", false)] } else { vec![] },
+            ..Seen::default()
+        };
+        assert_eq!(after(70, &noted, &gone).nodes[0].missing, noted.nodes[0].missing, "{joined}: too soon");
+        let later = after(71, &noted, &gone);
+        assert_eq!(later.nodes[0].phase, NodePhase::Failed, "{joined}");
+        assert_eq!(later.phase, Phase::Failed, "{joined}");
+    }
+}
+
+#[test]
+fn a_machine_that_joins_was_there_whatever_its_provider_lacked_before() {
+    let mut known = accepted(&[("a", false, NodePhase::Creating), ("b", false, NodePhase::Creating)]);
+    known.nodes[1].missing = Some(ASKED);
+    let seen =
+        Seen { instances: Some(vec![instance("a")]), nodes: vec![node("b", false)], ..Seen::default() };
+    let step = after(60, &known, &seen);
+    assert_eq!((step.actions, step.nodes[1].phase), (vec![], NodePhase::Registered));
+    assert_eq!(step.nodes[1].missing, Some(ASKED + Span::from_secs(60)), "it is lacked anew");
+}
+
+/// Its provider says whose they are, and gives machines other ids.
+#[test]
+fn what_comes_in_place_of_machines_that_may_be_gone_is_no_surplus() {
+    let known = accepted(&[("a", false, NodePhase::Creating), ("b", false, NodePhase::Creating)]);
+    let seen = Seen { instances: Some(["c", "d"].map(instance).to_vec()), ..Seen::default() };
+    let step = after(10, &known, &seen);
+    assert_eq!((step.phase, step.actions), (Phase::Under(NodePhase::Creating), vec![]));
 }
 
 #[test]

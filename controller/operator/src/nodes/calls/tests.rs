@@ -56,11 +56,10 @@ impl Scene {
         let pool = std::sync::Arc::clone(&self.planner.world.pools["bought"]);
         let spec = &pool.as_ref().as_ref().unwrap().spec;
         let provider = self.planner.polls.provider("bought", spec).unwrap();
+        let asked = now();
         let inventory = provider.inventory().await.map(std::sync::Arc::new);
-        self.planner
-            .world
-            .said
-            .insert("bought".to_owned(), Said { offerings: None, inventory: Some(inventory) });
+        let said = Said { asked, offerings: None, inventory: Some(inventory) };
+        self.planner.world.said.insert("bought".to_owned(), said);
     }
 
     /// A step of the order, and what comes of the call that it starts, if it does.

@@ -1,7 +1,9 @@
 //! The planner of nodes, request by request, against an API server that answers by a script.
 
 mod believed;
+mod coming;
 pub(super) mod drains;
+mod lost;
 pub(super) mod orders;
 mod pools;
 mod reports;
@@ -98,7 +100,7 @@ impl Bench {
         self.planner.world.pools.insert("general".to_owned(), Arc::new(Ok(pool)));
         let ids = BTreeMap::from([(key(), OfferingId(GROUP.to_owned()))]);
         self.planner.ids.insert("general".to_owned(), ids);
-        let said = Said { offerings: None, inventory: Some(Ok(Arc::default())) };
+        let said = Said { asked: NOW, offerings: None, inventory: Some(Ok(Arc::default())) };
         self.planner.world.said.insert("general".to_owned(), said);
     }
 
@@ -155,7 +157,7 @@ pub(super) fn planner(
     })
 }
 
-/// What the provider of pool `general` says that has these instances, by their ids, and no others.
+/// What the provider of pool `general` says at [`NOW`] that has these instances, by their ids, and no others.
 pub(super) fn listing(instances: &[(&str, InstanceState)]) -> Said {
     let offering = OfferingId(GROUP.to_owned());
     let instance = |(id, state): &(&str, InstanceState)| Instance {
@@ -169,7 +171,7 @@ pub(super) fn listing(instances: &[(&str, InstanceState)]) -> Said {
     let group =
         Group { target: 0, bounds: Bounds::default(), instances: instances.iter().map(instance).collect() };
     let inventory = Inventory { groups: BTreeMap::from([(offering, Ok(group))]), ..Inventory::default() };
-    Said { offerings: None, inventory: Some(Ok(Arc::new(inventory))) }
+    Said { asked: NOW, offerings: None, inventory: Some(Ok(Arc::new(inventory))) }
 }
 
 fn key() -> OfferingKey {

@@ -285,15 +285,3 @@ async fn an_order_whose_pool_is_gone_says_so_once_and_until_it_is_back() {
     let asked = bench.log.take();
     assert_eq!(asked[0].body["status"]["reason"], Value::Null);
 }
-
-/// Its record stays until its provider can be asked what there is of it, and its pods are planned anew meanwhile.
-#[tokio::test]
-async fn nothing_is_counted_on_of_an_order_that_has_failed() {
-    for (phase, coming) in [("Creating", 1), ("Failed", 0)] {
-        let mut bench = Bench::new(stored);
-        let status = json!({ "phase": phase, "askedAt": "2026-11-23T10:00:00Z", "accepted": 1 });
-        bench.order(recorded("general-1", &status));
-        bench.planner.orders_that_come(NOW);
-        assert_eq!(bench.planner.world.view.orders().count(), coming, "{phase}");
-    }
-}

@@ -207,8 +207,7 @@ fn pods_that_daemons_keep_off_every_new_node_leave_limits_to_others() {
     let mut agent = PodShape { namespace: "shop".into(), ..PodShape::default() };
     daemon(&mut agent);
     let agent = Change::Daemon(Daemon { uid: "agent".into(), name: "agent".into(), shape: agent.into() });
-    type Ask<'a> = &'a dyn Fn(&mut PodShape);
-    let asks: [(&str, Ask<'_>, Option<Refusal>); 5] = [
+    let asks: [(&str, &dyn Fn(&mut PodShape), Option<Refusal>); 5] = [
         ("first", &|shape| shape.host_ports = [port.clone()].into(), Some(Refusal::HostPort(port.clone()))),
         (
             "first",
