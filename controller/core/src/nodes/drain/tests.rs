@@ -1,3 +1,5 @@
+mod turns;
+
 use std::sync::Arc;
 
 use super::*;
@@ -15,7 +17,7 @@ struct World {
     budgets: Vec<DisruptionBudget>,
     coming: BTreeSet<Name>,
     failed: BTreeSet<Name>,
-    surging: u32,
+    surging: BTreeSet<(Name, Name)>,
     held: Option<Tripped>,
     unreturnable: Option<Unreturnable>,
     settings: cluster::Drain,
@@ -37,7 +39,7 @@ impl World {
             budgets: Vec::new(),
             coming: BTreeSet::new(),
             failed: BTreeSet::new(),
-            surging: 0,
+            surging: BTreeSet::new(),
             held: None,
             unreturnable: None,
             settings: cluster::Drain::default(),
@@ -101,7 +103,7 @@ impl World {
             workloads: &self.workloads,
             coming: &self.coming,
             failed: &self.failed,
-            surging: self.surging,
+            surging: &self.surging,
             held: self.held.as_ref(),
             unreturnable: self.unreturnable.as_ref(),
             settings: &self.settings,
@@ -533,7 +535,9 @@ fn a_pod_that_was_to_be_evicted_instead_has_no_lowest_cost_any_more_when_the_dra
 fn as_many_deployments_surge_at_once_as_are_allowed() {
     let deployments = |max_surge, surging| {
         let mut world = World::new(&[("api", 0), ("web", 0)]).workload(1).of_api("api", 1);
-        (world.settings.max_surge, world.surging) = (max_surge, surging);
+        world.settings.max_surge = max_surge;
+        let others = (0..surging).map(|number| Name::from(format!("other-{number}")));
+        world.surging = others.map(|other| (Name::from("shop"), other)).collect();
         let surges = world.step().actions.into_iter().filter(|action| matches!(action, Action::Surge { .. }));
         surges.count()
     };
