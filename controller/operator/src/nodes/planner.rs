@@ -257,6 +257,7 @@ impl Planner {
         let until_order = self.orders(now).await;
         self.world.note_records();
         self.world.announce(now);
+        self.world.note_surplus();
         let until_scale = self.buffers();
         self.orders_that_come(now);
         // decide

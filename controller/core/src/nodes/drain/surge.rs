@@ -33,6 +33,16 @@ pub struct Surge {
     pub absorbed: bool,
 }
 
+impl Surge {
+    /// Whether its pod goes without another coming in its place: its Deployment is asked for one more than it had, or has
+    /// given that back. Of any other size, which somebody has asked for, the pod is a part.
+    pub fn is_surplus(&self, workload: &Workload) -> bool {
+        let has_more = workload.replicas == self.from.saturating_add(1);
+        let is_back = self.given_back && workload.replicas == self.from;
+        !self.absorbed && (has_more || is_back)
+    }
+}
+
 impl Drain {
     /// Namespaces and names of the Deployments that have one replica more for it, until the pod that is to go has gone. One
     /// of which somebody has asked for that size meanwhile has none.

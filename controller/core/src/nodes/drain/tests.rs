@@ -590,6 +590,21 @@ fn nothing_surges_beyond_what_is_allowed_in_a_rollout_or_with_volumes() {
     assert_eq!(world.evicted(), ["web"]);
 }
 
+#[test]
+fn another_comes_for_a_pod_unless_its_deployment_has_one_more_or_has_given_that_back() {
+    let mut world = World::new(&[("web", 0)]).budget(0).workload(2);
+    world.step();
+    let surge = &world.drain.surges["uid-web"];
+    for (given_back, absorbed, surplus) in
+        [(false, false, &[3][..]), (true, false, &[2, 3]), (true, true, &[])]
+    {
+        let surge = Surge { given_back, absorbed, ..surge.clone() };
+        let workload = |replicas| Workload { replicas, ..world.workloads["uid-web"].clone() };
+        let found: Vec<i32> = (1..=4).filter(|replicas| surge.is_surplus(&workload(*replicas))).collect();
+        assert_eq!(found, surplus, "given back {given_back}, absorbed {absorbed}");
+    }
+}
+
 /// Whatever was done before the crash, the stored drain leads on.
 #[test]
 fn a_stored_drain_goes_on_where_it_was() {

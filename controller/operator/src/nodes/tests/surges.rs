@@ -92,6 +92,12 @@ impl Story {
         self.bench.pod(pod);
     }
 
+    /// The pods for which nobody looks for room, though their nodes go.
+    fn surplus(&mut self) -> Vec<String> {
+        self.bench.planner.world.note_surplus();
+        self.bench.planner.world.view.surplus().iter().map(ToString::to_string).collect()
+    }
+
     fn sizes(&self) -> Vec<i32> {
         self.sizes.lock().unwrap().clone()
     }
@@ -122,4 +128,21 @@ async fn a_deployment_under_two_drains_that_begin_apart_has_its_old_size_in_the_
     story.drains("b");
     story.passes(8).await;
     assert_eq!(story.sizes(), [2, 3, 2, 3, 2]);
+}
+
+#[tokio::test]
+async fn the_planner_knows_of_a_pod_that_its_deployment_has_one_more_in_its_place() {
+    let mut story = Story::new(1);
+    story.drains("a");
+    story.passes(1).await;
+    for (replicas, surplus) in [(2, vec![]), (4, vec![]), (3, vec!["uid-web-a"])] {
+        story.bench.deployed(replicas, 2);
+        assert_eq!(story.surplus(), surplus, "while {replicas} are asked for");
+    }
+    story.bench.deployed(3, 3);
+    story.passes(1).await;
+    assert_eq!(story.sizes(), [2, 3, 2]);
+    assert_eq!(story.surplus(), ["uid-web-a"], "it was given back, and none comes for the pod that goes");
+    story.passes(1).await;
+    assert_eq!(story.surplus(), [""; 0], "the pod ends");
 }
