@@ -55,7 +55,7 @@ impl Drop for Seen {
 }
 
 /// One replica under a budget that lets none go: it is two for a while, never none, and one again, and a PodScaler whose
-/// maximum is one does not take the second away before its time.
+/// maximum is one does not take the second away before its time. No node is ordered for that.
 #[tokio::test]
 async fn the_only_pod_of_a_deployment_is_replaced_before_it_goes() -> Result<()> {
     let spec = ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() };
@@ -105,6 +105,7 @@ async fn the_only_pod_of_a_deployment_is_replaced_before_it_goes() -> Result<()>
     .await?;
     cluster.kubectl(["uncordon", &node]).await?;
 
+    let before = ordered(&pool).await?;
     let seen = Seen::of(cluster, "surging").await?;
     let goes = json!({ "spec": { "scaleDown": { "policy": "WhenUnderutilized" } } }).to_string();
     cluster.kubectl(["patch", "capacitypool", "surging", "--type=merge", "-p", &goes]).await?;
@@ -126,5 +127,15 @@ async fn the_only_pod_of_a_deployment_is_replaced_before_it_goes() -> Result<()>
     sizes.dedup();
     ensure!(sizes == [1, 2, 1], "somebody fought: {seen:?}");
     ensure!(seen.iter().all(|(_, available)| *available >= 1), "none was available: {seen:?}");
+    // The other node has room for one, which is the one more; a place for the pod that goes would be one too many.
+    let after = ordered(&pool).await?;
+    ensure!(after == before, "{after} nodes ordered, {before} before the drain");
     no_defects(&operator)
+}
+
+/// How many nodes were ordered for a pool so far. Orders whose nodes have gone are kept for longer than this test takes.
+async fn ordered(pool: &Pooled) -> Result<i64> {
+    let orders = pool.items(&["get", "nodeorders"]).await?;
+    let ours = orders.iter().filter(|order| order["spec"]["pool"] == pool.name);
+    Ok(ours.filter_map(|order| order["spec"]["count"].as_i64()).sum())
 }

@@ -61,8 +61,8 @@ impl Books {
             Change::Announced(announced) => {
                 self.announced.insert(announced.key.clone(), announced.clone());
             }
-            // Room that nobody has taken breaks nothing.
-            Change::Buffer(_) | Change::BufferGone(_) => {}
+            // Room that nobody has taken breaks nothing, nor does a pod for which a plan looks for none.
+            Change::Buffer(_) | Change::BufferGone(_) | Change::Surplus(_) => {}
             Change::Budget(budget) => {
                 self.budgets.insert((budget.namespace.clone(), budget.name.clone()), budget.clone());
             }

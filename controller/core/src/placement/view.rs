@@ -1,6 +1,6 @@
 //! The cluster as it was last seen, kept up to date change by change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::dense::Dense;
@@ -47,6 +47,9 @@ pub enum Change {
     Budget(DisruptionBudget),
     /// The disruption budget of this namespace and name is gone.
     BudgetGone(Name, Name),
+    /// The pods with these uids, and no others, go without another coming in their place: their Deployment has one replica
+    /// more for the drain of their node.
+    Surplus(BTreeSet<Name>),
 }
 
 /// The whole cluster. What counts pods per class, node and domain is made when it is first asked for, and then follows each
@@ -64,6 +67,7 @@ pub struct View {
     pub(crate) buffers: BTreeMap<Name, Buffer>,
     pub(crate) namespaces: BTreeMap<Name, Labels>,
     pub(crate) budgets: BTreeMap<(Name, Name), DisruptionBudget>,
+    pub(crate) surplus: BTreeSet<Name>,
     shapes: Shapes,
     dense: OnceLock<Dense>,
 }
@@ -113,6 +117,7 @@ impl View {
                 self.budgets.insert((budget.namespace.clone(), budget.name.clone()), budget);
             }
             Change::BudgetGone(namespace, name) => drop(self.budgets.remove(&(namespace, name))),
+            Change::Surplus(pods) => self.surplus = pods,
         }
     }
 
@@ -179,6 +184,11 @@ impl View {
     /// All disruption budgets, in the order of their namespaces and names.
     pub fn budgets(&self) -> impl Iterator<Item = &DisruptionBudget> {
         self.budgets.values()
+    }
+
+    /// Uids of the pods that go without another coming in their place.
+    pub fn surplus(&self) -> &BTreeSet<Name> {
+        &self.surplus
     }
 
     /// Why pods of this priority are left alone: it is below the cut-offs of all pools.

@@ -8,6 +8,7 @@ mod give_back;
 mod marks;
 mod needs;
 mod pods;
+mod surging;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -23,6 +24,7 @@ use plimsoll_core::{
 };
 
 pub(super) use self::marks::DRAIN;
+use self::surging::Surging;
 use super::planner::Planner;
 use crate::targets::WRITE_TIME;
 
@@ -80,7 +82,7 @@ impl Planner {
         }
         let needed = self.needed();
         let silent = zones_are_silent(self.world.view.nodes());
-        let surging: usize = drains.iter().map(|(_, drain)| drain.surges.len()).sum();
+        let mut surging = Surging::of(&drains);
         // Budgets are copied, since what is done changes the world.
         let budgets: Vec<_> = self.world.view.budgets().cloned().collect();
         let mut ledger = Ledger::new(&budgets);
@@ -94,14 +96,14 @@ impl Planner {
             let held = silent.clone().or_else(|| pool_is_broken(pool.as_ref()?, self.world.view.nodes()));
             let unreturnable = node.as_ref().and_then(|node| self.returnable(node).err());
             let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
-            let others = surging.saturating_sub(drain.surges.len());
+            let for_others = surging.for_others(&name);
             let seen = Seen {
                 node: node.as_ref(),
                 pods: &pods,
                 workloads: &workloads,
                 coming: &needed.coming,
                 failed: &needed.failed,
-                surging: u32::try_from(others).unwrap_or(u32::MAX),
+                surging: &for_others,
                 held: held.as_ref(),
                 unreturnable: unreturnable.as_ref(),
                 settings: &settings,
@@ -116,6 +118,7 @@ impl Planner {
                 continue;
             }
             let state = taken.drain.as_ref().unwrap_or(&drain);
+            surging.note(&name, state);
             // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back; and
             // that it is given back before it is, so that it is not given back twice.
             let resizes = |action: &Action| matches!(action, Action::Surge { .. } | Action::GiveBack { .. });

@@ -259,6 +259,7 @@ impl Planner {
         let until_order = self.orders(now).await;
         self.world.note_records();
         self.world.announce(now);
+        self.world.note_surplus();
         let until_scale = self.buffers();
         self.orders_that_come(now);
         // Of a provider that was not heard nothing seems to be on order, and no node to be of what it offers.

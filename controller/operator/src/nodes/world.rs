@@ -15,7 +15,7 @@ use plimsoll_api::{CapacityPool, NodeOrder};
 use plimsoll_core::{
     audit::Audit,
     cluster::{Name, OfferingKey, PodState},
-    nodes::drain::Drain,
+    nodes::drain::{Drain, Surge},
     placement::{Change, View},
     time::Timestamp,
 };
@@ -221,6 +221,21 @@ impl World {
             |name: &Name| view.node(name).is_some_and(|node| !node.interrupted && !node.is_draining());
         for announced in self.workloads.announcements(&self.priorities, stays, now) {
             self.change(Change::Announced(announced));
+        }
+    }
+
+    /// Notes which pods of nodes that are being drained go without another coming in their place.
+    pub(crate) fn note_surplus(&mut self) {
+        let surges: Vec<_> = self.drains.values().flat_map(|drain| &drain.surges).collect();
+        // There are many workloads, and mostly no surge.
+        let workloads = if surges.is_empty() { BTreeMap::new() } else { self.workloads.of_replica_sets() };
+        let is_surplus = |(owner, surge): &(&Name, &Surge)| {
+            workloads.get(*owner).is_some_and(|workload| surge.is_surplus(workload))
+        };
+        let surplus: BTreeSet<Name> =
+            surges.into_iter().filter(is_surplus).map(|(_, surge)| surge.pod.clone()).collect();
+        if surplus != *self.view.surplus() {
+            self.change(Change::Surplus(surplus));
         }
     }
 

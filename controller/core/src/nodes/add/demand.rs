@@ -111,12 +111,15 @@ pub(crate) fn come_again<'v>(view: &'v View, lost: &str) -> impl Iterator<Item =
     })
 }
 
+/// The pods of nodes that go for which others come, but those of a zone that is taken for lost.
 fn uprooted<'v>(view: &'v View, now: Timestamp, lost: Option<&str>) -> Vec<&'v Pod> {
     let going = view.nodes().filter(|node| (node.interrupted || node.is_draining()) && !is_lost(node, lost));
     let ledger = Ledger::new(view.budgets());
     let moves = |pod: &Pod, cut_off| {
         let is_bound = matches!(pod.state, PodState::Bound { .. });
-        is_bound && of_pod(&Question { pod, covered: ledger.covers(pod), cut_off, now }) == Verdict::Moves
+        is_bound
+            && !view.surplus.contains(&pod.uid)
+            && of_pod(&Question { pod, covered: ledger.covers(pod), cut_off, now }) == Verdict::Moves
     };
     let uprooted = going.flat_map(|node| {
         let cut_off = view.cut_off_of(node);

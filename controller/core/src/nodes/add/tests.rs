@@ -209,6 +209,29 @@ fn only_pods_that_will_be_evicted_look_for_room_before_their_node_goes() {
     }
 }
 
+/// That one has the room that there is.
+#[test]
+fn a_pod_that_has_a_replica_more_elsewhere_looks_for_no_room() {
+    let web = running("web", "web", 1000, "n");
+    let more = Announced { key: "more".into(), name: "web".into(), shape: web.shape.clone(), count: 1 };
+    let mut view = view([
+        Change::Pool(pool()),
+        Change::Node(draining("n", "a")),
+        Change::Node(node("room", "b")),
+        Change::Pod(running("large", "large", 3000, "room")),
+        Change::Pod(web),
+        Change::Announced(more),
+    ]);
+    for (surplus, nodes) in [(None, 1), (Some("uid-web"), 0), (None, 1)] {
+        view.apply(Change::Surplus(surplus.into_iter().map(Name::from).collect()));
+        let plan = plan(&view, &Settings::default(), NOW);
+        assert_eq!(plan.add.len(), nodes, "{surplus:?}");
+        if surplus.is_some() {
+            assert_eq!(places(&plan), BTreeMap::from([("more".to_owned(), Place::Node("room".into()))]));
+        }
+    }
+}
+
 #[test]
 fn pods_and_announcements_of_a_class_are_given_places_by_name() {
     let of = |name: &str| waiting(name, "web", 4000);

@@ -99,6 +99,11 @@ pub enum WaitsFor {
         /// The Deployment's namespace and name.
         deployment: String,
     },
+    /// A Deployment that has one replica more for another drain.
+    Turn {
+        /// The Deployment's namespace and name.
+        deployment: String,
+    },
     /// A rollout of a Deployment that would get one more replica.
     Rollout {
         /// The Deployment's namespace and name.
@@ -151,6 +156,9 @@ impl fmt::Display for WaitsFor {
             Self::Budget { pod, why } => write!(f, "pod {pod} {why}"),
             Self::Pod { pod, why } => write!(f, "pod {pod} {why}"),
             Self::Surge { deployment } => write!(f, "waits for one replica more of {deployment}"),
+            Self::Turn { deployment } => {
+                write!(f, "waits its turn: {deployment} has one replica more for another node")
+            }
             Self::Rollout { deployment } => write!(f, "waits for the rollout of {deployment}"),
             Self::Ending { pods } => write!(f, "waits for {pods} pods to end"),
             Self::Settling => f.write_str("waits until the taint is seen everywhere"),

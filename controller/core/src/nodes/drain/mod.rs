@@ -85,8 +85,8 @@ pub struct Seen<'a> {
     pub coming: &'a BTreeSet<Name>,
     /// Orders that failed, or are gone without their nodes being there.
     pub failed: &'a BTreeSet<Name>,
-    /// How many Deployments have one replica more for other drains.
-    pub surging: u32,
+    /// Namespaces and names of the Deployments that have one replica more for other drains.
+    pub surging: &'a BTreeSet<(Name, Name)>,
     /// Why nothing may be removed.
     pub held: Option<&'a Tripped>,
     /// Why nobody can be asked to take the node back.

@@ -3,8 +3,9 @@
 //! A Deployment gets one replica more, and when all of them are available one less again, while the pod on the node has
 //! the lowest deletion cost: so the `ReplicaSet` takes that one, and at no time fewer run than were asked for. It is not done
 //! during a rollout, in which the Deployment decides which pods go, nor for pods with volumes, which cannot be in two
-//! places. At most as many Deployments do it at a time as the pool allows. Whoever scales one meanwhile keeps the size that
-//! they asked for: nothing of it is given back then, and the pod is evicted.
+//! places. At most as many Deployments do it at a time as the pool allows, and each for one drain at a time: two could not
+//! tell whose replica is whose. Until the pod of the first is gone the others leave that Deployment alone. Whoever scales one
+//! meanwhile keeps the size that they asked for: nothing of it is given back then, and the pod is evicted.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,25 @@ pub struct Surge {
     /// Whether it is part of what somebody has asked for meanwhile: nothing is given back then, whatever they ask for next.
     #[serde(default)]
     pub absorbed: bool,
+}
+
+impl Surge {
+    /// Whether its pod goes without another coming in its place: its Deployment is asked for one more than it had, or has
+    /// given that back. Of any other size, which somebody has asked for, the pod is a part.
+    pub fn is_surplus(&self, workload: &Workload) -> bool {
+        let has_more = workload.replicas == self.from.saturating_add(1);
+        let is_back = self.given_back && workload.replicas == self.from;
+        !self.absorbed && (has_more || is_back)
+    }
+}
+
+impl Drain {
+    /// Namespaces and names of the Deployments that have one replica more for it, until the pod that is to go has gone. One
+    /// of which somebody has asked for that size meanwhile has none.
+    pub fn surging(&self) -> impl Iterator<Item = (Name, Name)> {
+        let ours = self.surges.values().filter(|surge| !surge.absorbed);
+        ours.map(|surge| (surge.namespace.clone(), surge.deployment.clone()))
+    }
 }
 
 /// What to do in place of an eviction.
@@ -59,9 +79,14 @@ pub(super) fn instead_of_eviction(
     if let Some(surge) = drain.surges.get_mut(owner) {
         return go_on(surge, workload, pod, full_name);
     }
+    if seen.surging.contains(&(workload.namespace.clone(), deployment.clone())) {
+        // What its budget allows now is what the other drain gives back. A node that is taken away cannot wait for that.
+        let may_go = drain.interrupted && ledger.check(pod).is_ok();
+        return if may_go { Instead::Evict } else { Instead::Wait(WaitsFor::Turn { deployment: full_name }) };
+    }
     let is_forbidden = matches!(ledger.check(pod), Err(Forbidden::Exhausted { .. }));
     let is_alone = workload.replicas == 1;
-    let used = drain.surges.len() + seen.surging as usize;
+    let used = drain.surging().count() + seen.surging.len();
     if !(is_forbidden || is_alone) || used >= seen.settings.max_surge as usize {
         return Instead::Evict;
     }

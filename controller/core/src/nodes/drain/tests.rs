@@ -1,3 +1,5 @@
+mod turns;
+
 use std::sync::Arc;
 
 use super::*;
@@ -15,7 +17,7 @@ struct World {
     budgets: Vec<DisruptionBudget>,
     coming: BTreeSet<Name>,
     failed: BTreeSet<Name>,
-    surging: u32,
+    surging: BTreeSet<(Name, Name)>,
     held: Option<Tripped>,
     unreturnable: Option<Unreturnable>,
     settings: cluster::Drain,
@@ -37,7 +39,7 @@ impl World {
             budgets: Vec::new(),
             coming: BTreeSet::new(),
             failed: BTreeSet::new(),
-            surging: 0,
+            surging: BTreeSet::new(),
             held: None,
             unreturnable: None,
             settings: cluster::Drain::default(),
@@ -101,7 +103,7 @@ impl World {
             workloads: &self.workloads,
             coming: &self.coming,
             failed: &self.failed,
-            surging: self.surging,
+            surging: &self.surging,
             held: self.held.as_ref(),
             unreturnable: self.unreturnable.as_ref(),
             settings: &self.settings,
@@ -533,7 +535,9 @@ fn a_pod_that_was_to_be_evicted_instead_has_no_lowest_cost_any_more_when_the_dra
 fn as_many_deployments_surge_at_once_as_are_allowed() {
     let deployments = |max_surge, surging| {
         let mut world = World::new(&[("api", 0), ("web", 0)]).workload(1).of_api("api", 1);
-        (world.settings.max_surge, world.surging) = (max_surge, surging);
+        world.settings.max_surge = max_surge;
+        let others = (0..surging).map(|number| Name::from(format!("other-{number}")));
+        world.surging = others.map(|other| (Name::from("shop"), other)).collect();
         let surges = world.step().actions.into_iter().filter(|action| matches!(action, Action::Surge { .. }));
         surges.count()
     };
@@ -584,6 +588,21 @@ fn nothing_surges_beyond_what_is_allowed_in_a_rollout_or_with_volumes() {
     let mut world = World::new(&[("web", 0)]).workload(1);
     Arc::make_mut(&mut world.pods[0].shape).volumes.push(cluster::VolumeNeed::default());
     assert_eq!(world.evicted(), ["web"]);
+}
+
+#[test]
+fn another_comes_for_a_pod_unless_its_deployment_has_one_more_or_has_given_that_back() {
+    let mut world = World::new(&[("web", 0)]).budget(0).workload(2);
+    world.step();
+    let surge = &world.drain.surges["uid-web"];
+    for (given_back, absorbed, surplus) in
+        [(false, false, &[3][..]), (true, false, &[2, 3]), (true, true, &[])]
+    {
+        let surge = Surge { given_back, absorbed, ..surge.clone() };
+        let workload = |replicas| Workload { replicas, ..world.workloads["uid-web"].clone() };
+        let found: Vec<i32> = (1..=4).filter(|replicas| surge.is_surplus(&workload(*replicas))).collect();
+        assert_eq!(found, surplus, "given back {given_back}, absorbed {absorbed}");
+    }
 }
 
 /// Whatever was done before the crash, the stored drain leads on.

@@ -206,6 +206,9 @@ fn verdict(sight: &Sight<'_>, ledger: &Ledger<'_>, pod: &Pod, cut_off: Option<i3
     let verdict = of_pod(&Question { pod, covered: ledger.covers(pod), cut_off, now: sight.now });
     match (verdict, ledger.check(pod)) {
         (Verdict::Blocks(why), _) => (true, why.to_string()),
+        (Verdict::Moves, _) if sight.view.surplus().contains(&pod.uid) => {
+            (false, "goes, and its Deployment has one replica more in its place".to_owned())
+        }
         (Verdict::Moves | Verdict::Expendable, Err(why)) => (true, why.to_string()),
         (Verdict::Moves, Ok(())) => (false, "is evicted, and needs room elsewhere".to_owned()),
         (Verdict::Expendable, Ok(())) => (false, "is evicted, and nobody plans room for it".to_owned()),

@@ -113,6 +113,10 @@ fn bound(sight: &Sight<'_>, pod: &Pod, node: &Name, explained: &mut PodExplained
         explained.place = planned.map(|placed| place(sight, &placed.place, &sight.plan.add));
         let waits = sight.waits.get(node);
         explained.sentences.extend(waits.map(|waits| format!("The drain {}.", as_drain(waits))));
+        if sight.view.surplus().contains(&pod.uid) {
+            let why = "Its Deployment has one replica more in its place, so it needs no room elsewhere.";
+            explained.sentences.push(why.to_owned());
+        }
     } else if let Some(stays) = sight.removal.stays.iter().find(|stays| stays.node == *node) {
         let own = full_name(pod);
         let is_why = match &stays.why {

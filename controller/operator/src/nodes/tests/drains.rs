@@ -65,7 +65,8 @@ pub(in crate::nodes) fn drained(drain: &Drain) -> Value {
     node
 }
 
-fn scale(replicas: i32) -> (u16, Value) {
+/// What `web` of shop is asked to be.
+pub(super) fn scale(replicas: i32) -> (u16, Value) {
     let scale = json!({
         "apiVersion": "autoscaling/v1", "kind": "Scale",
         "metadata": { "name": "web", "namespace": "shop", "resourceVersion": "41" },

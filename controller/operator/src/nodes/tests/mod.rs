@@ -7,6 +7,7 @@ mod lost;
 pub(super) mod orders;
 mod pools;
 mod reports;
+mod surges;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -129,6 +129,25 @@ fn each_pod_of_a_node_that_is_drained_is_told_what_that_waits_for_and_where_it_h
 }
 
 #[test]
+fn a_pod_that_has_a_replica_more_in_its_place_is_told_so_with_its_node() {
+    let world = with_a_drain().with(Change::Surplus(BTreeSet::from(["uid-one".into()])));
+    let of_pod = told(&world, "one");
+    assert_eq!((of_pod.outlook, of_pod.place), (Outlook::Moves, None));
+    assert_eq!(
+        of_pod.sentences,
+        [
+            "It runs on node a.",
+            "Node a is being drained.",
+            "Its Deployment has one replica more in its place, so it needs no room elsewhere.",
+        ]
+    );
+    let of_node = world.told(|sight| node(sight, "a")).unwrap();
+    let verdicts: Vec<&str> = of_node.pods.iter().map(|row| row.verdict.as_str()).collect();
+    let goes = "goes, and its Deployment has one replica more in its place";
+    assert_eq!(verdicts, [goes, "is evicted, and needs room elsewhere"]);
+}
+
+#[test]
 fn a_pod_that_ends_is_told_by_when() {
     let state = PodState::Terminating { node: "a".into(), until: NOW };
     let world = with_two_nodes().with(Change::Pod(Pod { state, ..bound_pod("web", "a") }));
