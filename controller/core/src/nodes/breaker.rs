@@ -49,7 +49,9 @@ pub enum Tripped {
 /// Whether too much of this pool is not ready.
 pub fn pool_is_broken<'a>(pool: &Pool, nodes: impl IntoIterator<Item = &'a Node>) -> Option<Tripped> {
     let (mut not_ready, mut of) = (0_u32, 0_u32);
-    for node in nodes.into_iter().filter(|node| node.pool.as_ref() == Some(&pool.name) && node.given_back.is_none()) {
+    for node in
+        nodes.into_iter().filter(|node| node.pool.as_ref() == Some(&pool.name) && node.given_back.is_none())
+    {
         match node.readiness {
             Readiness::Starting => {}
             Readiness::Ready => of += 1,

@@ -175,8 +175,8 @@ async fn what_is_on_order_in_a_pool_that_was_not_heard_is_not_ordered_from_anoth
 
 #[tokio::test]
 async fn a_provider_is_waited_for_until_it_answers_or_fails_in_this_term() {
-    let away =
-        || Said { offerings: Some(Err(ProviderError::Unavailable("away".to_owned()))), inventory: None };
+    let unavailable = || Err(ProviderError::Unavailable("away".to_owned()));
+    let away = || Said { offerings: Some(unavailable()), ..Said::default() };
     let (mut planner, _changes, _log) = again();
     planner.begin_term().await;
     planner.pools(now());

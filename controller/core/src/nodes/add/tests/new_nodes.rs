@@ -21,6 +21,8 @@ pub(super) fn some(app: &str, count: usize, cpu: i64, change: impl Fn(&mut PodSh
 
 fn anything(_: &mut PodShape) {}
 
+type Ask<'a> = &'a dyn Fn(&mut PodShape);
+
 /// Not on a node with a pod of one of these.
 pub(super) fn apart_from(apps: &[&str]) -> impl Fn(&mut PodShape) {
     let terms: Vec<_> = apps.iter().map(|app| term(HOSTNAME, app)).collect();
@@ -207,7 +209,7 @@ fn pods_that_daemons_keep_off_every_new_node_leave_limits_to_others() {
     let mut agent = PodShape { namespace: "shop".into(), ..PodShape::default() };
     daemon(&mut agent);
     let agent = Change::Daemon(Daemon { uid: "agent".into(), name: "agent".into(), shape: agent.into() });
-    let asks: [(&str, &dyn Fn(&mut PodShape), Option<Refusal>); 5] = [
+    let asks: [(&str, Ask<'_>, Option<Refusal>); 5] = [
         ("first", &|shape| shape.host_ports = [port.clone()].into(), Some(Refusal::HostPort(port.clone()))),
         (
             "first",
