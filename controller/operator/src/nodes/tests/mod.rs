@@ -2,6 +2,7 @@
 
 mod believed;
 mod drains;
+mod last_look;
 pub(super) mod orders;
 mod pools;
 mod reports;
