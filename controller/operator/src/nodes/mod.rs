@@ -46,6 +46,7 @@ mod script;
 mod secrets;
 mod served;
 mod shown;
+mod unanswered;
 mod workloads;
 mod world;
 

@@ -29,7 +29,7 @@ use tokio::{
 use super::{
     attachments::Attachments, backoffs::Backoffs, explain::Question, feed::Change, kept::Kept,
     losses::Losses, metrics::NodeMetrics, nominations::Nominations, polls::Polls, scalables::Scalables,
-    shown::Shown, world::World,
+    shown::Shown, unanswered::Unanswered, world::World,
 };
 use crate::leadership::Leadership;
 
@@ -65,6 +65,8 @@ pub(crate) struct Planner {
     pub(super) lease: Duration,
     /// Nodes that the whole cluster may have at most.
     pub(super) most_nodes: Option<u32>,
+    /// The order of which it is not known whether it is recorded, if there is one: nothing is ordered until it is.
+    pub(super) unanswered: Option<Unanswered>,
     /// What drains wait for, in words, by node.
     pub(super) waits: BTreeMap<Name, String>,
     /// Why pods were not evicted that are left alone for a while, in words, by their uid.
@@ -137,6 +139,7 @@ impl Planner {
             incoming,
             questions,
             whole,
+            unanswered: None,
             waits: BTreeMap::new(),
             refusals: BTreeMap::new(),
             news: Vec::new(),
@@ -184,6 +187,7 @@ impl Planner {
     async fn begin_term(&mut self) {
         self.since = now();
         self.backoffs = Backoffs::of(&self.world);
+        self.unanswered = None;
         self.waits.clear();
         self.refusals.clear();
         self.forget_what_providers_said();
@@ -253,6 +257,7 @@ impl Planner {
         // gather
         self.world.look_again();
         self.failures(now);
+        let until_settled = self.settle_unanswered().await;
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
         self.world.note_records();
@@ -285,6 +290,7 @@ impl Planner {
         } else {
             until_poll
                 .min(until_order)
+                .min(until_settled)
                 .min(until_drain)
                 .min(until_removal)
                 .min(until_scale)

@@ -56,3 +56,14 @@ async fn an_answer_to_what_was_asked_in_an_earlier_term_is_none() {
     answered(&mut planner.world);
     assert!(planner.world.said.is_empty());
 }
+
+/// Whoever has led meanwhile has planned with what was there.
+#[tokio::test]
+async fn an_order_without_an_answer_is_not_asked_for_in_another_term() {
+    let (mut planner, _changes, log) = again();
+    planner.unanswered = Some(Unanswered::new(recorded("general-1", &json!({}))));
+    planner.begin_term().await;
+    log.take();
+    assert_eq!(planner.settle_unanswered().await, Duration::MAX);
+    assert_eq!(log.lines(), [""; 0]);
+}
