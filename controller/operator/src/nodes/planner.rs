@@ -29,7 +29,7 @@ use tokio::{
 use super::{
     attachments::Attachments, backoffs::Backoffs, explain::Question, feed::Change, kept::Kept,
     losses::Losses, metrics::NodeMetrics, nominations::Nominations, polls::Polls, scalables::Scalables,
-    shown::Shown, unanswered::Unanswered, world::World,
+    shown::Shown, unanswered::Unanswered, uncounted::Left, world::World,
 };
 use crate::leadership::Leadership;
 
@@ -54,6 +54,8 @@ pub(crate) struct Planner {
     pub(super) shown: Shown,
     /// What a provider calls an offering, by pool.
     pub(super) ids: BTreeMap<String, BTreeMap<OfferingKey, OfferingId>>,
+    /// What was left of offerings, by pool.
+    pub(super) left: BTreeMap<String, Left>,
     /// Since when nodes are not needed, and drains that were given up.
     pub(super) memory: Memory,
     pub(super) kept: Kept,
@@ -147,6 +149,7 @@ impl Planner {
             backoffs: Backoffs::default(),
             nominations: Nominations::default(),
             ids: BTreeMap::new(),
+            left: BTreeMap::new(),
             memory: Memory::default(),
             kept,
             attachments: Attachments::default(),
