@@ -5,6 +5,8 @@
 
 mod believed;
 mod give_back;
+mod judge;
+mod last_look;
 mod marks;
 mod needs;
 mod pods;
@@ -15,14 +17,14 @@ use std::{collections::BTreeSet, time::Duration};
 use plimsoll_core::{
     cluster::Name,
     nodes::{
-        breaker::{pool_is_broken, zones_are_silent},
-        drain::{Action, Drain, Seen, Surge, WaitsFor, step},
+        drain::{Action, Drain, Surge, WaitsFor},
         pdb::Ledger,
         remove::{RemovalPlan, WhyRemoved},
     },
     time::Timestamp,
 };
 
+use self::judge::has_to_be_empty;
 pub(super) use self::marks::DRAIN;
 use self::surging::Surging;
 use super::planner::Planner;
@@ -32,6 +34,8 @@ use crate::targets::WRITE_TIME;
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// When an eviction that was refused is tried again, though nothing changes: not before the pod has been left alone.
 const AFTER_REFUSAL: Duration = Duration::from_secs(10);
+/// What a drain waits for until the API server has said what is on its node.
+const UNSHOWN: &str = "waits until the API server says which pods it has";
 /// What pods get that are to go first when a replica is given back.
 pub(super) const LOWEST_COST: &str = "-2147483648";
 
@@ -74,43 +78,27 @@ impl Planner {
             self.keep_surges().await;
             return Duration::MAX;
         }
-        for name in std::mem::take(&mut self.world.to_give_back) {
-            // One whose drain was given up meanwhile stays, and so do its pods.
-            if self.world.drains.get(&name).is_some_and(|drain| drain.deleted.is_some()) {
-                self.give_back(&name);
-            }
-        }
-        let needed = self.needed();
-        let silent = zones_are_silent(self.world.view.nodes());
-        let mut surging = Surging::of(&drains);
         // Budgets are copied, since what is done changes the world.
         let budgets: Vec<_> = self.world.view.budgets().cloned().collect();
-        let mut ledger = Ledger::new(&budgets);
-        let workloads = self.world.workloads.of_replica_sets();
+        let around = self.around(now);
+        let going = self.about_to_go(&drains, &around, &budgets);
+        let shown = self.last_look(going).await;
+        // It may have shown pods.
+        let around = if shown.is_empty() { around } else { self.around(now) };
         let (mut next, mut is_late) = (Duration::MAX, false);
+        if !self.give_back_again(&around, &budgets, &shown) {
+            next = AFTER_FAILURE;
+        }
+        let mut ledger = Ledger::new(&budgets);
+        let mut surging = Surging::of(&drains);
         for (name, drain) in drains {
-            let node = self.world.view.node(&name).cloned();
-            let pods: Vec<_> = self.world.view.pods_on(&name).cloned().collect();
-            let pods: Vec<_> = pods.iter().collect();
-            let pool = node.as_ref().and_then(|node| self.world.view.pool(node.pool.as_deref()?)).cloned();
-            let held = silent.clone().or_else(|| pool_is_broken(pool.as_ref()?, self.world.view.nodes()));
-            let unreturnable = node.as_ref().and_then(|node| self.returnable(node).err());
-            let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
-            let for_others = surging.for_others(&name);
-            let seen = Seen {
-                node: node.as_ref(),
-                pods: &pods,
-                workloads: &workloads,
-                coming: &needed.coming,
-                failed: &needed.failed,
-                surging: &for_others,
-                held: held.as_ref(),
-                unreturnable: unreturnable.as_ref(),
-                settings: &settings,
-                cut_off: pool.as_ref().map(|pool| pool.priority_cutoff),
-                now,
-            };
-            let taken = step(&needed.left_of(&drain), &seen, &mut ledger);
+            let taken = self.judge(&name, &drain, &around, &surging, &mut ledger);
+            if has_to_be_empty(&taken) && !shown.contains(&name) {
+                self.waits.insert(name, UNSHOWN.to_owned());
+                next = next.min(AFTER_FAILURE);
+                continue;
+            }
+            let is_gone = self.world.view.node(&name).is_none();
             self.note_wait(&name, taken.waits.as_ref());
             if let Some(stored) = taken.drain.as_ref().filter(|stored| **stored != drain)
                 && !self.store(&name, stored).await
@@ -142,11 +130,12 @@ impl Planner {
                     drain.surges.values_mut().filter(same).for_each(|surge| surge.given_back = true);
                 }
             }
-            if let Some(refusal) = pods.iter().find_map(|pod| self.refusals.get(&pod.uid)) {
-                self.waits.insert(name.clone(), refusal.clone());
+            let refusal = self.world.view.pods_on(&name).find_map(|pod| self.refusals.get(&pod.uid)).cloned();
+            if let Some(refusal) = refusal {
+                self.waits.insert(name.clone(), refusal);
                 next = next.min(AFTER_REFUSAL);
             }
-            if taken.drain.is_none() && node.is_none() && all_done {
+            if taken.drain.is_none() && is_gone && all_done {
                 self.world.drains.remove(&name);
             }
             if let Some(at) = taken.next_look {

@@ -46,6 +46,8 @@ mod script;
 mod secrets;
 mod served;
 mod shown;
+mod unanswered;
+mod uncounted;
 mod workloads;
 mod world;
 

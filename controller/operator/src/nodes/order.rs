@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta};
-use kube::{Api, api::PostParams};
 use plimsoll_api::{
     NodeOrder,
     v1alpha1::{CapacityPoolSpec, NodeOrderSpec, OrderedOffering, PlannedFor},
@@ -15,14 +14,13 @@ use plimsoll_core::{
     time::Timestamp,
 };
 use plimsoll_providers::{CreateRequest, OfferingId};
-use tokio::time::timeout;
 
 use super::{
     calls::key,
     keys::capacity_type,
     planner::{Planner, summary},
+    unanswered::Unanswered,
 };
-use crate::targets::WRITE_TIME;
 
 /// Keeps the record of an order until its nodes are gone.
 pub(super) const FINALIZER: &str = "plimsoll.dev/node-order";
@@ -68,21 +66,22 @@ impl Planner {
         planned_for: impl Fn(&Self, u32) -> Vec<PlannedFor>,
         reason: impl Fn(&NewNodes) -> String,
     ) -> Vec<Option<String>> {
-        if !add.is_empty() {
+        if !add.is_empty() && self.unanswered.is_none() {
             tracing::info!(orders = %summary(add), "ordering nodes");
         }
         let mut recorded = Vec::new();
         for (entry, new) in add.iter().enumerate() {
             let planned_for = planned_for(self, u32::try_from(entry).unwrap_or(u32::MAX));
             let (mut left, mut first) = (new.count, None);
-            while left > 0 {
+            // What got no answer may be for the same pods, and what follows would get none either.
+            while left > 0 && self.unanswered.is_none() {
                 let count = left.min(MOST_NODES);
                 left -= count;
                 let name = name(&new.pool, (now, series, entry, left));
                 let Some(order) = self.record(new, count, name.clone(), &planned_for, reason(new)) else {
                     continue;
                 };
-                if self.create(order).await {
+                if self.create(Unanswered::new(order)).await {
                     first.get_or_insert(name);
                 }
             }
@@ -122,34 +121,6 @@ impl Planner {
             ..ObjectMeta::default()
         };
         Some(NodeOrder { metadata, spec, status: None })
-    }
-
-    async fn create(&mut self, order: NodeOrder) -> bool {
-        if !self.leadership.outlives(WRITE_TIME) {
-            return false;
-        }
-        let api: Api<NodeOrder> = Api::all(self.client.clone());
-        match timeout(WRITE_TIME, api.create(&PostParams::default(), &order)).await {
-            Ok(Ok(created)) => {
-                self.metrics
-                    .ordered
-                    .with_label_values(&[&created.spec.pool])
-                    .inc_by(u64::try_from(created.spec.count).unwrap_or(0));
-                self.news_of_order(&created);
-                // Planned with from now on, although no watch has shown it.
-                self.world.set_order(created);
-                true
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(pool = %order.spec.pool, %error, "an order was not recorded, so nothing was asked for");
-                false
-            }
-            Err(_) => {
-                // It may be there: its name is ours alone, so that the watch will show it or not.
-                tracing::warn!(pool = %order.spec.pool, "the API server did not answer in time when an order was recorded");
-                false
-            }
-        }
     }
 
     /// Whom the nodes of an entry of the plan are for, the most pods first.

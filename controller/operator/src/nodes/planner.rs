@@ -30,7 +30,7 @@ use tokio::{
 use super::{
     attachments::Attachments, backoffs::Backoffs, explain::Question, feed::Change, kept::Kept,
     losses::Losses, metrics::NodeMetrics, nominations::Nominations, polls::Polls, scalables::Scalables,
-    shown::Shown, world::World,
+    shown::Shown, unanswered::Unanswered, uncounted::Left, world::World,
 };
 use crate::leadership::Leadership;
 
@@ -55,6 +55,8 @@ pub(crate) struct Planner {
     pub(super) shown: Shown,
     /// What a provider calls an offering, by pool.
     pub(super) ids: BTreeMap<String, BTreeMap<OfferingKey, OfferingId>>,
+    /// What was left of offerings, by pool.
+    pub(super) left: BTreeMap<String, Left>,
     /// Since when nodes are not needed, and drains that were given up.
     pub(super) memory: Memory,
     pub(super) kept: Kept,
@@ -66,6 +68,8 @@ pub(crate) struct Planner {
     pub(super) lease: Duration,
     /// Nodes that the whole cluster may have at most.
     pub(super) most_nodes: Option<u32>,
+    /// The order of which it is not known whether it is recorded, if there is one: nothing is ordered until it is.
+    pub(super) unanswered: Option<Unanswered>,
     /// What drains wait for, in words, by node.
     pub(super) waits: BTreeMap<Name, String>,
     /// Why pods were not evicted that are left alone for a while, in words, by their uid.
@@ -138,6 +142,7 @@ impl Planner {
             incoming,
             questions,
             whole,
+            unanswered: None,
             waits: BTreeMap::new(),
             refusals: BTreeMap::new(),
             news: Vec::new(),
@@ -145,6 +150,7 @@ impl Planner {
             backoffs: Backoffs::default(),
             nominations: Nominations::default(),
             ids: BTreeMap::new(),
+            left: BTreeMap::new(),
             memory: Memory::default(),
             kept,
             attachments: Attachments::default(),
@@ -185,6 +191,7 @@ impl Planner {
     async fn begin_term(&mut self) {
         self.since = now();
         self.backoffs = Backoffs::of(&self.world);
+        self.unanswered = None;
         self.waits.clear();
         self.refusals.clear();
         self.forget_what_providers_said();
@@ -255,6 +262,7 @@ impl Planner {
         // gather
         self.world.look_again();
         self.failures(now);
+        let until_settled = self.settle_unanswered().await;
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
         self.world.note_records();
@@ -292,6 +300,7 @@ impl Planner {
         } else {
             until_poll
                 .min(until_order)
+                .min(until_settled)
                 .min(until_drain)
                 .min(until_removal)
                 .min(until_scale)

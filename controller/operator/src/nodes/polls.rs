@@ -171,7 +171,7 @@ impl Polls {
 
 /// What a provider offers, as the planner wants to know it. An offering without a zone is left out: nothing could be
 /// promised to a pod that wants one; so is one that belongs to another pool. Of several node groups of one type, zone and
-/// capacity type the cheapest that takes orders counts. `size` is how many nodes of an offering there are.
+/// capacity type the cheapest that takes orders counts. `size` is how many nodes of an offering there are or will be.
 pub fn offerings(
     said: &Offerings,
     is_ours: impl Fn(&OfferingId) -> bool,

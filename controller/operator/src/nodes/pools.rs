@@ -39,6 +39,7 @@ impl Planner {
         let gone: Vec<_> = known.filter(|name| !self.world.pools.contains_key(&**name)).collect();
         for name in gone {
             self.ids.remove(&*name);
+            self.left.remove(&*name);
             self.world.change(ViewChange::PoolGone(name));
         }
         let mut pause = IDLE;
@@ -46,6 +47,7 @@ impl Planner {
             if let Ok(pool) = pool.as_ref() {
                 pause = pause.min(self.pool(name, pool, now));
                 self.avoid_silent(name, now);
+                self.take_off_ordered(name);
             }
         }
         pause
@@ -84,8 +86,12 @@ impl Planner {
         self.told.oddities(name, oddities.cloned().collect());
         let older = Older::than(pool, &self.world.pools);
         self.told.note(name, older.told(offered.offerings.iter().map(|offering| &offering.id)));
-        let offerings =
-            polls::offerings(offered, |id| older.owner(id).is_none(), |id: &OfferingId| inventory.target(id));
+        let uncounted = self.uncounted(name);
+        let size = |id: &OfferingId| {
+            let ordered = uncounted.get(id).copied().unwrap_or(0);
+            Some(inventory.target(id).unwrap_or(0).saturating_add(ordered))
+        };
+        let offerings = polls::offerings(offered, |id| older.owner(id).is_none(), size);
         let ids: BTreeMap<OfferingKey, OfferingId> =
             offerings.iter().map(|(id, offering)| (offering.key.clone(), id.clone())).collect();
         let offerings = offerings.into_iter().map(|(_, mut offering)| {
@@ -102,6 +108,7 @@ impl Planner {
         for offering in &mut seen.offerings {
             offering.attach_limits = self.attachments.of(name, &offering.key.instance_type);
         }
+        self.note_left(name, &seen.offerings);
         if self.world.view.pool(name) != Some(&seen) {
             self.world.change(ViewChange::Pool(seen));
         }

@@ -130,6 +130,8 @@ pub(crate) struct World {
     pub(super) storage: Storage,
     pub(super) csi_nodes: BTreeMap<String, Arc<CSINode>>,
     claimants: Claimants,
+    /// Pods by their uids that were found by asking, and that no watch has shown yet.
+    unshown: BTreeSet<Name>,
     listed: BTreeSet<&'static str>,
 }
 
@@ -198,6 +200,12 @@ impl World {
 
     /// Remembers that all objects of a kind were shown.
     pub(crate) fn listed(&mut self, kind: &'static str) {
+        if kind == "pods" {
+            // No watch will ever say that they are gone.
+            for uid in std::mem::take(&mut self.unshown) {
+                self.drop_pod(&uid);
+            }
+        }
         if self.listed.insert(kind) && self.is_whole() {
             tracing::info!("every node, pod, pool and order was seen");
         }
@@ -262,8 +270,19 @@ impl World {
         false
     }
 
+    /// Takes in a pod that was found by asking, maybe before the watch shows it.
+    pub(super) fn pod_found(&mut self, pod: Pod) {
+        let uid = Name::from(pod.uid().unwrap_or_default());
+        let is_unshown = self.view.pod(&uid).is_none() || self.unshown.contains(&uid);
+        self.set_pod(pod);
+        if is_unshown && self.view.pod(&uid).is_some() {
+            self.unshown.insert(uid);
+        }
+    }
+
     pub(super) fn set_pod(&mut self, pod: Pod) {
         let uid = Name::from(pod.uid().unwrap_or_default());
+        self.unshown.remove(&uid);
         match observe_cluster_pod(&pod, &self.storage) {
             Some(seen) => {
                 match &seen.state {
@@ -285,6 +304,7 @@ impl World {
 
     pub(super) fn drop_pod(&mut self, uid: &Name) {
         self.claimants.forget(uid);
+        self.unshown.remove(uid);
         self.nominated.remove(uid);
         self.workloads.pod_went(uid);
         self.change(Change::PodGone(uid.clone()));

@@ -10,7 +10,8 @@
 //!    that the pod's budget allows now.
 //! 4. A pod whose budget allows none, or which is the only one of its Deployment, is made one more elsewhere first where
 //!    that is allowed ([`surge`]): one replica more, available, then one less, and the one on the node is preferred to go.
-//! 5. When nothing is left, and the scheduler has had time to see the taint, the node is given back.
+//! 5. When nothing is left, and the scheduler has had time to see the taint, the node is given back. Whoever calls [`step`]
+//!    makes sure before that what is seen of its pods is not old, unless the node goes in any case.
 //!
 //! A drain that takes too long, whose reason is gone, or whose node nobody would take, is undone: the taint goes, replicas
 //! too, and the node stays. One of a node that its provider takes away is not given up as long as the node is ours and the
@@ -226,6 +227,20 @@ fn given_up(drain: &Drain, seen: &Seen<'_>, node: &Node, ledger: &Ledger<'_>) ->
     }
     let is_over = drain.started + seen.settings.time_out <= seen.now;
     is_over.then_some(GivenUp::TimedOut(seen.settings.time_out))
+}
+
+/// Whether nothing of what is on a node has to move, keeps it or still ends. `cut_off` is that of priorities of its pool.
+pub fn is_empty<'p>(
+    pods: impl IntoIterator<Item = &'p Pod>,
+    cut_off: Option<i32>,
+    ledger: &Ledger<'_>,
+    now: Timestamp,
+) -> bool {
+    pods.into_iter().all(|pod| match of_pod(&Question { pod, covered: ledger.covers(pod), cut_off, now }) {
+        Verdict::Moves | Verdict::Expendable => !matches!(pod.state, PodState::Bound { .. }),
+        Verdict::Goes => true,
+        Verdict::Ends | Verdict::Blocks(_) => false,
+    })
 }
 
 fn verdict(pod: &Pod, seen: &Seen<'_>, ledger: &Ledger<'_>) -> Verdict {

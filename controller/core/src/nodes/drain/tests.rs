@@ -624,6 +624,24 @@ fn a_pod_that_is_not_there_yet_is_neither_evicted_nor_waited_for() {
 }
 
 #[test]
+fn a_node_is_empty_when_all_that_is_left_goes_with_it_or_is_not_there_yet() {
+    let until = NOW + Span::from_secs(30);
+    let is_empty = |change: &dyn Fn(&mut Pod)| {
+        let mut pod = pod("web", "n");
+        change(&mut pod);
+        is_empty([&pod], None, &Ledger::new([]), NOW)
+    };
+    assert!(!is_empty(&|_| {}), "it has to move");
+    assert!(!is_empty(&|pod| pod.state = PodState::Terminating { node: "n".into(), until }), "it ends");
+    assert!(!is_empty(&|pod| pod.owner = None), "it keeps its node");
+    assert!(is_empty(&|pod| pod.state = PodState::Nominated { node: "n".into() }), "it is not there yet");
+    assert!(
+        is_empty(&|pod| pod.owner.as_mut().unwrap().kind = OwnerKind::DaemonSet),
+        "it goes with its node"
+    );
+}
+
+#[test]
 fn nothing_is_waited_for_where_all_that_is_left_is_evicted() {
     assert_eq!(World::new(&[("web", 0)]).waits(), "");
 }

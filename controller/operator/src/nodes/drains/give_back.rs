@@ -20,16 +20,26 @@ pub(super) struct Return {
     provider: Arc<dyn Provider>,
 }
 
+/// Whether a node can be given back now.
+pub(super) enum Turn {
+    /// It can.
+    Now(Return),
+    /// Not yet.
+    Later,
+    /// It was asked for already, or nobody can be asked.
+    Never,
+}
+
 impl Planner {
     /// Whether the provider says that it deletes an instance already: to ask again might cost another one.
-    fn is_being_deleted(&self, pool: &str, reference: &InstanceRef) -> bool {
+    fn is_being_deleted(&self, pool: &str, offering: &OfferingId, id: &str) -> bool {
         let said = self.world.said.get(pool).and_then(|said| said.inventory.as_ref()?.as_ref().ok());
-        let group = said.and_then(|said| said.groups.get(&reference.offering)?.as_ref().ok());
+        let group = said.and_then(|said| said.groups.get(offering)?.as_ref().ok());
         group.is_some_and(|group| {
             group
                 .instances
                 .iter()
-                .any(|instance| instance.id == reference.id && instance.state == InstanceState::Deleting)
+                .any(|instance| instance.id == id && instance.state == InstanceState::Deleting)
         })
     }
 
@@ -51,44 +61,59 @@ impl Planner {
         Ok(Return { pool, offering, provider })
     }
 
-    /// Asks the provider to take a node back.
-    pub(super) fn give_back(&mut self, name: &Name) {
-        let Some(node) = self.world.view.node(name).cloned() else { return };
-        let Return { pool, offering, provider } = match self.returnable(&node) {
+    /// Whether a node can be given back now.
+    pub(super) fn turn(&mut self, name: &Name) -> Turn {
+        let Some(node) = self.world.view.node(name).cloned() else { return Turn::Never };
+        let found = match self.returnable(&node) {
             Ok(found) => found,
             // A new leader has read no credentials yet.
-            Err(Unreturnable::NoProvider { .. }) => {
+            Err(Unreturnable::NoProvider { .. }) => return Turn::Later,
+            Err(_) => return Turn::Never,
+        };
+        let key = of_node(name);
+        if self.world.calls.contains_key(&key) {
+            return Turn::Never;
+        }
+        let Return { pool, offering, provider } = &found;
+        let keeps_orders_apart = provider.capabilities().idempotent_create;
+        if self.world.rests(&key)
+            || (!keeps_orders_apart && self.world.is_growing(pool, offering, &key))
+            || !self.leadership.outlives(provider.time_out() + WRITE_TIME)
+        {
+            return Turn::Later;
+        }
+        if self.is_being_deleted(pool, offering, self.provider_id(name)) {
+            return Turn::Never;
+        }
+        Turn::Now(found)
+    }
+
+    /// Asks the provider to take a node back.
+    pub(super) fn give_back(&mut self, name: &Name) {
+        let Return { pool, offering, provider } = match self.turn(name) {
+            Turn::Now(found) => found,
+            Turn::Later => {
                 self.world.to_give_back.insert(name.clone());
                 return;
             }
-            Err(_) => return,
+            Turn::Never => return,
         };
+        let Some(node) = self.world.view.node(name) else { return };
         let text = |labels: &Labels| {
             labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect::<BTreeMap<_, _>>()
         };
         let reference = InstanceRef {
-            id: self.world.provider_ids.get(name).map(ToString::to_string).unwrap_or_default(),
+            id: self.provider_id(name).to_owned(),
             offering: offering.clone(),
             node_name: Some(name.to_string()),
             labels: text(&node.labels),
             annotations: BTreeMap::new(),
         };
-        let key = of_node(name);
-        let keeps_orders_apart = provider.capabilities().idempotent_create;
-        if self.world.calls.contains_key(&key) {
-            return;
-        }
-        if self.world.rests(&key)
-            || (!keeps_orders_apart && self.world.is_growing(&pool, &offering, &key))
-            || !self.leadership.outlives(provider.time_out() + WRITE_TIME)
-        {
-            self.world.to_give_back.insert(name.clone());
-            return;
-        }
-        if self.is_being_deleted(&pool, &reference) {
-            return;
-        }
         tracing::info!(node = %name, %pool, "giving a node back");
-        self.spawn_deletion(key, pool, offering, provider, vec![reference]);
+        self.spawn_deletion(of_node(name), pool, offering, provider, vec![reference]);
+    }
+
+    fn provider_id(&self, node: &Name) -> &str {
+        self.world.provider_ids.get(node).map_or("", |id| &**id)
     }
 }

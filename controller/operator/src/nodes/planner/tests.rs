@@ -220,3 +220,14 @@ async fn a_pool_whose_provider_cannot_be_asked_holds_up_nobody() {
         assert!(!planner.waits_for_providers(now()));
     }
 }
+
+/// Whoever has led meanwhile has planned with what was there.
+#[tokio::test]
+async fn an_order_without_an_answer_is_not_asked_for_in_another_term() {
+    let (mut planner, _changes, log) = again();
+    planner.unanswered = Some(Unanswered::new(recorded("general-1", &json!({}))));
+    planner.begin_term().await;
+    log.take();
+    assert_eq!(planner.settle_unanswered().await, Duration::MAX);
+    assert_eq!(log.lines(), [""; 0]);
+}

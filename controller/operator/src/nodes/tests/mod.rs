@@ -3,6 +3,7 @@
 mod believed;
 mod coming;
 pub(super) mod drains;
+mod last_look;
 mod lost;
 pub(super) mod orders;
 mod pools;

@@ -2,7 +2,7 @@
 
 use plimsoll_core::{
     cluster::Record,
-    nodes::{NewNodes, NodePlan},
+    nodes::{NewNodes, NodePlan, remove::RemovalPlan},
     time::Span,
 };
 use pretty_assertions::assert_eq;
@@ -91,12 +91,77 @@ async fn what_a_plan_orders_is_recorded_with_all_that_is_known() {
 
 #[tokio::test]
 async fn what_was_not_recorded_is_not_planned_with() {
-    for code in [403, 409, 500] {
-        let mut bench = Bench::new(move |_| failure(code, "Refused", "general-1"));
+    for (code, reason, is_known) in [
+        (403, "Forbidden", true),
+        (409, "Conflict", true),
+        (409, "AlreadyExists", false),
+        (500, "InternalError", false),
+        (504, "Timeout", false),
+    ] {
+        let mut bench = Bench::new(move |_| failure(code, reason, "general-1"));
         bench.pool();
         assert!(!bench.planner.order_nodes(&plan(2), NOW).await);
         assert!(bench.planner.world.orders.is_empty());
         assert_eq!(bench.log.lines(), [format!("POST {ORDERS}")], "{code} is not tried again at once");
+        bench.planner.order_nodes(&plan(2), NOW + Span::from_secs(1)).await;
+        assert_eq!(bench.log.take().len(), usize::from(is_known), "{code} {reason}: it may be there");
+    }
+}
+
+/// An API server that answers a creation by no more than this.
+fn once_late(answers: Vec<(u16, Value)>) -> Bench {
+    let mut answers = answers.into_iter();
+    Bench::new(move |asked| answers.next().unwrap_or_else(|| stored(asked)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_without_an_answer_is_asked_for_under_the_same_name_and_no_other_is_made_meanwhile() {
+    let late = || failure(504, "Timeout", "general");
+    let mut bench = once_late(vec![late(), late(), failure(409, "AlreadyExists", "general")]);
+    bench.pool();
+    let replacing = RemovalPlan { add: plan(1).add, ..RemovalPlan::default() };
+    let mut bodies = Vec::new();
+    for second in 0..3 {
+        let now = NOW + Span::from_secs(second);
+        bench.planner.settle_unanswered().await;
+        assert!(!bench.planner.order_nodes(&plan(2), now).await);
+        assert_eq!(bench.planner.order_replacements(&replacing, now).await, [None::<String>]);
+        bodies.extend(bench.log.take().into_iter().map(|asked| asked.body));
+    }
+    assert_eq!(bodies.len(), 3, "one in each pass: {bodies:#?}");
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "{bodies:#?}");
+
+    // It is there, and nothing is asked until the watch shows it.
+    let later = NOW + Span::from_secs(4);
+    bench.planner.settle_unanswered().await;
+    assert!(!bench.planner.order_nodes(&plan(2), later).await);
+    assert_eq!(bench.log.lines(), [""; 0]);
+    bench.order(serde_json::from_value(bodies[0].clone()).unwrap());
+    bench.planner.settle_unanswered().await;
+    assert!(bench.planner.order_nodes(&plan(2), later).await);
+    assert_eq!(bench.planner.world.orders.len(), 2);
+}
+
+/// It was recorded by the second request, which got an answer.
+#[tokio::test]
+async fn an_order_without_an_answer_is_planned_with_once_it_is_recorded() {
+    let mut bench = once_late(vec![failure(504, "Timeout", "general")]);
+    bench.pool();
+    bench.planner.order_nodes(&plan(2), NOW).await;
+    bench.planner.settle_unanswered().await;
+    assert_eq!(bench.planner.world.orders.len(), 1);
+    assert_eq!(bench.planner.settle_unanswered().await, Duration::MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_there_and_that_no_watch_shows_keeps_others_for_half_a_minute_at_most() {
+    let mut bench = once_late(vec![failure(409, "AlreadyExists", "general")]);
+    bench.pool();
+    bench.planner.order_nodes(&plan(2), NOW).await;
+    for (seconds, ordered) in [(28, false), (3, true)] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        bench.planner.settle_unanswered().await;
+        assert_eq!(bench.planner.order_nodes(&plan(2), NOW).await, ordered, "{seconds} s later");
     }
 }
 

@@ -51,6 +51,22 @@ fn a_pod_has_its_volumes_though_it_was_seen_before_them() {
     }
 }
 
+/// It came and went while the watch stood still.
+#[test]
+fn a_pod_that_was_found_by_asking_goes_when_the_watch_lists_all_pods_without_it() {
+    let (mut pod, on) = (metadata("web"), json!({ "nodeName": "n", "containers": [] }));
+    let mut world = World::default();
+    world.pod_found(from_value(json!({ "metadata": pod, "spec": on })).unwrap());
+    world.pod_found(from_value(json!({ "metadata": pod, "spec": on })).unwrap());
+    pod["uid"] = json!("uid-other");
+    world.pod_found(from_value(json!({ "metadata": pod, "spec": on })).unwrap());
+    assert_eq!(world.view.pods_on("n").count(), 2);
+    shown::<Pod>(&mut world, json!({ "metadata": pod, "spec": on }));
+    world.listed("pods");
+    let left: Vec<_> = world.view.pods_on("n").map(|pod| pod.uid.to_string()).collect();
+    assert_eq!(left, ["uid-other"]);
+}
+
 #[test]
 fn pods_are_announced_though_their_claim_was_seen_after_the_template() {
     let mut world = World::default();

@@ -1,0 +1,120 @@
+//! An order of which nobody knows whether it is recorded, since the API server gave no answer.
+//!
+//! Its pods planned anew under another name, both might be recorded, and both be asked for. So the same record is created
+//! once more before anything else is ordered: of one name there is one.
+
+use std::time::Duration;
+
+use kube::{Api, ResourceExt as _, api::PostParams};
+use plimsoll_api::NodeOrder;
+use tokio::time::{Instant, timeout};
+
+use super::planner::Planner;
+use crate::targets::WRITE_TIME;
+
+/// When it is created again, or looked for, though nothing changes.
+const AGAIN: Duration = Duration::from_secs(2);
+/// For how long a watch is waited for to show an order that is there.
+const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+/// For how long an answer is waited for. One record that no API server can take must not keep all others from being ordered.
+const ANSWERED_WITHIN: Duration = Duration::from_mins(5);
+
+/// An order of which nobody knows whether it is recorded.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    order: NodeOrder,
+    /// When it was created first.
+    since: Instant,
+    /// Since when it is known to be there, though no watch has shown it.
+    there: Option<Instant>,
+}
+
+impl Unanswered {
+    pub(super) fn new(order: NodeOrder) -> Self {
+        Self { order, since: Instant::now(), there: None }
+    }
+
+    fn is_over(&self) -> bool {
+        match self.there {
+            Some(since) => since.elapsed() >= SHOWN_WITHIN,
+            None => self.since.elapsed() >= ANSWERED_WITHIN,
+        }
+    }
+}
+
+impl Planner {
+    /// Finds out whether the order is recorded of which that is not known; answers when to look again though nothing changes.
+    pub(super) async fn settle_unanswered(&mut self) -> Duration {
+        let Some(asked) = self.unanswered.take() else { return Duration::MAX };
+        let name = asked.order.name_any();
+        if self.world.orders.contains_key(&name) {
+            return Duration::MAX;
+        }
+        if asked.is_over() {
+            tracing::warn!(
+                order = name,
+                "an order of which it is not known whether it is recorded is forgotten"
+            );
+            return Duration::MAX;
+        }
+        if asked.there.is_some() || !self.leadership.outlives(WRITE_TIME) {
+            self.unanswered = Some(asked);
+        } else {
+            self.create(asked).await;
+        }
+        if self.unanswered.is_some() { AGAIN } else { Duration::MAX }
+    }
+
+    /// Records an order; false where that was not done, or where it is not known whether it was.
+    pub(super) async fn create(&mut self, asked: Unanswered) -> bool {
+        if !self.leadership.outlives(WRITE_TIME) {
+            return false;
+        }
+        let api: Api<NodeOrder> = Api::all(self.client.clone());
+        let (order, pool) = (asked.order.name_any(), asked.order.spec.pool.clone());
+        let answer = timeout(WRITE_TIME, api.create(&PostParams::default(), &asked.order)).await;
+        match answer {
+            Ok(Ok(created)) => {
+                self.metrics
+                    .ordered
+                    .with_label_values(&[&created.spec.pool])
+                    .inc_by(u64::try_from(created.spec.count).unwrap_or(0));
+                self.news_of_order(&created);
+                // Planned with from now on, although no watch has shown it.
+                self.world.set_order(created);
+                return true;
+            }
+            Ok(Err(kube::Error::Api(status))) if status.is_already_exists() => {
+                // An earlier request has made it, of ours or of the client's own: nobody else uses the name.
+                tracing::info!(order, pool, "an order is recorded already, and waited for");
+                self.unanswered = Some(Unanswered { there: Some(Instant::now()), ..asked });
+            }
+            Ok(Err(error)) if may_be_done(&error) => {
+                tracing::warn!(order, pool, %error, "it is not known whether an order was recorded, and nothing is ordered until it is");
+                self.unanswered = Some(asked);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(order, pool, %error, "an order was not recorded, so nothing was asked for");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    order,
+                    pool,
+                    "the API server did not answer in time when an order was recorded, and nothing is ordered until it does"
+                );
+                self.unanswered = Some(asked);
+            }
+        }
+        false
+    }
+}
+
+/// Whether what was refused with this error may have been done all the same: not where the API server understood and did not
+/// want it, or was never asked.
+fn may_be_done(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code >= 500,
+        kube::Error::BuildRequest(_) => false,
+        _ => true,
+    }
+}
