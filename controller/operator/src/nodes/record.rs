@@ -8,11 +8,12 @@ use plimsoll_api::{
     v1alpha1::{self as api, NodeOrderStatus, OrderPhase},
 };
 use plimsoll_core::{
-    cluster::{Name, OfferingKey, Order},
+    cluster::{Name, OfferingKey, Order, Readiness},
     orders::{
         Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
         Seen, Why,
     },
+    placement::takes_pods,
     time::Timestamp,
 };
 use plimsoll_observe::{from_core_time, observe_time};
@@ -103,10 +104,13 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         Some(of) => of == name,
         None => world.provider_ids.get(&node.name).is_some_and(|id| ids.contains(&**id)),
     });
+    // A node that is not marked yet does not say of which pool it is.
+    let pool = world.view.pool(&order.spec.pool);
     let nodes = nodes.map(|node| Registered {
         name: node.name.clone(),
         id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
-        ready: node.readiness == plimsoll_core::cluster::Readiness::Ready,
+        ready: node.readiness == Readiness::Ready,
+        takes_pods: takes_pods(node, pool),
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);
