@@ -202,7 +202,8 @@ pub enum OrderPhase {
     Asked,
     /// The provider makes it.
     Creating,
-    /// The Node has joined and takes no pods yet: it is not Ready, or has a taint that goes when it has started.
+    /// The Node has joined and takes no pods yet: it is not Ready, has a taint that goes when it has started, or has not
+    /// reported its devices.
     Registered,
     /// The Node is Ready and takes pods.
     Ready,

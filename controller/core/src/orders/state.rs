@@ -154,7 +154,7 @@ pub struct Registered {
     pub id: Name,
     /// Whether it is ready: one that is not may be lost.
     pub ready: bool,
-    /// Whether it is ready and takes pods: no taint keeps them off until it has started.
+    /// Whether it takes pods: it is ready, has lost the taints of a node that starts, and has its devices or had its time.
     pub takes_pods: bool,
     /// Whether it is being emptied.
     pub draining: bool,

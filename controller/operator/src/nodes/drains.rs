@@ -78,7 +78,7 @@ impl Planner {
                 self.give_back(&name);
             }
         }
-        let needed = self.needed();
+        let needed = self.needed(now);
         let silent = zones_are_silent(self.world.view.nodes());
         let surging: usize = drains.iter().map(|(_, drain)| drain.surges.len()).sum();
         // Budgets are copied, since what is done changes the world.

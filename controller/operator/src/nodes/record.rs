@@ -92,7 +92,7 @@ pub(crate) fn missing(
 
 /// What the provider and the cluster show of an order. `claimed` are instances that are its although no record says so
 /// yet. A Node of one of its instances is its too, before it is marked.
-pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
+pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name], now: Timestamp) -> Seen {
     let name = order.name_any();
     let said = world.said.get(&order.spec.pool).and_then(|said| said.inventory.as_ref());
     let instances = said.and_then(|said| said.as_ref().ok()).and_then(|all| instances(order, all, claimed));
@@ -104,13 +104,13 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         Some(of) => of == name,
         None => world.provider_ids.get(&node.name).is_some_and(|id| ids.contains(&**id)),
     });
-    // A node that is not marked yet does not say of which pool it is.
-    let pool = world.view.pool(&order.spec.pool);
+    // A node that is not marked yet does not say what it is.
+    let (pool, ordered) = (world.view.pool(&order.spec.pool), offering(order));
     let nodes = nodes.map(|node| Registered {
         name: node.name.clone(),
         id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
         ready: node.readiness == Readiness::Ready,
-        takes_pods: takes_pods(node, pool),
+        takes_pods: takes_pods(node, pool, Some(&ordered), now),
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);

@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
     pub(super) fn choose_targets(&mut self) {
         let mut targets: Vec<(bool, Reverse<i64>, usize)> = Vec::new();
         for (index, surveyed) in self.nodes.iter().enumerate() {
-            let takes = self.input.view.takes_pods(surveyed.node)
+            let takes = self.input.view.takes_pods(surveyed.node, self.now)
                 && !surveyed.node.interrupted
                 && !matches!(self.fates[index], Fate::Goes);
             if takes {

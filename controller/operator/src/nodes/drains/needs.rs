@@ -11,6 +11,7 @@ use plimsoll_core::{
     cluster::Name,
     nodes::drain::Drain,
     orders::{Answer, NodePhase, OrderNode},
+    time::Timestamp,
 };
 
 use crate::nodes::{planner::Planner, record};
@@ -46,10 +47,10 @@ impl Needed {
 
 impl Planner {
     /// What has become of the orders that drains need.
-    pub(super) fn needed(&self) -> Needed {
+    pub(super) fn needed(&self, now: Timestamp) -> Needed {
         let mut needed = Needed::default();
         for name in self.world.drains.values().flat_map(|drain| &drain.needs) {
-            let alike = match self.promise_of(name) {
+            let alike = match self.promise_of(name, now) {
                 Promise::Open => &mut needed.coming,
                 Promise::Kept => &mut needed.came,
                 Promise::Broken => &mut needed.failed,
@@ -59,7 +60,7 @@ impl Planner {
         needed
     }
 
-    fn promise_of(&self, order: &Name) -> Promise {
+    fn promise_of(&self, order: &Name, now: Timestamp) -> Promise {
         if let Some(record) = self.world.orders.get(&**order) {
             return promise(record);
         }
@@ -67,7 +68,7 @@ impl Planner {
         if nodes.peek().is_none() {
             return Promise::Broken;
         }
-        if nodes.all(|node| self.world.view.takes_pods(node)) { Promise::Kept } else { Promise::Open }
+        if nodes.all(|node| self.world.view.takes_pods(node, now)) { Promise::Kept } else { Promise::Open }
     }
 }
 

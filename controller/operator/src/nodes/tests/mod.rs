@@ -5,6 +5,7 @@ mod drains;
 pub(super) mod orders;
 mod pools;
 mod reports;
+mod young;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -40,6 +40,25 @@ fn pods_do_not_move_to_a_node_with_a_startup_taint() {
     }
 }
 
+#[test]
+fn pods_do_not_move_to_a_node_that_has_not_reported_its_devices() {
+    let gpu = || BTreeMap::from([(Name::from("example.com/gpu"), 1)]);
+    for reports in [true, false] {
+        let mut world = World::new()
+            .pool(|pool| pool.offerings.iter_mut().for_each(|of| of.allocatable.extended = gpu()))
+            .node_as("n1", "a", &[], |node| node.allocatable.extended = gpu())
+            .pod_as("n1", "model", 400, |pod| Arc::make_mut(&mut pod.shape).requests.extended = gpu())
+            .node_as("n2", "b", &[3000], |node| {
+                kept(node);
+                node.created = NOW - Span::from_secs(60);
+                if reports {
+                    node.allocatable.extended = gpu();
+                }
+            });
+        assert_eq!(world.goes().is_empty(), !reports);
+    }
+}
+
 /// Nodes first that have room for the largest pod: so few have to take what a node had.
 #[test]
 fn the_pods_of_a_node_go_where_its_largest_has_room_as_far_as_they_fit_there() {
