@@ -8,16 +8,18 @@
 
 mod cluster;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cluster::{Cluster, NOW, Plans, evenly, node, offering, pod, pool, shape, term};
 use plimsoll_core::audit::Invariant;
 use plimsoll_core::cluster::{
-    Announced, Effect, HOSTNAME, Node, Pod, PodShape, PodState, Policy, Pool, Readiness, Selector, Spread,
-    Taint, ZONE,
+    Announced, Effect, HOSTNAME, Name, Node, Pod, PodShape, PodState, Policy, Pool, Readiness, Selector,
+    Spread, Taint, ZONE,
 };
 use plimsoll_core::nodes::{Place, Placement};
 use plimsoll_core::placement::Change;
+use plimsoll_core::time::Span;
 
 /// Nodes with pods, and pods that get a place on them.
 struct Scene {
@@ -245,4 +247,26 @@ fn taints_that_pass_while_a_node_starts_keep_no_pod_off() {
     assert_eq!(verdict(ready, agent, Effect::NoSchedule, ours), kept_off, "another effect is another taint");
     assert_eq!(verdict(ready, "gpu", Effect::NoExecute, ours), kept_off);
     assert_eq!(verdict(ready, agent, Effect::NoExecute, None), kept_off);
+}
+
+#[test]
+fn devices_that_a_node_has_not_reported_are_counted_on_for_a_while() {
+    let gpus = |count: i64| BTreeMap::from([(Name::from("example.com/gpu"), count)]);
+    let asks = web(|web| web.requests.extended = gpus(1));
+    let verdict = |age: i64, pool: Option<&'static str>, pods: usize| {
+        let with_gpu = |pool: &mut Pool| {
+            pool.offerings.iter_mut().for_each(|of| of.allocatable.extended = gpus(1));
+        };
+        let young = |node: &mut Node| {
+            node.created = NOW - Span::from_secs(age);
+            node.pool = pool.map(Into::into);
+        };
+        let scene = Scene::with(&["a"], with_gpu).node("n1", young);
+        (0..pods).fold(scene, |scene, _| scene.comes(&asks, "n1")).verdict()
+    };
+    let overcommitted = Err(Invariant::Overcommitted);
+    assert_eq!(verdict(899, Some("p"), 1), Ok(()));
+    assert_eq!(verdict(899, Some("p"), 2), overcommitted, "more than were offered");
+    assert_eq!(verdict(900, Some("p"), 1), overcommitted, "its time is over");
+    assert_eq!(verdict(899, None, 1), overcommitted, "nobody ordered it");
 }

@@ -188,9 +188,9 @@ pub struct OrderedNode {
 
 // The description of the enum is that of `status.phase` in the CRD, since that is optional.
 /// How far an order or a node of it is; an order is as far as its node that is least far. `Recorded`: the provider was not
-/// asked yet. `Asked`: its answer is not known. `Creating`: the provider makes it. `Registered`: the Node has joined and is
-/// not Ready. `Ready`: it takes pods. `Draining`: it is emptied. `Deleting`: the provider deletes it. `GivenBack`: it is
-/// gone. `Failed`: the provider refused it, or lost it.
+/// asked yet. `Asked`: its answer is not known. `Creating`: the provider makes it. `Registered`: the Node has joined and
+/// takes no pods yet. `Ready`: it takes pods. `Draining`: it is emptied. `Deleting`: the provider deletes it. `GivenBack`: it
+/// is gone. `Failed`: the provider refused it, or lost it.
 #[derive(
     JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
 )]
@@ -202,7 +202,8 @@ pub enum OrderPhase {
     Asked,
     /// The provider makes it.
     Creating,
-    /// The Node has joined and is not Ready.
+    /// The Node has joined and takes no pods yet: it is not Ready, has a taint that goes when it has started, or has not
+    /// reported its devices.
     Registered,
     /// The Node is Ready and takes pods.
     Ready,

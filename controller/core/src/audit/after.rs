@@ -10,6 +10,7 @@ use super::{Audited, Breach, Invariant};
 use crate::cluster::{Name, OwnerKind, Pod, PodShape, PodState, Resources};
 use crate::lookup::Lookup;
 use crate::nodes::Place;
+use crate::time::Timestamp;
 
 /// Pods that get a place.
 #[derive(Clone, Debug)]
@@ -69,13 +70,16 @@ pub(super) struct After<'a> {
     pub(super) going_already: BTreeSet<&'a Name>,
     /// Uids of the pods that are gone from where they were.
     left: BTreeSet<&'a Name>,
+    /// The moment of the plan.
+    now: Timestamp,
 }
 
 impl<'a> After<'a> {
     /// Follows the plan; the places of pods are checked on the way.
     pub(super) fn of(books: &'a Books, plan: &Audited<'a>) -> Result<Self, Breach> {
         let placements = plan.adding.placements.len();
-        let mut after = Self { turns: Vec::with_capacity(placements), ..Self::default() };
+        let turns = Vec::with_capacity(placements);
+        let mut after = Self { turns, now: plan.now, ..Self::default() };
         for node in books.nodes.values().filter(|node| node.is_draining() || node.interrupted) {
             after.going.insert(&node.name);
         }
@@ -208,7 +212,7 @@ impl<'a> After<'a> {
             Place::Node(name) => {
                 let node = books.nodes.get(name).filter(|_| !self.going.contains(name));
                 let node = node.ok_or_else(|| misplaced(format!("{name} is not there, or goes itself")))?;
-                Ok(Spot::there(books, node))
+                Ok(Spot::there(books, node, self.now))
             }
             Place::Order(name, number) => {
                 let found = offered.ordered.get(name).filter(|(_, missing)| number < missing);

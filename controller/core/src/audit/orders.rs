@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::books::Books;
 use super::coming::offering;
 use super::removals::of_pool;
+use super::spot::has;
 use super::{Audited, Breach, Invariant};
 use crate::cluster::{Capacity, Name, Node, OfferingKey, Pool, Resources};
 use crate::nodes::NewNodes;
@@ -67,7 +68,7 @@ fn pool_is_within_limits(books: &Books, plan: &Audited<'_>, pool: &Pool) -> Resu
         resources.add(&allocatable.times(i64::from(times)));
     };
     for node in of_pool(books, pool) {
-        count(node.zone(), &node.allocatable, 1);
+        count(node.zone(), &has(books, node, plan.now), 1);
     }
     let nothing = Resources::default();
     let mut with_key = |key: &OfferingKey, times: u32| {

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use super::after::Arrival;
 use super::books::Books;
+use super::coming::offering;
 use super::{Breach, Invariant};
 use crate::cluster::{Labels, Name, Node, Readiness, Resources, Taint};
+use crate::time::{Span, Timestamp};
+
+/// For how long after its creation a node may say nothing of its devices.
+const SILENT_FOR: Span = Span::from_secs(900);
 
 /// A node as the plan leaves it, there or to come.
 #[derive(Clone, Debug)]
@@ -23,8 +28,8 @@ pub(super) struct Spot {
 
 impl Spot {
     /// A node that is there and stays.
-    pub(super) fn there(books: &Books, node: &Node) -> Self {
-        let mut free = node.allocatable.clone();
+    pub(super) fn there(books: &Books, node: &Node, now: Timestamp) -> Self {
+        let mut free = has(books, node, now);
         if let Some(sum) = books.sums.get(&node.name) {
             free.subtract(&sum.used);
         }
@@ -67,4 +72,20 @@ impl Spot {
         );
         Err(Breach::new(Invariant::CutOff, what))
     }
+}
+
+/// What pods may have of a node: what it says, and while it is young the devices that its pool offers with it.
+pub(super) fn has(books: &Books, node: &Node, now: Timestamp) -> Resources {
+    let mut has = node.allocatable.clone();
+    let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool));
+    let ordered = pool.zip(node.offering()).and_then(|(pool, key)| offering(pool, &key));
+    if let Some(ordered) = ordered.filter(|_| now.since(node.created) < SILENT_FOR) {
+        for (device, amount) in &ordered.allocatable.extended {
+            let said = has.extended.entry(device.clone()).or_default();
+            if *said == 0 {
+                *said = *amount;
+            }
+        }
+    }
+    has
 }

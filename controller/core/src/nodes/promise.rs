@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::quantity;
 use crate::cluster::{Effect, Node, Offering, Pool, Resource, Resources, Taint};
+use crate::placement::is_starting_taint;
 
 /// Of what a template says a real node may have a twentieth less: images and kernels keep a little more or less for
 /// themselves, and templates are estimates.
@@ -21,8 +22,8 @@ pub enum Broken {
     Less(Resource, i64, i64),
 }
 
-/// What a node that is ready lacks of what was offered, if it does. Its drain, and what Kubernetes says of its health by
-/// taints, are no part of the offer.
+/// What a node that takes pods lacks of what was offered, if it does. Its drain, what Kubernetes says of its health by
+/// taints, and those that every node starts with are no part of the offer. Before it takes pods its devices may be missing.
 pub fn broken(node: &Node, offering: &Offering, pool: &Pool) -> Option<Broken> {
     let template = &pool.template;
     let told = || offering.taints.iter().chain(&template.taints).chain(&template.startup_taints);
@@ -31,6 +32,7 @@ pub fn broken(node: &Node, offering: &Offering, pool: &Pool) -> Option<Broken> {
         taint.effect != Effect::PreferNoSchedule
             && !taint.key.starts_with("node.kubernetes.io/")
             && !taint.key.starts_with("plimsoll.dev/")
+            && !is_starting_taint(taint)
             && !is_told(taint)
     };
     if let Some(taint) = node.taints.iter().find(is_news) {
@@ -92,6 +94,7 @@ mod tests {
 
         for (key, effect, kept) in [
             ("node.kubernetes.io/not-ready", Effect::NoSchedule, true),
+            ("node.cloudprovider.kubernetes.io/uninitialized", Effect::NoSchedule, true),
             ("plimsoll.dev/draining", Effect::NoSchedule, true),
             ("crowded", Effect::PreferNoSchedule, true),
             ("gpu", Effect::NoSchedule, false),

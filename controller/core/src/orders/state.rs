@@ -56,9 +56,9 @@ pub struct OrderNode {
 pub enum NodePhase {
     /// The provider makes it.
     Creating,
-    /// It has joined, and is not ready.
+    /// It has joined, and takes no pods yet.
     Registered,
-    /// It is ready.
+    /// It is ready and takes pods, or has done so.
     Ready,
     /// It is being emptied.
     Draining,
@@ -160,8 +160,10 @@ pub struct Registered {
     pub name: Name,
     /// `spec.providerID`.
     pub id: Name,
-    /// Whether it is ready.
+    /// Whether it is ready: one that is not may be lost.
     pub ready: bool,
+    /// Whether it takes pods: it is ready, has lost the taints of a node that starts, and has its devices or had its time.
+    pub takes_pods: bool,
     /// Whether it is being emptied.
     pub draining: bool,
 }

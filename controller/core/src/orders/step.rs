@@ -87,17 +87,18 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn nodes_that_joined(&mut self) {
-        for Registered { name, id, ready, draining } in &self.seen.nodes {
+        for Registered { name, id, takes_pods, draining, .. } in &self.seen.nodes {
             let node = self.node(id);
             if node.name.is_none() {
                 // It lives, whatever the provider lacked before.
                 node.missing = None;
             }
             node.name = Some(name.clone());
-            node.phase = match (node.phase, draining, ready) {
+            node.phase = match (node.phase, draining, takes_pods) {
                 (NodePhase::Deleting, ..) => NodePhase::Deleting,
                 (_, true, _) => NodePhase::Draining,
-                // A node that was ready once stays so to its order: what to do with a sick one is not the order's matter.
+                // A node that was ready once stays so to its order: what to do with a sick one, or with one that gets a
+                // taint, is not the order's matter.
                 (_, false, true) | (NodePhase::Ready, false, false) => NodePhase::Ready,
                 (_, false, false) => NodePhase::Registered,
             };

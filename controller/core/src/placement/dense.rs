@@ -8,20 +8,10 @@ use std::sync::Arc;
 use self::alike::{Alike, Waiting};
 use super::class::{self, ClassId, ClassKey};
 use super::packing::{NodeIx, Packing};
-use super::tables::Facts;
 use super::view::View;
-use crate::cluster::{Labels, Name, Node, OwnerKind, Pod, PodShape, PodState, Pool, Readiness, Taint};
+use super::young::planned_as;
+use crate::cluster::{Labels, Name, Node, OwnerKind, Pod, PodShape, PodState, Pool};
 use crate::placement::amounts::Amounts;
-
-/// Taints that a node loses when it is ready, a moment later.
-const NOT_READY: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
-/// Taints that every node has until it is ready.
-const STARTING: [&str; 4] = [
-    "node.kubernetes.io/not-ready",
-    "node.kubernetes.io/network-unavailable",
-    "node.cloudprovider.kubernetes.io/uninitialized",
-    "node.kubernetes.io/unreachable",
-];
 
 /// Counts, and what is needed to keep them.
 #[derive(Clone, Debug, Default)]
@@ -272,25 +262,6 @@ fn is_daemons(pod: &Pod) -> bool {
 
 fn address(shape: &Arc<PodShape>) -> usize {
     Arc::as_ptr(shape).addr()
-}
-
-/// What a node is planned as: one that is starting will lose the taints that it starts with, and one that has just become
-/// ready those that say that it is not. What takes the startup taints of a pool away often runs on nodes that are ready.
-fn planned_as(node: &Node, pools: &BTreeMap<Name, Pool>) -> Facts {
-    let mut taints = node.taints.clone();
-    if node.readiness == Readiness::Ready {
-        taints.retain(|taint| !NOT_READY.contains(&&*taint.key));
-    }
-    if let Some(pool) = node.pool.as_ref().and_then(|pool| pools.get(pool)) {
-        let is_starting = node.readiness == Readiness::Starting;
-        let startup = &pool.template.startup_taints;
-        let goes = |taint: &Taint| {
-            let is_startup = startup.iter().any(|of| of.key == taint.key && of.effect == taint.effect);
-            is_startup || (is_starting && STARTING.contains(&&*taint.key))
-        };
-        taints.retain(|taint| !goes(taint));
-    }
-    Facts { name: node.name.clone(), labels: node.labels.clone(), taints, unschedulable: node.unschedulable }
 }
 
 #[cfg(test)]

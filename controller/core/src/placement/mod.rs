@@ -32,6 +32,7 @@ pub(crate) mod tally;
 mod unschedulable;
 mod view;
 mod volumes;
+mod young;
 
 pub use class::ClassId;
 pub use node_needs::NodeNeeds;
@@ -39,6 +40,8 @@ pub use packing::{Mark, NodeIx, Packing};
 pub use place::Placed;
 pub use refusal::Refusal;
 pub use view::{Change, View};
+pub(crate) use young::is_starting_taint;
+pub use young::takes_pods;
 
 use crate::cluster::{Node, Pod, PodState};
 

@@ -68,7 +68,7 @@ impl Backoffs {
         is_new
     }
 
-    /// Remembers that a node of an offering has joined.
+    /// Remembers that a node of an offering has come and is what was offered.
     pub(crate) fn worked(&mut self, pool: &str, offering: &OfferingKey) {
         let pool = Name::from(pool);
         self.backoff.worked(&pool, offering);

@@ -1,10 +1,13 @@
 //! What offerings have failed at, so that others are tried meanwhile.
 
-use plimsoll_api::NodeOrder;
+use plimsoll_api::{
+    NodeOrder,
+    v1alpha1::{OrderPhase, OrderedNode},
+};
 use plimsoll_core::{
     cluster::OfferingKey,
     nodes::{backoff::OfferingError, promise},
-    orders::{InstanceFault, OrderStep, Why},
+    orders::{InstanceFault, NodePhase, OrderNode, OrderStep, Why},
     time::Timestamp,
 };
 
@@ -49,23 +52,24 @@ impl Planner {
         self.news_of_trouble(order, why.word(), &why.to_string());
     }
 
-    /// Remembers that an offering works once a node of an order has joined; or that it keeps no promise, where the node is
-    /// not what was offered.
+    /// Remembers that an offering works once the first node of an order takes pods; or that it keeps no promise, where the
+    /// node is not what was offered. Before that a node may lack what it gets while it starts.
     pub(super) fn note_success(&mut self, order: &NodeOrder, step: &OrderStep, now: Timestamp) {
-        let before =
-            order.status.iter().flat_map(|status| &status.nodes).filter(|node| node.name.is_some()).count();
-        let Some(joined) = step.nodes.iter().find_map(|node| node.name.clone()).filter(|_| before == 0)
-        else {
-            return;
+        let was_served = |node: &OrderedNode| {
+            use OrderPhase::{Deleting, Draining, GivenBack, Ready};
+            node.name.is_some() && matches!(node.phase, Ready | Draining | Deleting | GivenBack)
         };
+        let serves = |node: &&OrderNode| node.phase == NodePhase::Ready;
+        let first = step.nodes.iter().filter(serves).find_map(|node| node.name.clone());
+        let known = order.status.iter().flat_map(|status| &status.nodes).any(was_served);
+        let Some(first) = first.filter(|_| !known) else { return };
         let (pool, key) = (&order.spec.pool, record::offering(order));
-        let broken =
-            self.world.view.pool(pool).zip(self.world.view.node(&joined)).and_then(|(pool, node)| {
-                let offering = pool.offerings.iter().find(|offering| offering.key == key)?;
-                promise::broken(node, offering, pool)
-            });
+        let broken = self.world.view.pool(pool).zip(self.world.view.node(&first)).and_then(|(pool, node)| {
+            let offering = pool.offerings.iter().find(|offering| offering.key == key)?;
+            promise::broken(node, offering, pool)
+        });
         let Some(broken) = broken else { return self.backoffs.worked(pool, &key) };
-        let message = format!("the node {joined} is not what was offered: {broken}");
+        let message = format!("the node {first} is not what was offered: {broken}");
         self.metrics.failed.with_label_values(&[pool.as_str(), "NotAsOffered"]).inc();
         self.leave_alone(pool, &key, OfferingError::NotAsOffered, &message, now);
     }

@@ -57,7 +57,7 @@ impl Planner {
         let spec = pool.as_ref().and_then(|pool| pool.as_ref().as_ref().ok()).map(|pool| &pool.spec);
         let provision = claims::provision_time(&self.world, &order.spec.pool);
         let settings = Settings { provision, look_again: LOOK_AGAIN };
-        let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed));
+        let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed, now));
         let seen = Seen { unclaimed, ..seen };
         let step = orders::step(&state, &seen, &settings, now);
         let mut order = order.clone();

@@ -29,6 +29,7 @@ use plimsoll_core::{
     cluster::{Effect, Name, Node, OwnerKind, PodState, Readiness, Resources},
     nodes::{NodePlan, Place, Placement, nominate},
     placement::View,
+    time::Timestamp,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -76,9 +77,9 @@ pub(super) fn is_ours(pod: &Pod) -> bool {
 
 impl Planner {
     /// Nominates the pods of a plan, and takes back what no longer holds; answers when to look again.
-    pub(super) async fn nominate(&mut self, plan: &NodePlan) -> Duration {
+    pub(super) async fn nominate(&mut self, plan: &NodePlan, now: Timestamp) -> Duration {
         let mut writes = nominations(&self.world.view, plan);
-        let (back, pause) = self.taken_back();
+        let (back, pause) = self.taken_back(now);
         if writes.is_empty() && back.is_empty() || !self.is_supported().await {
             return pause;
         }
@@ -116,7 +117,7 @@ impl Planner {
     }
 
     /// Nominations of ours that no longer hold; and when the next may not.
-    fn taken_back(&mut self) -> (Vec<Write>, Duration) {
+    fn taken_back(&mut self, now: Timestamp) -> (Vec<Write>, Duration) {
         let (view, ours) = (&self.world.view, &self.world.nominated);
         let able = &mut self.nominations.able_since;
         able.retain(|uid, _| ours.contains_key(uid));
@@ -129,12 +130,12 @@ impl Planner {
             let holds = node.is_some_and(|node| {
                 if !takes_pods(node) {
                     able.remove(uid);
-                    return node.allocatable.fits(asked);
+                    return view.allocatable(node, now).fits(asked);
                 }
                 let since = *able.entry(uid.clone()).or_insert_with(Instant::now);
                 let left = PATIENCE.saturating_sub(since.elapsed());
                 pause = pause.min(left.max(Duration::from_millis(100)));
-                !left.is_zero() && node.allocatable.fits(asked)
+                !left.is_zero() && view.allocatable(node, now).fits(asked)
             });
             if !holds {
                 // Of a crowded node no more go than have to.

@@ -282,7 +282,7 @@ impl Planner {
         // act
         let (mut ordered, mut until_nominated) = (false, IDLE);
         if refused.is_none() {
-            until_nominated = self.nominate(&plan).await;
+            until_nominated = self.nominate(&plan, now).await;
             ordered = self.order_nodes(&plan, now).await;
             let replacements = self.order_replacements(&removal, now).await;
             self.begin_drains(&removal, &replacements, now).await;

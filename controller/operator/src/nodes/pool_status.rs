@@ -63,7 +63,7 @@ impl Planner {
             zone.draining += i32::from(node.is_draining());
             zone.wanted += i32::from(!node.is_draining());
             count_of += 1;
-            used.add(&node.allocatable);
+            used.add(&self.world.view.allocatable(node, now));
             let offering = node.offering().and_then(|key| offerings.get(&key).copied());
             cost = cost.saturating_add(offering.map_or(0, |offering| offering.price));
         }

@@ -8,11 +8,12 @@ use plimsoll_api::{
     v1alpha1::{self as api, NodeOrderStatus, OrderPhase},
 };
 use plimsoll_core::{
-    cluster::{Name, OfferingKey, Order},
+    cluster::{Name, OfferingKey, Order, Readiness},
     orders::{
         Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
         Seen, Why,
     },
+    placement::takes_pods,
     time::{Span, Timestamp},
 };
 use plimsoll_observe::{from_core_time, observe_time};
@@ -104,7 +105,7 @@ pub(crate) fn missing(
 
 /// What the provider and the cluster show of an order. `claimed` are instances that are its although no record says so
 /// yet. A Node of one of its instances is its too, before it is marked.
-pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
+pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name], now: Timestamp) -> Seen {
     let name = order.name_any();
     let said = world.said.get(&order.spec.pool);
     let as_of = said.map(|said| said.asked).unwrap_or_default();
@@ -118,10 +119,13 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name]) -> Seen {
         Some(of) => of == name,
         None => world.provider_ids.get(&node.name).is_some_and(|id| ids.contains(&**id)),
     });
+    // A node that is not marked yet does not say what it is.
+    let (pool, ordered) = (world.view.pool(&order.spec.pool), offering(order));
     let nodes = nodes.map(|node| Registered {
         name: node.name.clone(),
         id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
-        ready: node.readiness == plimsoll_core::cluster::Readiness::Ready,
+        ready: node.readiness == Readiness::Ready,
+        takes_pods: takes_pods(node, pool, Some(&ordered), now),
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);

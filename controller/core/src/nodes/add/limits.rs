@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::cluster::{Name, Pool, Resources};
 use crate::nodes::reason::Limit;
 use crate::placement::View;
+use crate::time::Timestamp;
 
 /// What a pool has, orders and new nodes included.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +57,7 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     /// What is there and ordered, against the limits of the pools and `most` nodes in total.
-    pub(crate) fn of(view: &View, most: Option<u32>) -> Self {
+    pub(crate) fn of(view: &View, most: Option<u32>, now: Timestamp) -> Self {
         let mut bounds = Self { most, ..Self::default() };
         for pool in view.pools() {
             bounds.limits.insert(pool.name.clone(), pool.limits.clone());
@@ -65,7 +66,7 @@ impl Bounds {
         for node in view.nodes() {
             bounds.total += 1;
             if let Some(pool) = &node.pool {
-                bounds.count(pool, node.zone(), &node.allocatable, 1);
+                bounds.count(pool, node.zone(), &view.allocatable(node, now), 1);
             }
         }
         for order in view.orders() {

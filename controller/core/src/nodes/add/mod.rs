@@ -72,7 +72,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> NodePlan {
 /// As [`plan`], as if a zone were lost: its nodes, what is on order there and what is offered there. The pods of its nodes
 /// look for room elsewhere.
 pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, lost: Option<&str>) -> NodePlan {
-    let mut packing = view.dense().packing.clone();
+    let mut packing = view.packing_at(now);
     close_what_goes(view, &mut packing, lost);
     let others = demand::others(view, &mut packing, now, lost);
     let demands = demand::demands(view, &mut packing, &others);
@@ -97,7 +97,7 @@ pub(crate) fn plan_without(view: &View, settings: &Settings, now: Timestamp, los
     let elsewhere: Vec<NodeIx> = existing.iter().chain(&on_order).copied().collect();
     let asks = demands.iter().map(|demand| demand.class).chain(room.iter().map(|(_, class)| *class));
     let menu = Menu::of(view, &mut packing, &daemons, asks, now, lost);
-    let bounds = Bounds::of(view, settings.most_nodes);
+    let bounds = Bounds::of(view, settings.most_nodes, now);
     let mut solver = Solver::new(view, &mut packing, menu, bounds);
     least::keep_least_sizes(view, &mut solver);
     loop {

@@ -222,7 +222,7 @@ fn limits(sight: &Sight<'_>, pool: &Pool, nodes: &[&Node]) -> Vec<LimitRow> {
     let mut count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
     let mut used = Resources::default();
     for node in nodes {
-        used.add(&node.allocatable);
+        used.add(&sight.view.allocatable(node, sight.planned));
     }
     for order in sight.view.orders().filter(|order| order.pool == pool.name) {
         count = count.saturating_add(order.missing);

@@ -225,7 +225,7 @@ impl<'a> Planner<'a> {
 
     /// What is there, ordered, or about to be.
     fn bounds(&self) -> Bounds {
-        let mut bounds = Bounds::of(self.input.view, self.input.settings.most_nodes);
+        let mut bounds = Bounds::of(self.input.view, self.input.settings.most_nodes, self.now);
         for new in &self.input.adding.add {
             let pool = self.input.view.pool(&new.pool);
             if let Some(offering) = pool.and_then(|pool| find(pool, &new.offering)) {

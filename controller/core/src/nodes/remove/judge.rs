@@ -101,11 +101,11 @@ impl<'a> Planner<'a> {
         (is_silent && surveyed.evictions() > 0).then_some(WhyStays::Node(NodeBlocker::NotReady))
     }
 
-    /// Nodes that take what others lose: ready ones that stay, those first that can be emptied last.
+    /// Nodes that take what others lose: those that take pods now and stay, those first that can be emptied last.
     pub(super) fn choose_targets(&mut self) {
         let mut targets: Vec<(bool, Reverse<i64>, usize)> = Vec::new();
         for (index, surveyed) in self.nodes.iter().enumerate() {
-            let takes = surveyed.node.readiness == Readiness::Ready
+            let takes = self.input.view.takes_pods(surveyed.node, self.now)
                 && !surveyed.node.interrupted
                 && !matches!(self.fates[index], Fate::Goes);
             if takes {

@@ -73,7 +73,7 @@ impl<'a> Planner<'a> {
     ) -> Self {
         let (view, now) = (input.view, input.now);
         let ledger = Ledger::new(view.budgets());
-        let room = Room::new(view);
+        let room = Room::new(view, now);
         let mut nodes = Vec::new();
         let mut places = BTreeMap::new();
         for node in view.nodes() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::survey::Surveyed;
 use crate::cluster::{Name, Pod, PodShape};
 use crate::placement::{ClassId, Mark, NodeIx, Packing, Placed, Refusal, View};
+use crate::time::Timestamp;
 
 /// So many nodes are tried first; all others only where these do not do.
 const WINDOW: usize = 64;
@@ -49,10 +50,10 @@ pub(super) struct Left<'a> {
 pub(super) type Moved<'a> = (&'a Pod, NodeIx);
 
 impl<'a> Room<'a> {
-    pub(super) fn new(view: &'a View) -> Self {
+    pub(super) fn new(view: &'a View, now: Timestamp) -> Self {
         Self {
             view,
-            packing: view.packing(),
+            packing: view.packing_at(now),
             targets: Vec::new(),
             cut_offs: BTreeMap::new(),
             strictest: i32::MIN,

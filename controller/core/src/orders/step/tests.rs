@@ -25,7 +25,12 @@ fn instance(id: &str) -> Instance {
 }
 
 fn node(id: &str, ready: bool) -> Registered {
-    Registered { name: id.into(), id: id.into(), ready, draining: false }
+    Registered { name: id.into(), id: id.into(), ready, takes_pods: ready, draining: false }
+}
+
+/// One that is ready, and keeps pods off for a while.
+fn tainted(id: &str) -> Registered {
+    Registered { takes_pods: false, ..node(id, true) }
 }
 
 /// The step so many seconds after the asking, when the provider has just answered.
@@ -205,6 +210,26 @@ fn what_comes_in_place_of_machines_that_may_be_gone_is_no_surplus() {
     let seen = Seen { instances: Some(["c", "d"].map(instance).to_vec()), ..Seen::default() };
     let step = after(10, &known, &seen);
     assert_eq!((step.phase, step.actions), (Phase::Under(NodePhase::Creating), vec![]));
+}
+
+/// Its provider may be behind: what matters there is whether the machine is alive.
+#[test]
+fn a_ready_node_that_takes_no_pods_yet_is_registered_and_not_lost() {
+    let seen = Seen { instances: Some(vec![]), nodes: vec![tainted("a")], ..Seen::default() };
+    let young = OrderState { count: 1, ..order(Some(Answer::Accepted(1)), &[]) };
+    let first = after(60, &young, &seen);
+    let noted = OrderState { nodes: first.nodes.clone(), ..young };
+    for step in [first, after(600, &noted, &seen)] {
+        assert_eq!((step.phase, step.actions), (Phase::Under(NodePhase::Registered), vec![]));
+    }
+}
+
+#[test]
+fn a_node_that_has_taken_pods_stays_ready_with_a_taint() {
+    let ready = accepted(&[("a", true, NodePhase::Ready), ("b", true, NodePhase::Ready)]);
+    let seen = Seen { nodes: vec![tainted("a"), node("b", true)], ..both() };
+    let step = after(60, &ready, &seen);
+    assert_eq!((step.phase, step.actions), (Phase::Under(NodePhase::Ready), vec![]));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::cluster::{Effect, HOSTNAME, VolumeNeed};
+use crate::cluster::{Effect, HOSTNAME, Readiness, Taint, VolumeNeed};
 use crate::nodes::add::{Settings, plan};
 use crate::nodes::fixtures::{node, pod, pool, term};
 use crate::placement::{Change, Refusal, fits};

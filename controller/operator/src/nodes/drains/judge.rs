@@ -26,7 +26,7 @@ pub(super) struct Around {
 impl Planner {
     pub(super) fn around(&self, now: Timestamp) -> Around {
         Around {
-            needed: self.needed(),
+            needed: self.needed(now),
             silent: zones_are_silent(self.world.view.nodes()),
             workloads: self.world.workloads.of_replica_sets(),
             now,

@@ -1,6 +1,6 @@
 //! What a drain waits for: nodes that were ordered in place of its own.
 //!
-//! An order keeps its promise once as many of its nodes are ready as were ordered. From then on the drain no longer needs it,
+//! An order keeps its promise once as many of its nodes take pods as were ordered. From then on the drain no longer needs it,
 //! which is stored with the drain: that its nodes go again, later, is no reason to give the drain up. It breaks its promise
 //! as soon as it is known that fewer will come, even if some do.
 
@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use plimsoll_api::{NodeOrder, v1alpha1::OrderPhase};
 use plimsoll_core::{
-    cluster::{Name, Readiness},
+    cluster::Name,
     nodes::drain::Drain,
     orders::{Answer, NodePhase, OrderNode},
+    time::Timestamp,
 };
 
 use crate::nodes::{planner::Planner, record};
@@ -29,11 +30,11 @@ enum Promise {
 /// Orders that drains need, by what has become of them.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
-    /// Those whose nodes are not all ready.
+    /// Those whose nodes do not all take pods yet.
     pub(super) coming: BTreeSet<Name>,
     /// Those whose nodes will not all come, or that are gone without their nodes being there.
     pub(super) failed: BTreeSet<Name>,
-    /// Those whose nodes are all ready.
+    /// Those whose nodes all take pods, or have done so.
     came: BTreeSet<Name>,
 }
 
@@ -46,10 +47,10 @@ impl Needed {
 
 impl Planner {
     /// What has become of the orders that drains need.
-    pub(super) fn needed(&self) -> Needed {
+    pub(super) fn needed(&self, now: Timestamp) -> Needed {
         let mut needed = Needed::default();
         for name in self.world.drains.values().flat_map(|drain| &drain.needs) {
-            let alike = match self.promise_of(name) {
+            let alike = match self.promise_of(name, now) {
                 Promise::Open => &mut needed.coming,
                 Promise::Kept => &mut needed.came,
                 Promise::Broken => &mut needed.failed,
@@ -59,7 +60,7 @@ impl Planner {
         needed
     }
 
-    fn promise_of(&self, order: &Name) -> Promise {
+    fn promise_of(&self, order: &Name, now: Timestamp) -> Promise {
         if let Some(record) = self.world.orders.get(&**order) {
             return promise(record);
         }
@@ -67,7 +68,7 @@ impl Planner {
         if nodes.peek().is_none() {
             return Promise::Broken;
         }
-        if nodes.all(|node| node.readiness == Readiness::Ready) { Promise::Kept } else { Promise::Open }
+        if nodes.all(|node| self.world.view.takes_pods(node, now)) { Promise::Kept } else { Promise::Open }
     }
 }
 

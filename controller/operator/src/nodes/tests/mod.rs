@@ -9,6 +9,7 @@ pub(super) mod orders;
 mod pools;
 mod reports;
 mod surges;
+mod young;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -174,7 +174,7 @@ async fn nothing_is_recorded_when_the_lease_is_about_to_end() {
 }
 
 /// The provider kwok talks to the same API server.
-fn cloud(asked: &Asked) -> (u16, Value) {
+pub(super) fn cloud(asked: &Asked) -> (u16, Value) {
     match (asked.method.as_str(), asked.path.as_str()) {
         ("GET", "/api/v1/nodes") => (200, json!({ "kind": "NodeList", "metadata": {}, "items": [] })),
         ("GET", path) if path.contains("/configmaps/") => failure(404, "NotFound", "memory-1"),

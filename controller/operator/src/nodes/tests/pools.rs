@@ -89,7 +89,11 @@ fn said(target: u32) -> Said {
     let group = Group { target, bounds, instances: Vec::new() };
     let inventory = Inventory { groups: BTreeMap::from([(id, Ok(group))]), ..Inventory::default() };
     let offerings = Offerings { offerings: vec![offering], oddities: Vec::new() };
-    Said { offerings: Some(Ok(Arc::new(offerings))), inventory: Some(Ok(Arc::new(inventory))), ..Said::default() }
+    Said {
+        offerings: Some(Ok(Arc::new(offerings))),
+        inventory: Some(Ok(Arc::new(inventory))),
+        ..Said::default()
+    }
 }
 
 /// An order of so many nodes, with this status.

@@ -33,6 +33,49 @@ fn added_for(pools: Vec<Pool>, pods: impl IntoIterator<Item = Vec<Change>>) -> V
     added(&planned(pools.into_iter().map(Change::Pool).chain(pods.into_iter().flatten())))
 }
 
+/// So many of a device.
+fn gpus(count: i64) -> BTreeMap<Name, i64> {
+    BTreeMap::from([("example.com/gpu".into(), count)])
+}
+
+/// Pool `p`, whose nodes have a device each.
+fn with_gpus() -> Pool {
+    let mut pool = pool();
+    pool.offerings.iter_mut().for_each(|of| of.allocatable.extended = gpus(1));
+    pool
+}
+
+/// How many nodes are ordered for pods that ask for a device each, beside a node of the pool that was made so many seconds
+/// ago and reports so many.
+fn ordered_beside(pool: &Pool, reported: Option<i64>, age: i64, pods: usize) -> u32 {
+    let mut young = Node { created: NOW - Span::from_secs(age), ..node("n", "a") };
+    young.allocatable.extended = reported.map(gpus).unwrap_or_default();
+    let pods = some("web", pods, 100, |shape| shape.requests.extended = gpus(1));
+    let plan = planned([Change::Pool(pool.clone()), Change::Node(young)].into_iter().chain(pods));
+    plan.add.iter().map(|new| new.count).sum()
+}
+
+#[test]
+fn a_node_that_has_registered_and_has_not_reported_its_devices_is_waited_for() {
+    for (reported, age, pods, ordered, what) in [
+        (None, 60, 1, 0, "its plugin does not run yet"),
+        (Some(0), 899, 1, 0, "its plugin has counted none yet"),
+        (None, 60, 2, 1, "it will have one of two"),
+        (None, 900, 1, 1, "its time is over"),
+        (Some(1), 900, 1, 0, "it has reported in time"),
+    ] {
+        assert_eq!(ordered_beside(&with_gpus(), reported, age, pods), ordered, "{what}");
+    }
+}
+
+#[test]
+fn devices_that_a_node_has_not_reported_yet_count_against_limits() {
+    let mut pool = with_gpus();
+    pool.limits.resources = gpus(1);
+    let ordered = |age: i64| ordered_beside(&pool, None, age, 2);
+    assert_eq!((ordered(60), ordered(900)), (0, 1));
+}
+
 #[test]
 fn a_node_is_enlarged_though_an_earlier_one_is_as_large_as_can_be() {
     let pool = in_one_zone(&[("small", 4, 3200), ("large", 8, 6300)]);

@@ -1,6 +1,7 @@
 //! Where pods may move: room, promises to others, and rules about other pods.
 
 use super::*;
+use crate::cluster::{Effect, Taint};
 use crate::nodes::Place;
 
 fn moves(plan: &RemovalPlan) -> Vec<(&str, Place)> {
@@ -19,6 +20,43 @@ fn room_that_was_promised_is_not_given_to_others() {
         world().pod_as("", "new", 601, waits).stays("n1"),
         "pod shop/n1-0 fits nowhere else: 1 nodes lack cpu"
     );
+}
+
+#[test]
+fn pods_do_not_move_to_a_node_with_a_startup_taint() {
+    for (key, takes) in
+        [("example.com/agent", false), ("node.cloudprovider.kubernetes.io/uninitialized", false), ("", true)]
+    {
+        let taint = |key: &str| Taint { key: key.into(), value: "".into(), effect: Effect::NoSchedule };
+        let mut world = World::new()
+            .pool(|pool| pool.template.startup_taints = vec![taint("example.com/agent")])
+            .node("n1", "a", &[400])
+            .node_as("n2", "b", &[3000], |node| {
+                kept(node);
+                node.taints.extend((!key.is_empty()).then(|| taint(key)));
+            });
+        let goes: &[&str] = if takes { &["n1"] } else { &[] };
+        assert_eq!(world.goes(), goes, "{key}");
+    }
+}
+
+#[test]
+fn pods_do_not_move_to_a_node_that_has_not_reported_its_devices() {
+    let gpu = || BTreeMap::from([(Name::from("example.com/gpu"), 1)]);
+    for reports in [true, false] {
+        let mut world = World::new()
+            .pool(|pool| pool.offerings.iter_mut().for_each(|of| of.allocatable.extended = gpu()))
+            .node_as("n1", "a", &[], |node| node.allocatable.extended = gpu())
+            .pod_as("n1", "model", 400, |pod| Arc::make_mut(&mut pod.shape).requests.extended = gpu())
+            .node_as("n2", "b", &[3000], |node| {
+                kept(node);
+                node.created = NOW - Span::from_secs(60);
+                if reports {
+                    node.allocatable.extended = gpu();
+                }
+            });
+        assert_eq!(world.goes().is_empty(), !reports);
+    }
 }
 
 /// Nodes first that have room for the largest pod: so few have to take what a node had.
