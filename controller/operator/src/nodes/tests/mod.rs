@@ -249,5 +249,9 @@ pub(super) fn pod(name: &str, node: &str) -> Value {
 fn stored(asked: &Asked) -> (u16, Value) {
     let mut body = asked.body.clone();
     body["metadata"]["resourceVersion"] = json!("8");
+    if let Some(data) = body["data"].as_object_mut() {
+        // What a merge patch sets to null is gone.
+        data.retain(|_, value| !value.is_null());
+    }
     (200, body)
 }
