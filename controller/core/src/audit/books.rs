@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cluster::{
-    Announced, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodShape, PodState, Pool, Resources,
-    Shapes,
+    Announced, Daemon, DisruptionBudget, Labels, Name, Node, OfferingKey, Order, Pod, PodShape, PodState,
+    Pool, Resources, Shapes,
 };
 use crate::lookup::Lookup;
 use crate::placement::Change;
@@ -21,6 +21,8 @@ pub(super) struct Books {
     pub(super) shapes: BTreeMap<(usize, bool), Spread>,
     pub(super) orders: BTreeMap<Name, Order>,
     pub(super) pools: BTreeMap<Name, Pool>,
+    /// How many of which devices come with what pools offer; without what brings none.
+    pub(super) devices: BTreeMap<Name, BTreeMap<OfferingKey, BTreeMap<Name, i64>>>,
     pub(super) daemons: BTreeMap<Name, Daemon>,
     pub(super) announced: BTreeMap<Name, Announced>,
     pub(super) budgets: BTreeMap<(Name, Name), DisruptionBudget>,
@@ -51,8 +53,18 @@ impl Books {
             Change::NodeGone(name) => drop(self.nodes.remove(name)),
             Change::Order(order) => drop(self.orders.insert(order.name.clone(), order.clone())),
             Change::OrderGone(name) => drop(self.orders.remove(name)),
-            Change::Pool(pool) => drop(self.pools.insert(pool.name.clone(), pool.clone())),
-            Change::PoolGone(name) => drop(self.pools.remove(name)),
+            Change::Pool(pool) => {
+                self.devices.remove(&pool.name);
+                for offering in pool.offerings.iter().filter(|of| !of.allocatable.extended.is_empty()) {
+                    let of_pool = self.devices.entry(pool.name.clone()).or_default();
+                    of_pool.insert(offering.key.clone(), offering.allocatable.extended.clone());
+                }
+                self.pools.insert(pool.name.clone(), pool.clone());
+            }
+            Change::PoolGone(name) => {
+                self.pools.remove(name);
+                self.devices.remove(name);
+            }
             Change::Daemon(daemon) => drop(self.daemons.insert(daemon.uid.clone(), daemon.clone())),
             Change::DaemonGone(uid) => drop(self.daemons.remove(uid)),
             Change::Announced(announced) if announced.count == 0 => {

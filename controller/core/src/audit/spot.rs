@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::after::Arrival;
 use super::books::Books;
-use super::coming::offering;
 use super::{Breach, Invariant};
 use crate::cluster::{Labels, Name, Node, Readiness, Resources, Taint};
 use crate::time::{Span, Timestamp};
@@ -77,10 +76,10 @@ impl Spot {
 /// What pods may have of a node: what it says, and while it is young the devices that its pool offers with it.
 pub(super) fn has(books: &Books, node: &Node, now: Timestamp) -> Resources {
     let mut has = node.allocatable.clone();
-    let pool = node.pool.as_ref().and_then(|pool| books.pools.get(pool));
-    let ordered = pool.zip(node.offering()).and_then(|(pool, key)| offering(pool, &key));
-    if let Some(ordered) = ordered.filter(|_| now.since(node.created) < SILENT_FOR) {
-        for (device, amount) in &ordered.allocatable.extended {
+    let offered = node.pool.as_ref().and_then(|pool| books.devices.get(pool));
+    let offered = offered.filter(|_| now.since(node.created) < SILENT_FOR);
+    if let Some(devices) = offered.and_then(|offered| offered.get(&node.offering()?)) {
+        for (device, amount) in devices {
             let said = has.extended.entry(device.clone()).or_default();
             if *said == 0 {
                 *said = *amount;

@@ -41,7 +41,6 @@ pub use place::Placed;
 pub use refusal::Refusal;
 pub use view::{Change, View};
 pub(crate) use young::is_starting_taint;
-pub use young::takes_pods;
 
 use crate::cluster::{Node, Pod, PodState};
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::dense::Dense;
 use super::packing::Packing;
+use super::young::{self, Devices};
 use crate::cluster::{
     Announced, Buffer, Daemon, DisruptionBudget, Labels, Name, Node, Order, Pod, PodState, Pool, Shapes,
     Unplannable,
@@ -62,6 +63,8 @@ pub struct View {
     pub(crate) by_node: BTreeMap<Name, BTreeMap<Name, Arc<Pod>>>,
     pub(crate) orders: BTreeMap<Name, Order>,
     pub(crate) pools: BTreeMap<Name, Pool>,
+    /// Pools that offer devices.
+    pub(super) devices: BTreeMap<Name, Devices>,
     pub(crate) daemons: BTreeMap<Name, Daemon>,
     pub(crate) announced: BTreeMap<Name, Announced>,
     pub(crate) buffers: BTreeMap<Name, Buffer>,
@@ -88,10 +91,17 @@ impl View {
                 if old != Some(&pool.template.startup_taints) {
                     self.dense.take();
                 }
+                let devices = young::devices(&pool);
+                if devices.is_empty() {
+                    self.devices.remove(&pool.name);
+                } else {
+                    self.devices.insert(pool.name.clone(), devices);
+                }
                 self.pools.insert(pool.name.clone(), pool);
             }
             Change::PoolGone(name) => {
                 self.dense.take();
+                self.devices.remove(&name);
                 self.pools.remove(&name);
             }
             Change::Daemon(daemon) => drop(self.daemons.insert(daemon.uid.clone(), daemon)),

@@ -19,31 +19,41 @@ const STARTING: [&str; 4] = [
     "node.cloudprovider.kubernetes.io/uninitialized",
     "node.kubernetes.io/unreachable",
 ];
+/// How many of which devices come with an offering.
+pub(crate) type Devices = BTreeMap<OfferingKey, BTreeMap<Name, i64>>;
+
 /// How long after its creation a node may take to report the devices that it was ordered with.
 const REPORTS_WITHIN: Span = Span::from_secs(15 * 60);
 
-/// Whether a node takes now what is planned for it: it is ready, has none of the taints that keep pods off until it has
-/// started, and has reported its devices or had its time to. `pool` is the pool that it is of, and `ordered` what was ordered
-/// with it.
-pub fn takes_pods(node: &Node, pool: Option<&Pool>, ordered: Option<&OfferingKey>, now: Timestamp) -> bool {
-    let keeps_off = |taint: &Taint| {
-        taint.effect != Effect::PreferNoSchedule
-            && (is_starting_taint(taint) || pool.is_some_and(|pool| is_startup_taint(taint, pool)))
-    };
-    node.readiness == Readiness::Ready
-        && !node.taints.iter().any(keeps_off)
-        && !(is_young(node, now) && awaited(node, pool, ordered).is_some())
-}
-
 impl View {
-    /// Whether a node takes now what is planned for it; see [`takes_pods`].
+    /// Whether a node takes now what is planned for it: it is ready, has none of the taints that keep pods off until it has
+    /// started, and has reported its devices or had its time to.
     pub fn takes_pods(&self, node: &Node, now: Timestamp) -> bool {
-        takes_pods(node, self.pool_of(node), node.offering().as_ref(), now)
+        self.takes_pods_as(node, node.pool.as_ref(), node.offering().as_ref(), now)
+    }
+
+    /// The same for a node that does not say yet of which pool it is, and what was ordered with it.
+    pub fn takes_pods_as(
+        &self,
+        node: &Node,
+        pool: Option<&Name>,
+        ordered: Option<&OfferingKey>,
+        now: Timestamp,
+    ) -> bool {
+        let of = pool.and_then(|pool| self.pool(pool));
+        let keeps_off = |taint: &Taint| {
+            taint.effect != Effect::PreferNoSchedule
+                && (is_starting_taint(taint) || of.is_some_and(|pool| is_startup_taint(taint, pool)))
+        };
+        node.readiness == Readiness::Ready
+            && !node.taints.iter().any(keeps_off)
+            && self.awaited(node, pool, || ordered.cloned(), now).is_none()
     }
 
     /// What pods may have of a node, with the devices that it was ordered with and may still report.
     pub fn allocatable<'n>(&self, node: &'n Node, now: Timestamp) -> Cow<'n, Resources> {
-        let Some(awaited) = self.awaited(node, now) else { return Cow::Borrowed(&node.allocatable) };
+        let awaited = self.awaited(node, node.pool.as_ref(), || node.offering(), now);
+        let Some(awaited) = awaited else { return Cow::Borrowed(&node.allocatable) };
         let mut allocatable = node.allocatable.clone();
         allocatable.add(&awaited);
         Cow::Owned(allocatable)
@@ -53,7 +63,8 @@ impl View {
     pub(crate) fn packing_at(&self, now: Timestamp) -> Packing {
         let mut packing = self.packing();
         for node in self.nodes() {
-            if let Some(awaited) = self.awaited(node, now)
+            let awaited = self.awaited(node, node.pool.as_ref(), || node.offering(), now);
+            if let Some(awaited) = awaited
                 && let Some(at) = self.dense().node(&node.name)
             {
                 let awaited = packing.amounts(&awaited);
@@ -64,16 +75,30 @@ impl View {
         packing
     }
 
-    fn awaited(&self, node: &Node, now: Timestamp) -> Option<Resources> {
-        if !is_young(node, now) {
-            return None;
-        }
-        awaited(node, self.pool_of(node), node.offering().as_ref())
+    /// Devices of what was ordered with a node, as its pool offers it, of which it reports none though it may still; None
+    /// where there are no such.
+    fn awaited(
+        &self,
+        node: &Node,
+        pool: Option<&Name>,
+        ordered: impl FnOnce() -> Option<OfferingKey>,
+        now: Timestamp,
+    ) -> Option<Resources> {
+        // Most pools offer none, and most nodes are not young.
+        let offered = self.devices.get(pool?).filter(|_| now < node.created + REPORTS_WITHIN)?;
+        let offered = offered.get(&ordered()?)?;
+        let is_missing = |(name, amount): &(&Name, &i64)| **amount > 0 && node.allocatable.named(name) == 0;
+        let missing = offered.iter().filter(is_missing);
+        let extended: BTreeMap<Name, i64> = missing.map(|(name, amount)| (name.clone(), *amount)).collect();
+        (!extended.is_empty()).then(|| Resources { extended, ..Resources::default() })
     }
+}
 
-    fn pool_of(&self, node: &Node) -> Option<&Pool> {
-        node.pool.as_ref().and_then(|pool| self.pool(pool))
-    }
+/// Devices of what a pool offers, by offering; without those that have none.
+pub(super) fn devices(pool: &Pool) -> Devices {
+    let extended = pool.offerings.iter().map(|offering| (&offering.key, &offering.allocatable.extended));
+    let with = extended.filter(|(_, extended)| !extended.is_empty());
+    with.map(|(key, extended)| (key.clone(), extended.clone())).collect()
 }
 
 /// What a node is planned as: one that is starting will lose the taints that it starts with, and one that has just become
@@ -97,18 +122,4 @@ pub(crate) fn is_starting_taint(taint: &Taint) -> bool {
 
 fn is_startup_taint(taint: &Taint, pool: &Pool) -> bool {
     pool.template.startup_taints.iter().any(|of| of.key == taint.key && of.effect == taint.effect)
-}
-
-fn is_young(node: &Node, now: Timestamp) -> bool {
-    now < node.created + REPORTS_WITHIN
-}
-
-/// Devices of what was ordered with a node, as its pool offers it, of which it reports none; None where there are no such.
-fn awaited(node: &Node, pool: Option<&Pool>, ordered: Option<&OfferingKey>) -> Option<Resources> {
-    let (pool, key) = (pool?, ordered?);
-    let offering = pool.offerings.iter().find(|offering| offering.key == *key)?;
-    let is_missing = |(name, amount): &(&Name, &i64)| **amount > 0 && node.allocatable.named(name) == 0;
-    let missing = offering.allocatable.extended.iter().filter(is_missing);
-    let extended: BTreeMap<Name, i64> = missing.map(|(name, amount)| (name.clone(), *amount)).collect();
-    (!extended.is_empty()).then(|| Resources { extended, ..Resources::default() })
 }

@@ -13,7 +13,6 @@ use plimsoll_core::{
         Answer, Instance, InstanceFault, NodePhase, OrderNode, OrderState, OrderStep, Phase, Registered,
         Seen, Why,
     },
-    placement::takes_pods,
     time::{Span, Timestamp},
 };
 use plimsoll_observe::{from_core_time, observe_time};
@@ -120,12 +119,12 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name], now: Time
         None => world.provider_ids.get(&node.name).is_some_and(|id| ids.contains(&**id)),
     });
     // A node that is not marked yet does not say what it is.
-    let (pool, ordered) = (world.view.pool(&order.spec.pool), offering(order));
+    let (pool, ordered) = (Name::from(order.spec.pool.as_str()), offering(order));
     let nodes = nodes.map(|node| Registered {
         name: node.name.clone(),
         id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
         ready: node.readiness == Readiness::Ready,
-        takes_pods: takes_pods(node, pool, Some(&ordered), now),
+        takes_pods: world.view.takes_pods_as(node, Some(&pool), Some(&ordered), now),
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);
