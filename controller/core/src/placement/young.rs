@@ -50,6 +50,11 @@ impl View {
             && self.awaited(node, pool, || ordered.cloned(), now).is_none()
     }
 
+    /// Whether a node may still report devices that it was ordered with.
+    pub fn awaits_devices(&self, node: &Node, now: Timestamp) -> bool {
+        self.awaited(node, node.pool.as_ref(), || node.offering(), now).is_some()
+    }
+
     /// What pods may have of a node, with the devices that it was ordered with and may still report.
     pub fn allocatable<'n>(&self, node: &'n Node, now: Timestamp) -> Cow<'n, Resources> {
         let awaited = self.awaited(node, node.pool.as_ref(), || node.offering(), now);

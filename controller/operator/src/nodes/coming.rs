@@ -60,7 +60,8 @@ impl Planner {
     /// Whether its provider was asked for an order and has given no answer for long.
     fn is_silent(&self, order: &NodeOrder, now: Timestamp) -> bool {
         let Some(asked) = record::unanswered_since(order) else { return false };
-        let takes = self.polls.time_out(&order.spec.pool).unwrap_or_default();
+        // As long as nobody knows how long its calls may take, no call takes as long as the lease lasts.
+        let takes = self.polls.time_out(&order.spec.pool).unwrap_or(self.lease);
         let patience = i64::try_from(takes.as_millis()).unwrap_or(i64::MAX).saturating_mul(PATIENCE);
         now.since(asked) >= Span::from_millis(patience)
     }

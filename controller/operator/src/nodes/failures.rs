@@ -75,7 +75,7 @@ impl Planner {
     }
 
     /// Leaves an offering alone for a while, and tells so unless that was told; answers whether it is news.
-    fn leave_alone(
+    pub(super) fn leave_alone(
         &mut self,
         pool: &str,
         key: &OfferingKey,

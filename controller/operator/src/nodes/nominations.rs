@@ -78,7 +78,7 @@ pub(super) fn is_ours(pod: &Pod) -> bool {
 impl Planner {
     /// Nominates the pods of a plan, and takes back what no longer holds; answers when to look again.
     pub(super) async fn nominate(&mut self, plan: &NodePlan, now: Timestamp) -> Duration {
-        let mut writes = nominations(&self.world.view, plan);
+        let mut writes = nominations(&self.world.view, plan, now);
         let (back, pause) = self.taken_back(now);
         if writes.is_empty() && back.is_empty() || !self.is_supported().await {
             return pause;
@@ -128,7 +128,7 @@ impl Planner {
             let asked = asked.entry(on).or_insert_with(|| asked_of(view, on));
             let node = view.node(on).filter(|node| !node.interrupted && !node.is_draining());
             let holds = node.is_some_and(|node| {
-                if !takes_pods(node) {
+                if !takes_pods(view, node, now) {
                     able.remove(uid);
                     return view.allocatable(node, now).fits(asked);
                 }
@@ -149,10 +149,10 @@ impl Planner {
 }
 
 /// Pods that a plan puts on nodes of ours that cannot take them yet.
-fn nominations(view: &View, plan: &NodePlan) -> Vec<Write> {
+fn nominations(view: &View, plan: &NodePlan, now: Timestamp) -> Vec<Write> {
     let pod_and_node = |placement: &Placement| {
         let Place::Node(name) = &placement.place else { return None };
-        let node = view.node(name).filter(|node| node.order.is_some() && !takes_pods(node))?;
+        let node = view.node(name).filter(|node| node.order.is_some() && !takes_pods(view, node, now))?;
         // The plan also names pods that are announced, and those of nodes that go, which are bound elsewhere.
         let pod = view.pod(&placement.pod)?;
         let waits = matches!(pod.state, PodState::Pending | PodState::Unschedulable { .. });
@@ -169,10 +169,13 @@ fn nominations(view: &View, plan: &NodePlan) -> Vec<Write> {
     writes.collect()
 }
 
-/// Whether the scheduler would put pods on a node now, as far as the node itself says.
-fn takes_pods(node: &Node) -> bool {
+/// Whether the scheduler would put pods on a node now, as far as the node itself says; those that want devices once it has
+/// reported them.
+pub(super) fn takes_pods(view: &View, node: &Node, now: Timestamp) -> bool {
     let keeps_off = |effect: Effect| effect != Effect::PreferNoSchedule;
-    node.readiness == Readiness::Ready && !node.taints.iter().any(|taint| keeps_off(taint.effect))
+    node.readiness == Readiness::Ready
+        && !node.taints.iter().any(|taint| keeps_off(taint.effect))
+        && !view.awaits_devices(node, now)
 }
 
 /// What pods ask of a node, those included that are nominated for it.

@@ -262,7 +262,7 @@ impl Planner {
         // gather
         self.world.look_again();
         self.failures(now);
-        let until_settled = self.settle_unanswered().await;
+        let until_settled = self.settle_unanswered(now).await;
         let until_poll = self.pools(now);
         let until_order = self.orders(now).await;
         self.world.note_records();

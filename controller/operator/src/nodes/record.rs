@@ -118,13 +118,15 @@ pub(crate) fn seen(order: &NodeOrder, world: &World, claimed: &[Name], now: Time
         Some(of) => of == name,
         None => world.provider_ids.get(&node.name).is_some_and(|id| ids.contains(&**id)),
     });
+    // What devices a node lacks is not known before its provider was heard.
+    let is_heard = !world.unheard.contains_key(&order.spec.pool);
     // A node that is not marked yet does not say what it is.
     let (pool, ordered) = (Name::from(order.spec.pool.as_str()), offering(order));
     let nodes = nodes.map(|node| Registered {
         name: node.name.clone(),
         id: world.provider_ids.get(&node.name).cloned().unwrap_or_default(),
         ready: node.readiness == Readiness::Ready,
-        takes_pods: world.view.takes_pods_as(node, Some(&pool), Some(&ordered), now),
+        takes_pods: is_heard && world.view.takes_pods_as(node, Some(&pool), Some(&ordered), now),
         draining: node.is_draining(),
     });
     let pool_is_gone = !world.pools.contains_key(&order.spec.pool);

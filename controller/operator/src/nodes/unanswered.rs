@@ -1,22 +1,26 @@
 //! An order of which nobody knows whether it is recorded, since the API server gave no answer.
 //!
 //! Its pods planned anew under another name, both might be recorded, and both be asked for. So the same record is created
-//! once more before anything else is ordered: of one name there is one.
+//! once more before anything else is ordered: of one name there is one. If it is there, the API server is asked for it, since
+//! the watch may stand still.
 
 use std::time::Duration;
 
-use kube::{Api, ResourceExt as _, api::PostParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{ListParams, PostParams},
+};
 use plimsoll_api::NodeOrder;
+use plimsoll_core::{nodes::backoff::OfferingError, time::Timestamp};
 use tokio::time::{Instant, timeout};
 
-use super::planner::Planner;
+use super::{planner::Planner, record};
 use crate::targets::WRITE_TIME;
 
-/// When it is created again, or looked for, though nothing changes.
+/// When it is created again though nothing changes.
 const AGAIN: Duration = Duration::from_secs(2);
-/// For how long a watch is waited for to show an order that is there.
-const SHOWN_WITHIN: Duration = Duration::from_secs(30);
-/// For how long an answer is waited for. One record that no API server can take must not keep all others from being ordered.
+/// For how long an answer is waited for. One record that no API server can take must not keep all others from being ordered:
+/// its offering is left alone for a while then.
 const ANSWERED_WITHIN: Duration = Duration::from_mins(5);
 
 /// An order of which nobody knows whether it is recorded.
@@ -25,42 +29,37 @@ pub(super) struct Unanswered {
     order: NodeOrder,
     /// When it was created first.
     since: Instant,
-    /// Since when it is known to be there, though no watch has shown it.
-    there: Option<Instant>,
 }
 
 impl Unanswered {
     pub(super) fn new(order: NodeOrder) -> Self {
-        Self { order, since: Instant::now(), there: None }
-    }
-
-    fn is_over(&self) -> bool {
-        match self.there {
-            Some(since) => since.elapsed() >= SHOWN_WITHIN,
-            None => self.since.elapsed() >= ANSWERED_WITHIN,
-        }
+        Self { order, since: Instant::now() }
     }
 }
 
 impl Planner {
     /// Finds out whether the order is recorded of which that is not known; answers when to look again though nothing changes.
-    pub(super) async fn settle_unanswered(&mut self) -> Duration {
+    pub(super) async fn settle_unanswered(&mut self, now: Timestamp) -> Duration {
         let Some(asked) = self.unanswered.take() else { return Duration::MAX };
         let name = asked.order.name_any();
         if self.world.orders.contains_key(&name) {
             return Duration::MAX;
         }
-        if asked.is_over() {
+        if asked.since.elapsed() >= ANSWERED_WITHIN {
+            let why = "the API server gives no answer when an order of it is recorded";
+            let (pool, offering) = (&asked.order.spec.pool, record::offering(&asked.order));
+            self.leave_alone(pool, &offering, OfferingError::Other, why, now);
             tracing::warn!(
                 order = name,
-                "an order of which it is not known whether it is recorded is forgotten"
+                pool,
+                "it is not known whether an order is recorded: it is forgotten"
             );
             return Duration::MAX;
         }
-        if asked.there.is_some() || !self.leadership.outlives(WRITE_TIME) {
-            self.unanswered = Some(asked);
-        } else {
+        if self.leadership.outlives(WRITE_TIME) {
             self.create(asked).await;
+        } else {
+            self.unanswered = Some(asked);
         }
         if self.unanswered.is_some() { AGAIN } else { Duration::MAX }
     }
@@ -75,19 +74,17 @@ impl Planner {
         let answer = timeout(WRITE_TIME, api.create(&PostParams::default(), &asked.order)).await;
         match answer {
             Ok(Ok(created)) => {
-                self.metrics
-                    .ordered
-                    .with_label_values(&[&created.spec.pool])
-                    .inc_by(u64::try_from(created.spec.count).unwrap_or(0));
-                self.news_of_order(&created);
-                // Planned with from now on, although no watch has shown it.
-                self.world.set_order(created);
+                self.is_recorded(created);
                 return true;
             }
             Ok(Err(kube::Error::Api(status))) if status.is_already_exists() => {
                 // An earlier request has made it, of ours or of the client's own: nobody else uses the name.
-                tracing::info!(order, pool, "an order is recorded already, and waited for");
-                self.unanswered = Some(Unanswered { there: Some(Instant::now()), ..asked });
+                if let Some(found) = find(&api, &order).await {
+                    self.is_recorded(found);
+                    return true;
+                }
+                tracing::info!(order, pool, "an order is recorded already, and looked for again");
+                self.unanswered = Some(asked);
             }
             Ok(Err(error)) if may_be_done(&error) => {
                 tracing::warn!(order, pool, %error, "it is not known whether an order was recorded, and nothing is ordered until it is");
@@ -107,6 +104,20 @@ impl Planner {
         }
         false
     }
+
+    fn is_recorded(&mut self, order: NodeOrder) {
+        let nodes = u64::try_from(order.spec.count).unwrap_or(0);
+        self.metrics.ordered.with_label_values(&[&order.spec.pool]).inc_by(nodes);
+        self.news_of_order(&order);
+        // Planned with from now on, although no watch has shown it.
+        self.world.set_order(order);
+    }
+}
+
+/// The order of this name, if the API server says so in time.
+async fn find(api: &Api<NodeOrder>, name: &str) -> Option<NodeOrder> {
+    let of_name = ListParams::default().fields(&format!("metadata.name={name}"));
+    timeout(WRITE_TIME, api.list(&of_name)).await.ok()?.ok()?.items.pop()
 }
 
 /// Whether what was refused with this error may have been done all the same: not where the API server understood and did not

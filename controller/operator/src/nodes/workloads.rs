@@ -331,13 +331,27 @@ impl Workloads {
             return None;
         }
         let shape = workload.shape(priorities)?.ok()?;
-        let controllers = || self.controllers(uid, workload);
-        let pods = controllers().map(|uid| self.pods.get(uid).map_or(0, BTreeSet::len)).sum::<usize>();
-        let ending = controllers().flat_map(|uid| self.ending.nodes_of(uid)).filter(|node| stays(node));
+        let ending = self
+            .controllers(uid, workload)
+            .flat_map(|uid| self.ending.nodes_of(uid))
+            .filter(|node| stays(node));
         let ending = if workload.waits_for_end { ending.count() } else { 0 };
-        let has = u32::try_from(pods + ending).unwrap_or(u32::MAX);
+        let has = u32::try_from(self.pods_of(uid, workload) + ending).unwrap_or(u32::MAX);
         let count = workload.wanted.saturating_sub(has);
         Some(Announced { key: uid.clone(), name: workload.name.clone(), shape, count })
+    }
+
+    /// Whether the Deployment of a `ReplicaSet` has more than so many pods, or is about to: what a quota forbids never comes.
+    pub(crate) fn will_have_more_than(&self, set: &Name, count: i32) -> bool {
+        let owner = self.known.get(set).and_then(|set| set.owner.as_ref());
+        owner.and_then(|owner| Some((owner, self.known.get(owner)?))).is_some_and(|(uid, deployment)| {
+            let pods = self.pods_of(uid, deployment).max(deployment.wanted as usize);
+            i64::try_from(pods).unwrap_or(i64::MAX) > i64::from(count)
+        })
+    }
+
+    fn pods_of(&self, uid: &Name, workload: &Workload) -> usize {
+        self.controllers(uid, workload).map(|uid| self.pods.get(uid).map_or(0, BTreeSet::len)).sum()
     }
 
     /// What makes the pods of a workload, as far as is known: itself, and the `ReplicaSet`s that belong to it.

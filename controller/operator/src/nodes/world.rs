@@ -239,6 +239,7 @@ impl World {
         let workloads = if surges.is_empty() { BTreeMap::new() } else { self.workloads.of_replica_sets() };
         let is_surplus = |(owner, surge): &(&Name, &Surge)| {
             workloads.get(*owner).is_some_and(|workload| surge.is_surplus(workload))
+                && self.workloads.will_have_more_than(owner, surge.from)
         };
         let surplus: BTreeSet<Name> =
             surges.into_iter().filter(is_surplus).map(|(_, surge)| surge.pod.clone()).collect();

@@ -211,8 +211,15 @@ fn given_up(drain: &Drain, seen: &Seen<'_>, node: &Node, ledger: &Ledger<'_>) ->
     }
     if let Some(asked) = drain.deleted {
         // It may well go yet, so that pods should not come back at once.
-        let why = seen.unreturnable.filter(|_| asked + seen.settings.time_out <= seen.now)?;
-        return Some(GivenUp::Unreturnable(why.clone()));
+        if asked + seen.settings.time_out > seen.now {
+            return None;
+        }
+        if let Some(why) = seen.unreturnable {
+            return Some(GivenUp::Unreturnable(why.clone()));
+        }
+        // Pods that tolerate everything have come meanwhile.
+        let is_used = !is_empty(seen.pods.iter().copied(), seen.cut_off, ledger, seen.now);
+        return is_used.then_some(GivenUp::TimedOut(seen.settings.time_out));
     }
     if let Some(why) = seen.unreturnable.filter(|why| why.is_for_good()) {
         return Some(GivenUp::Unreturnable(why.clone()));

@@ -727,3 +727,18 @@ fn the_end_of_its_time_is_not_waited_for_where_the_node_goes_anyway() {
         assert_eq!(world.step().next_look, None, "{past} s past its time");
     }
 }
+
+/// What tolerates everything comes back to the emptiest node, which is hidden from the breaker all that time.
+#[test]
+fn a_node_that_its_provider_does_not_take_in_time_stays_where_pods_have_come_to_it() {
+    let time_out = Span::from_secs(1800);
+    for (pods, seconds, stays) in
+        [(&[("web", 0)][..], 1799, false), (&[("web", 0)][..], 1800, true), (&[][..], 1800, false)]
+    {
+        let mut world = World::new(pods);
+        world.drain.deleted = Some(NOW);
+        world.now = NOW + Span::from_secs(seconds);
+        let untaints = world.step().actions.contains(&Action::Untaint(GivenUp::TimedOut(time_out)));
+        assert_eq!(untaints, stays, "{pods:?} after {seconds} s");
+    }
+}

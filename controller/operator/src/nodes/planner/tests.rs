@@ -228,6 +228,6 @@ async fn an_order_without_an_answer_is_not_asked_for_in_another_term() {
     planner.unanswered = Some(Unanswered::new(recorded("general-1", &json!({}))));
     planner.begin_term().await;
     log.take();
-    assert_eq!(planner.settle_unanswered().await, Duration::MAX);
+    assert_eq!(planner.settle_unanswered(now()).await, Duration::MAX);
     assert_eq!(log.lines(), [""; 0]);
 }

@@ -139,10 +139,31 @@ async fn the_planner_knows_of_a_pod_that_its_deployment_has_one_more_in_its_plac
         story.bench.deployed(replicas, 2);
         assert_eq!(story.surplus(), surplus, "while {replicas} are asked for");
     }
+    story.bench.pod(pod("web-c", "c"));
     story.bench.deployed(3, 3);
-    story.passes(1).await;
+    story.bench.planner.drains(NOW).await;
     assert_eq!(story.sizes(), [2, 3, 2]);
+    story.bench.deployed(2, 2);
     assert_eq!(story.surplus(), ["uid-web-a"], "it was given back, and none comes for the pod that goes");
+    story.ends("a");
     story.passes(1).await;
     assert_eq!(story.surplus(), [""; 0], "the pod ends");
+}
+
+/// A quota forbids it, so it is the pod itself that needs a place.
+#[tokio::test]
+async fn a_pod_is_not_surplus_where_the_one_more_never_comes() {
+    let mut story = Story::new(1);
+    story.drains("a");
+    story.passes(1).await;
+    story.bench.deployed(3, 2);
+    assert_eq!(story.surplus(), ["uid-web-a"]);
+    let condition = json!({ "type": "ReplicaFailure", "status": "True" });
+    let forbidden = json!({
+        "metadata": { "name": "web", "namespace": "shop", "uid": "uid-web" },
+        "spec": { "replicas": 3, "selector": {}, "template": { "spec": { "containers": [{ "name": "app" }] } } },
+        "status": { "replicas": 2, "conditions": [condition] },
+    });
+    serde_json::from_value::<Deployment>(forbidden).unwrap().apply(&mut story.bench.planner.world);
+    assert_eq!(story.surplus(), [""; 0]);
 }

@@ -8,6 +8,7 @@ use plimsoll_core::{
 use pretty_assertions::assert_eq;
 
 use super::{
+    super::nominations::takes_pods,
     orders::{cloud, recorded},
     *,
 };
@@ -31,31 +32,61 @@ fn with_gpu() -> Offering {
     }
 }
 
+/// A Ready node of an order, so many minutes old, with these taints and so many of the devices; `offered` is what its
+/// provider is known to offer.
+fn young(offered: Vec<Offering>, taints: &Value, gpus: &str, minutes: i64) -> (Bench, Timestamp) {
+    let spec = serde_json::from_value::<CapacityPool>(pool()).unwrap().spec;
+    let mut bench = Bench::new(cloud);
+    bench.pool();
+    let seen = plimsoll_observe::cluster::observe_pool("general", &spec, offered);
+    bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+    let asked = json!({ "phase": "Creating", "accepted": 1, "askedAt": "2026-11-23T10:00:00Z" });
+    bench.order(recorded("general-1", &asked));
+    let mut young = node("n", &json!({ "spec": { "providerID": "kwok://n", "taints": taints } }));
+    young["metadata"]["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
+    young["status"]["allocatable"]["example.com/gpu"] = json!(gpus);
+    bench.node(young);
+    (bench, NOW + Span::from_secs(minutes * 60))
+}
+
+/// How far the order is.
+fn phase(bench: &Bench) -> Option<OrderPhase> {
+    bench.planner.world.orders["general-1"].status.as_ref().unwrap().phase
+}
+
 /// The cloud takes its taint away, and the plugin reports the device, after the node has registered.
 #[tokio::test]
 async fn an_offering_is_not_avoided_for_what_a_node_lacks_while_it_starts() {
-    let spec = serde_json::from_value::<CapacityPool>(pool()).unwrap().spec;
     let of_cloud = json!({ "key": "node.cloudprovider.kubernetes.io/uninitialized", "effect": "NoSchedule" });
-    for (taints, gpus, minutes, phase, avoided) in [
+    for (taints, gpus, minutes, expected, avoided) in [
         (json!([of_cloud]), "1", 1, OrderPhase::Registered, 0),
         (json!([]), "0", 1, OrderPhase::Registered, 0),
         (json!([]), "1", 1, OrderPhase::Ready, 0),
         (json!([]), "0", 15, OrderPhase::Ready, 1),
     ] {
-        let mut bench = Bench::new(cloud);
-        bench.pool();
-        let seen = plimsoll_observe::cluster::observe_pool("general", &spec, vec![with_gpu()]);
-        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
-        let asked = json!({ "phase": "Creating", "accepted": 1, "askedAt": "2026-11-23T10:00:00Z" });
-        bench.order(recorded("general-1", &asked));
-        let mut young = node("n", &json!({ "spec": { "providerID": "kwok://n", "taints": taints } }));
-        young["metadata"]["creationTimestamp"] = json!("2026-11-23T10:00:00Z");
-        young["status"]["allocatable"]["example.com/gpu"] = json!(gpus);
-        bench.node(young);
-        let now = NOW + Span::from_secs(minutes * 60);
+        let (mut bench, now) = young(vec![with_gpu()], &taints, gpus, minutes);
         bench.planner.orders(now).await;
-        let status = bench.planner.world.orders["general-1"].status.as_ref().unwrap();
-        let found = (status.phase, bench.planner.backoffs.count("general", now));
-        assert_eq!(found, (Some(phase), avoided), "{taints}, {gpus} devices, {minutes} minutes");
+        let found = (phase(&bench), bench.planner.backoffs.count("general", now));
+        assert_eq!(found, (Some(expected), avoided), "{taints}, {gpus} devices, {minutes} minutes");
+    }
+}
+
+/// What a new leader does not know yet is no proof that nothing is lacking.
+#[tokio::test]
+async fn a_node_is_not_ready_to_its_order_before_a_new_leader_has_heard_its_provider() {
+    let (mut bench, now) = young(Vec::new(), &json!([]), "0", 1);
+    bench.planner.world.await_providers();
+    bench.planner.orders(now).await;
+    assert_eq!(phase(&bench), Some(OrderPhase::Registered));
+}
+
+/// Its pods keep their nomination: the scheduler cannot bind them before.
+#[tokio::test]
+async fn a_node_that_may_still_report_devices_takes_no_pods_yet() {
+    for (gpus, minutes, takes) in [("0", 1, false), ("1", 1, true), ("0", 15, true)] {
+        let (bench, now) = young(vec![with_gpu()], &json!([]), gpus, minutes);
+        let view = &bench.planner.world.view;
+        let found = takes_pods(view, view.node("n").unwrap(), now);
+        assert_eq!(found, takes, "{gpus} devices, {minutes} minutes");
     }
 }
