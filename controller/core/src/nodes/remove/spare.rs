@@ -103,9 +103,12 @@ impl<'a> Planner<'a> {
                 group.pods.truncate(coming);
                 continue;
             };
-            let Some(node) = self.room.node(name).filter(|node| self.room.targets.contains(node)) else {
-                continue;
+            // Also on one that takes no pods yet: it was ordered for this.
+            let stays = |index: &usize| {
+                !matches!(self.fates[*index], Fate::Goes) && !self.nodes[*index].node.interrupted
             };
+            let Some(index) = self.index(name).filter(stays) else { continue };
+            let node = self.nodes[index].at;
             let rest = group.pods.split_off(group.pods.len().min(spare.count as usize));
             self.room.place_on(group, &[node], moved);
             group.pods.extend(rest);

@@ -1,7 +1,7 @@
 //! Room that is kept free.
 
 use super::*;
-use crate::cluster::{Buffer, NodeTerm, PodShape};
+use crate::cluster::{Buffer, Effect, NodeTerm, PodShape, Taint};
 use crate::nodes::fixtures::labelled;
 
 /// Room for so many pods that are like this and of app `spare`.
@@ -47,6 +47,19 @@ fn room_is_kept_free_where_the_plan_for_new_nodes_has_found_it() {
     let world =
         World::new().node_as("n1", "a", &[2400], kept).node("n2", "b", &[3000]).node("n3", "c", &[800, 800]);
     assert_eq!(with_spare(world, 1, 1000, |_| ()).goes(), ["n3"], "it is on the fullest, which is n2");
+}
+
+/// It was ordered for the room, and loses the taint a moment after it has become ready.
+#[test]
+fn room_is_kept_free_on_a_node_that_takes_no_pods_yet() {
+    let starts = |key: &'static str| {
+        move |node: &mut Node| {
+            node.taints.push(Taint { key: key.into(), value: "".into(), effect: Effect::NoSchedule });
+        }
+    };
+    let world = |key| with_spare(World::new().node_as("n1", "a", &[], starts(key)), 1, 1000, |_| ());
+    assert!(world("node.kubernetes.io/not-ready").goes().is_empty());
+    assert_eq!(world("example.com/broken").goes(), ["n1"], "nobody says that it loses this one");
 }
 
 #[test]
