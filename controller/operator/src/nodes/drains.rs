@@ -80,11 +80,11 @@ impl Planner {
         }
         // Budgets are copied, since what is done changes the world.
         let budgets: Vec<_> = self.world.view.budgets().cloned().collect();
-        let around = self.around(now);
+        let around = self.around(&drains, now);
         let going = self.about_to_go(&drains, &around, &budgets);
         let shown = self.last_look(going).await;
         // It may have shown pods.
-        let around = if shown.is_empty() { around } else { self.around(now) };
+        let around = if shown.is_empty() { around } else { self.around(&drains, now) };
         let (mut next, mut is_late) = (Duration::MAX, false);
         if !self.give_back_again(&around, &budgets, &shown) {
             next = AFTER_FAILURE;

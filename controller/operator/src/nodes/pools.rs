@@ -46,10 +46,10 @@ impl Planner {
         for (name, pool) in &pools {
             if let Ok(pool) = pool.as_ref() {
                 pause = pause.min(self.pool(name, pool, now));
-                self.avoid_silent(name, now);
                 self.take_off_ordered(name);
             }
         }
+        self.avoid_silent(now);
         pause
     }
 
@@ -173,16 +173,18 @@ impl Planner {
         }
     }
 
-    /// Leaves offerings of a pool alone of which an order has been given no answer for long: what would be ordered could not
-    /// be asked for.
-    fn avoid_silent(&mut self, name: &str, now: Timestamp) {
-        let silent = self.silent_groups(now);
-        let ids = self.ids.get(name).into_iter().flatten();
-        let is_silent = |id: &OfferingId| silent.contains(&(name, id.0.as_str()));
-        let keys: BTreeSet<OfferingKey> =
-            ids.filter(|(_, id)| is_silent(id)).map(|(key, _)| key.clone()).collect();
-        if !keys.is_empty() {
-            self.avoid(name, |key| keys.contains(key), now);
+    /// Leaves offerings alone of which an order has been given no answer for long: what would be ordered could not be asked
+    /// for.
+    fn avoid_silent(&mut self, now: Timestamp) {
+        let mut silent: BTreeMap<String, BTreeSet<OfferingKey>> = BTreeMap::new();
+        let is_read = |pool: &str| self.world.pools.get(pool).is_some_and(|pool| pool.is_ok());
+        for (pool, group) in self.silent_groups(now).into_iter().filter(|(pool, _)| is_read(pool)) {
+            let ids = self.ids.get(pool).into_iter().flatten();
+            let keys = ids.filter(|(_, id)| id.0 == group).map(|(key, _)| key.clone());
+            silent.entry(pool.to_owned()).or_default().extend(keys);
+        }
+        for (pool, keys) in silent {
+            self.avoid(&pool, |key| keys.contains(key), now);
         }
     }
 

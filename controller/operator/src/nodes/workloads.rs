@@ -28,8 +28,9 @@ use plimsoll_observe::{
 
 use self::{
     ending::Ending,
+    grouped::Grouped,
     patience::Patience,
-    unseen::UnseenSets,
+    unseen::{DeploymentKey, UnseenSets},
     workload::{Asked, State, Workload},
 };
 use super::{
@@ -38,6 +39,7 @@ use super::{
 };
 
 mod ending;
+mod grouped;
 mod patience;
 mod unseen;
 mod workload;
@@ -50,7 +52,7 @@ pub(crate) const WATCHED: [&str; 3] = ["Deployment", "ReplicaSet", "StatefulSet"
 pub(crate) struct Workloads {
     known: BTreeMap<Name, Workload>,
     /// Uids of pods that are not going, by the uid of their controller.
-    pods: BTreeMap<Name, BTreeSet<Name>>,
+    pods: Grouped<Name>,
     /// Uids of `ReplicaSet`s, by the uid of their Deployment.
     sets: BTreeMap<Name, BTreeSet<Name>>,
     /// `ReplicaSet`s of such pods that were not seen yet.
@@ -59,8 +61,6 @@ pub(crate) struct Workloads {
     ending: Ending,
     /// Namespaces that are being deleted.
     closing: BTreeSet<Name>,
-    /// The controller of each pod that is counted.
-    counted: BTreeMap<Name, Name>,
     /// Those whose announcement may have changed.
     dirty: BTreeSet<Name>,
     /// Those whose template names claims.
@@ -215,11 +215,13 @@ impl Workloads {
         if let PodState::Terminating { node, .. } = &pod.state {
             self.pod_went(&pod.uid);
             self.ending.note(&pod.uid, &owner.uid, node);
-        } else if self.counted.insert(pod.uid.clone(), owner.uid.clone()).is_none() {
-            self.pods.entry(owner.uid.clone()).or_default().insert(pod.uid.clone());
+        } else if self.pods.insert(&pod.uid, &owner.uid) {
             self.patience.begin_anew(&owner.uid);
-            if owner.kind == cluster::OwnerKind::ReplicaSet && !self.known.contains_key(&owner.uid) {
-                self.unseen.note(&owner.uid, &pod.shape.namespace, &owner.name);
+            if owner.kind == cluster::OwnerKind::ReplicaSet
+                && !self.known.contains_key(&owner.uid)
+                && let Some(deployment) = unseen::deployment(&pod.shape.namespace, &owner.name)
+            {
+                self.unseen.insert(&owner.uid, &deployment);
             }
             self.touch(&owner.uid);
         }
@@ -230,31 +232,27 @@ impl Workloads {
         if let Some(owner) = self.ending.forget(uid) {
             self.touch(&owner);
         }
-        let Some(owner) = self.counted.remove(uid) else { return };
-        if let Some(pods) = self.pods.get_mut(&owner) {
-            pods.remove(uid);
-            if pods.is_empty() {
-                self.pods.remove(&owner);
-                self.seen(&owner);
-            }
+        let Some(owner) = self.pods.remove(uid) else { return };
+        if self.pods.len(&owner) == 0 {
+            self.seen(&owner);
         }
         self.touch(&owner);
     }
 
     fn touch(&mut self, owner: &Name) {
         self.dirty.extend(self.known.get(owner).and_then(|workload| workload.owner.clone()));
-        self.dirty.extend(self.unseen.deployment(owner).and_then(|key| self.deployment_named(key)).cloned());
+        self.dirty.extend(self.unseen.group(owner).and_then(|key| self.deployment_named(key)).cloned());
         self.dirty.insert(owner.clone());
     }
 
     /// Nothing has to be guessed of a `ReplicaSet` any more.
     fn seen(&mut self, uid: &str) {
-        let guessed = self.unseen.forget(uid);
+        let guessed = self.unseen.remove(uid);
         let guessed = guessed.and_then(|key| self.deployment_named(&key)).cloned();
         self.dirty.extend(guessed);
     }
 
-    fn deployment_named(&self, (namespace, name): &(Name, Name)) -> Option<&Name> {
+    fn deployment_named(&self, (namespace, name): &DeploymentKey) -> Option<&Name> {
         self.named.get(&("Deployment", namespace.clone(), name.clone()))
     }
 
@@ -289,7 +287,7 @@ impl Workloads {
 
     /// The `ReplicaSet`s that own pods, with the Deployment above each, by the uid of the `ReplicaSet`.
     pub(crate) fn of_replica_sets(&self) -> BTreeMap<Name, cluster::Workload> {
-        let owners = self.pods.keys().filter_map(|uid| Some((uid, self.known.get(uid)?)));
+        let owners = self.pods.groups().filter_map(|uid| Some((uid, self.known.get(uid)?)));
         let of = owners.map(|(uid, set)| {
             let deployment = set.owner.as_ref().and_then(|owner| self.known.get(owner));
             let state = deployment.map(|deployment| deployment.state).unwrap_or_default();
@@ -351,7 +349,7 @@ impl Workloads {
     }
 
     fn pods_of(&self, uid: &Name, workload: &Workload) -> usize {
-        self.controllers(uid, workload).map(|uid| self.pods.get(uid).map_or(0, BTreeSet::len)).sum()
+        self.controllers(uid, workload).map(|uid| self.pods.len(uid)).sum()
     }
 
     /// What makes the pods of a workload, as far as is known: itself, and the `ReplicaSet`s that belong to it.
@@ -361,7 +359,8 @@ impl Workloads {
         workload: &'s Workload,
     ) -> impl Iterator<Item = &'s Name> + use<'s> {
         let is_deployment = workload.kind == "Deployment";
-        let unseen = is_deployment.then(|| self.unseen.of(&workload.namespace, &workload.name));
+        let key = (workload.namespace.clone(), workload.name.clone());
+        let unseen = is_deployment.then(|| self.unseen.of(&key));
         let sets = self.sets.get(uid).into_iter().flatten();
         std::iter::once(uid).chain(sets).chain(unseen.into_iter().flatten())
     }

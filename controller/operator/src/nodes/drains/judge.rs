@@ -19,15 +19,18 @@ use crate::nodes::planner::Planner;
 pub(super) struct Around {
     needed: Needed,
     silent: Option<Tripped>,
+    /// Pools of which too much is not ready.
+    broken: BTreeMap<Name, Tripped>,
     workloads: BTreeMap<Name, Workload>,
     now: Timestamp,
 }
 
 impl Planner {
-    pub(super) fn around(&self, now: Timestamp) -> Around {
+    pub(super) fn around(&self, drains: &[(Name, Drain)], now: Timestamp) -> Around {
         Around {
             needed: self.needed(now),
             silent: zones_are_silent(self.world.view.nodes()),
+            broken: self.broken_pools(drains),
             workloads: self.world.workloads.of_replica_sets(),
             now,
         }
@@ -46,7 +49,7 @@ impl Planner {
         let unreturnable = node.as_ref().and_then(|node| self.returnable(node).err());
         let pods: Vec<_> = self.world.view.pods_on(name).collect();
         let pool = self.pool_of(name);
-        let held = around.silent.clone().or_else(|| pool_is_broken(pool.as_ref()?, self.world.view.nodes()));
+        let held = around.silent.as_ref().or_else(|| around.broken.get(&pool.as_ref()?.name));
         let settings = pool.as_ref().map(|pool| pool.scale_down.drain.clone()).unwrap_or_default();
         let for_others = surging.for_others(name);
         let seen = Seen {
@@ -56,7 +59,7 @@ impl Planner {
             coming: &around.needed.coming,
             failed: &around.needed.failed,
             surging: &for_others,
-            held: held.as_ref(),
+            held,
             unreturnable: unreturnable.as_ref(),
             settings: &settings,
             cut_off: pool.as_ref().map(|pool| pool.priority_cutoff),
@@ -115,6 +118,14 @@ impl Planner {
             }
         }
         all_shown
+    }
+
+    /// Of the pools whose nodes are being drained.
+    fn broken_pools(&self, drains: &[(Name, Drain)]) -> BTreeMap<Name, Tripped> {
+        let view = &self.world.view;
+        let drained = drains.iter().filter_map(|(node, _)| view.node(node)?.pool.as_ref());
+        let pools = drained.collect::<BTreeSet<_>>().into_iter().filter_map(|pool| view.pool(pool));
+        pools.filter_map(|pool| Some((pool.name.clone(), pool_is_broken(pool, view.nodes())?))).collect()
     }
 
     fn pool_of(&self, node: &Name) -> Option<Pool> {
