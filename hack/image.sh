@@ -32,13 +32,13 @@ pack --file="$work/layer.tar" --directory="$work/root" plimsoll-operator
 "$crane" registry serve --address=127.0.0.1:0 2>"$work/registry.log" &
 registry=$!
 port=
-for _ in {1..100}; do
+for _ in {1..1200}; do
   port=$(sed -n 's/.*serving on port //p' "$work/registry.log")
   [[ -z $port ]] || break
   kill -0 "$registry" 2>/dev/null || die "crane's registry did not start: $(cat "$work/registry.log")"
   sleep 0.05
 done
-[[ -n $port ]] || die "crane's registry did not say its port within 5 s"
+[[ -n $port ]] || die "crane's registry did not say its port within a minute"
 
 image=127.0.0.1:$port/plimsoll-operator:$version
 quietly() { "$@" >"$work/out" 2>&1 || die "$(basename "$1") $2 failed: $(cat "$work/out")"; }

@@ -64,6 +64,10 @@ advisories() {
     skip "advisories: the RustSec database cannot be reached from here"
     return
   fi
+  if ! cargo_deny fetch db >/dev/null 2>&1; then
+    skip "advisories: the RustSec database cannot be fetched from here"
+    return
+  fi
   check "no dependency has a known vulnerability" cargo_deny check advisories
 }
 

@@ -66,7 +66,7 @@ impl Adapter {
         let mut adapter = Self { child: child.into(), writes, serves };
         let manifest = manifest(adapter.serves.number()).to_string();
         cluster.kubectl_with(["apply", "-f", "-"], &manifest).await?;
-        eventually("the adapter to answer", Duration::from_mins(1), async || {
+        eventually("the adapter to answer", Duration::from_mins(3), async || {
             if let Some(status) = adapter.child.try_wait()? {
                 bail!("the adapter ended with {status}: {}", fs::read_to_string(folder.join("log"))?);
             }

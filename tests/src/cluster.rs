@@ -40,7 +40,9 @@ use crate::{
 
 /// kwokctl wants a name. Each cluster has a state directory of its own, so one name serves all.
 const NAME: &str = "plimsoll";
-const START_TIMEOUT: Duration = Duration::from_secs(90);
+const START_TIMEOUT: Duration = Duration::from_mins(5);
+/// How often the start of a cluster is tried.
+const STARTS: usize = 3;
 
 /// A running cluster. It ends when this value is dropped, or with the process, however that ends.
 #[derive(Debug)]
@@ -54,21 +56,32 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster and waits until its nodes are ready and its metrics API answers.
+    /// Starts a cluster and waits until its nodes are ready and its metrics API answers. One that does not come up, because
+    /// the machine was too busy for the patience of its parts, is ended, and another one started.
     pub async fn start(spec: ClusterSpec) -> Result<Self> {
+        for _ in 1..STARTS {
+            match Self::try_start(&spec).await {
+                Ok(cluster) => return Ok(cluster),
+                Err(why) => say(&format!("starting another cluster, because one did not come up: {why:#}")),
+            }
+        }
+        Self::try_start(&spec).await
+    }
+
+    async fn try_start(spec: &ClusterSpec) -> Result<Self> {
         let tools = spawn_blocking(Tools::ensure).await??;
         let started = Instant::now();
         let state = tempfile::Builder::new().prefix("plimsoll-").tempdir()?.keep();
         let guardian = Guardian::watch(&state)?;
         let ports = config::claim_ports()?;
         let pod_network = spec.pod_network.then(|| PodNetwork::start(&state)).transpose()?;
-        let config = config::write(&state, &tools, &ports, &spec, pod_network.as_ref())?;
+        let config = config::write(&state, &tools, &ports, spec, pod_network.as_ref())?;
         let mut cluster =
             Self { state, tools, guardian, started_in: Duration::ZERO, pod_network, _ports: ports };
         cluster.kwokctl_create(&config).await?;
         let client = cluster.client().await?;
-        simulation::install(&client, &cluster.tools, &spec).await?;
-        nodes::create(&client, &spec).await?;
+        simulation::install(&client, &cluster.tools, spec).await?;
+        nodes::create(&client, spec).await?;
         let ready = async { tokio::join!(nodes::await_ready(&client), await_metrics_api(&client)) };
         let (nodes, metrics) = cluster.reviving(ready).await?;
         nodes.and(metrics)?;
@@ -191,7 +204,7 @@ impl Cluster {
         let log = self.state.join("kwokctl.log");
         let mut command = self.kwokctl();
         command
-            .args(["create", "cluster", "--name", NAME, "--timeout", "2m", "--config"])
+            .args(["create", "cluster", "--name", NAME, "--timeout", "5m", "--config"])
             .arg(config)
             .arg("--kubeconfig")
             .arg(self.kubeconfig())

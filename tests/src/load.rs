@@ -11,7 +11,7 @@
 //! within ten seconds and a new pod within twenty. kwok charges the whole time between two looks at the
 //! usage of the later one.
 
-use std::{collections::BTreeMap, pin::pin};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use anyhow::Result;
 use futures::StreamExt;
@@ -26,6 +26,9 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::cluster::Cluster;
+
+/// How long it is after a failure until it is tried again.
+const AFTER_FAILURE: Duration = Duration::from_millis(200);
 
 /// What all pods of a workload use together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +131,12 @@ impl Spreader {
             let total = *self.totals.borrow_and_update();
             let wanted = (total, ready);
             if written.as_ref() != Some(&wanted) {
-                self.write(total, &wanted.1).await?;
+                if let Err(why) = self.write(total, &wanted.1).await {
+                    eprintln!("the load {}: {why:#}", self.name);
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                    self.totals.mark_changed();
+                    continue;
+                }
                 let applied = Applied { total, ready_pods: wanted.1.len() };
                 self.applied.send_if_modified(|last| last.replace(applied) != Some(applied));
                 written = Some(wanted);

@@ -41,7 +41,7 @@ impl Namespace {
         let namespace = Self { name, delete: Some(delete) };
         // Until then pods are refused, and their owners retry later and later.
         let accounts: Api<ServiceAccount> = Api::namespaced(client, &namespace);
-        eventually("the namespace's service account", Duration::from_secs(20), async || {
+        eventually("the namespace's service account", Duration::from_mins(2), async || {
             Ok(accounts.get("default").await?)
         })
         .await?;

@@ -137,7 +137,7 @@ async fn running_pods(cluster: &Cluster) -> Result<Vec<Pod>> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
     let pods: Api<Pod> = Api::namespaced(client, NAMESPACE);
     let release = ListParams::default().labels(&format!("app.kubernetes.io/instance={RELEASE}"));
-    eventually("the operator's pods to run", Duration::from_mins(1), async || {
+    eventually("the operator's pods to run", Duration::from_mins(5), async || {
         let mut running = Vec::new();
         let deployments = deployments.list(&release).await?.items;
         ensure!(!deployments.is_empty(), "the release has no Deployment");
@@ -156,8 +156,10 @@ async fn pods_of(deployment: &Deployment, pods: &Api<Pod>) -> Result<Vec<Pod>> {
     let selector: Vec<_> = labels.map(|(label, value)| format!("{label}={value}")).collect();
     let pods = pods.list(&ListParams::default().labels(&selector.join(","))).await?.items;
     let running: Vec<_> = pods.into_iter().filter(is_running).collect();
+    // None of the last version: one of them may run while one of this version does not yet.
     let settled = status.observed_generation == deployment.metadata.generation
         && status.updated_replicas.unwrap_or_default() == wanted
+        && status.replicas.unwrap_or_default() == wanted
         && i32::try_from(running.len())? == wanted;
     ensure!(settled, "{} of {wanted} pods run, status {status:?}", running.len());
     Ok(running)

@@ -50,7 +50,7 @@ pub struct Target {
 }
 
 impl Prometheus {
-    /// Starts Prometheus, which scrapes `/metrics` of the targets each second as the job `job`, and waits
+    /// Starts Prometheus, which scrapes `/metrics` of the targets every other second as the job `job`, and waits
     /// until it has scraped all of them. `rules` are files with alerts and recording rules.
     pub async fn start(cluster: &Cluster, job: &str, targets: &[Target], rules: &[&str]) -> Result<Self> {
         let program = spawn_blocking(PrometheusTools::ensure).await??.program("prometheus");
@@ -59,14 +59,14 @@ impl Prometheus {
             .map(|target| json!({"targets": [target.address], "labels": target.labels}))
             .collect();
         let config = json!({
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
             "rule_files": rules,
             // As the chart's ServiceMonitor: the namespace of a series is that of what it is about.
             "scrape_configs": [{"job_name": job, "honor_labels": true, "static_configs": static_configs}],
         });
         let mut prometheus = Self::spawn(cluster, &program, &config, None)?;
         let log = prometheus.folder.join("log");
-        eventually("Prometheus to scrape all targets", Duration::from_secs(30), async || {
+        eventually("Prometheus to scrape all targets", Duration::from_mins(3), async || {
             if let Some(status) = prometheus.child.try_wait()? {
                 bail!("Prometheus ended with {status}: {}", fs::read_to_string(&log)?);
             }

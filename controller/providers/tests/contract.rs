@@ -20,7 +20,7 @@ struct OverGrpc {
 }
 
 fn client(serving: &Serving) -> Result<Arc<dyn Provider>> {
-    let timeout = "1s".to_owned();
+    let timeout = "5s".to_owned();
     Ok(Arc::new(ExternalGrpc::new(ExternalGrpcConfig {
         timeout,
         ..ExternalGrpcConfig::plain(serving.address())

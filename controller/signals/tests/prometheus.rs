@@ -13,10 +13,10 @@ use plimsoll_core::time::Timestamp;
 use plimsoll_signals::{Endpoint, Limits, Prometheus, Shared, SignalError};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
 };
 
-const LIMITS: Limits = Limits { time_out: Duration::from_secs(2), concurrency: 2 };
+const LIMITS: Limits = Limits { time_out: Duration::from_secs(5), concurrency: 2 };
 
 /// Answers every request with the same bytes, or, if there are none, never. Answers where, and the requests so far.
 async fn serve(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
@@ -165,7 +165,10 @@ async fn a_server_that_hangs_is_given_up_after_the_time_out() {
 
 #[tokio::test]
 async fn nobody_there_and_no_tls_there_are_told() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Nobody listens there, and nobody else gets it meanwhile.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = taken.local_addr().unwrap();
     let refused =
         asks(&format!("http://{free}"), HeaderMap::new()).read(&"load".to_owned(), Duration::ZERO).await;
     let error = refused.unwrap_err().to_string();

@@ -43,7 +43,7 @@ async fn pod(name: &str, page: &str) -> (PodEndpoint, Arc<Mutex<String>>) {
 }
 
 fn scraper() -> Scraper {
-    Scraper::new(Limits { time_out: Duration::from_secs(1), concurrency: 8 }).unwrap()
+    Scraper::new(Limits { time_out: Duration::from_secs(5), concurrency: 8 }).unwrap()
 }
 
 fn hits(value: ScrapeValue) -> Scrape {

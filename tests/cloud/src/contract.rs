@@ -317,8 +317,8 @@ pub async fn a_hang_ends_in_the_time_out_and_nothing_was_done(subject: &dyn Subj
     let order = subject.order("a", here(), 1).await?;
     let started = Instant::now();
     let error = subject.provider().create(&order).await.err().context("it was made")?;
-    // A second for the machine to be busy in.
-    let most = subject.provider().time_out() + Duration::from_secs(1);
+    // Half a minute for the machine to be busy in.
+    let most = subject.provider().time_out() + Duration::from_secs(30);
     ensure!(started.elapsed() < most, "{:?}", started.elapsed());
     ensure!(matches!(error, ProviderError::TimedOut { .. }) && !error.nothing_done(), "{error:?}");
     ensure!(error.remedy() == Remedy::RetryLater);

@@ -84,6 +84,13 @@ pub(super) fn write(
             patches.push(json!({"name": part, "extraArgs": [{"key": flag, "value": value}]}));
         }
     };
+    // Alone, they need not elect anybody; and one that cannot renew its lease for ten seconds, as on a busy machine, ends.
+    add_flag("kube-controller-manager", "leader-elect", "false");
+    add_flag("kube-scheduler", "leader-elect", "false");
+    // What the cluster holds ends with the machine anyway, and a slow disk fails requests.
+    add_flag("etcd", "unsafe-no-fsync", "true");
+    // One file for all that is asked: tests read it from its beginning.
+    add_flag("kube-apiserver", "audit-log-maxsize", "100000");
     if !spec.hpa_controller {
         add_flag("kube-controller-manager", "controllers", "*,-horizontal-pod-autoscaler-controller");
     }

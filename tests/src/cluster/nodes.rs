@@ -1,6 +1,6 @@
 //! The nodes of a cluster, as kwok plays them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use futures::future::try_join_all;
@@ -14,7 +14,7 @@ use kube::{
     core::ObjectMeta,
 };
 
-use super::spec::ClusterSpec;
+use super::{START_TIMEOUT, spec::ClusterSpec};
 use crate::eventually;
 
 /// The label that says in which zone a node is.
@@ -27,13 +27,24 @@ pub(super) async fn create(client: &Client, spec: &ClusterSpec) -> Result<()> {
         .iter()
         .flat_map(|zone| (0..spec.nodes_per_zone).map(move |i| node(zone, i, spec)))
         .collect();
-    try_join_all(nodes.iter().map(|node| async { api.create(&PostParams::default(), node).await })).await?;
+    try_join_all(nodes.iter().map(|node| create_one(&api, node))).await?;
     Ok(())
+}
+
+async fn create_one(api: &Api<Node>, node: &Node) -> Result<()> {
+    eventually("the API server to take a node", START_TIMEOUT, async || {
+        match api.create(&PostParams::default(), node).await {
+            // An answer to an earlier request that was lost.
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+            created => Ok(created.map(drop)?),
+        }
+    })
+    .await
 }
 
 pub(super) async fn await_ready(client: &Client) -> Result<()> {
     let api: Api<Node> = Api::all(client.clone());
-    eventually("all nodes to be ready", Duration::from_mins(1), async || {
+    eventually("all nodes to be ready", START_TIMEOUT, async || {
         let nodes = api.list(&ListParams::default()).await?;
         let unready: Vec<_> =
             nodes.iter().filter(|node| !is_ready(node)).map(ResourceExt::name_any).collect();

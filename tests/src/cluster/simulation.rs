@@ -1,6 +1,6 @@
 //! How kwok plays nodes and pods: its own stages, and what a node says about the usage of its pods.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
@@ -11,7 +11,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::spec::{ClusterSpec, PodsEnd};
+use super::{
+    START_TIMEOUT,
+    spec::{ClusterSpec, PodsEnd},
+};
 use crate::{eventually, operator::RELEASE, tools::Tools};
 
 /// Of kwok's kustomize folders: nodes and pods become ready at once and go at once.
@@ -87,7 +90,7 @@ async fn create(client: &Client, object: &Value) -> Result<()> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(types)?);
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
     let what = format!("the API server to take kwok's {} {:?}", types.kind, object.metadata.name);
-    eventually(&what, Duration::from_secs(20), async || {
+    eventually(&what, START_TIMEOUT, async || {
         match api.create(&PostParams::default(), &object).await {
             // An answer to an earlier request that was lost.
             Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),

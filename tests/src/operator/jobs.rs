@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fs, process::Stdio};
 
 use anyhow::{Context, Result, bail};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt as _,
@@ -25,7 +25,9 @@ pub(super) async fn run(cluster: &Cluster) -> Result<Infallible> {
     let of_jobs = watcher::Config::default().labels(OF_A_JOB);
     let mut seen = watcher(pods.clone(), of_jobs).default_backoff().applied_objects().boxed();
     let mut done = Vec::new();
-    while let Some(pod) = seen.try_next().await? {
+    while let Some(seen) = seen.next().await {
+        // The watch begins again by itself.
+        let Ok(pod) = seen else { continue };
         if is_running(&pod) && !done.contains(&pod.uid()) {
             done.push(pod.uid());
             let phase = if succeeds(cluster, &pod).await? { "Succeeded" } else { "Failed" };

@@ -15,6 +15,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{credentials, log_tail::last_lines, pod::Process};
 use crate::{binaries, cluster::Cluster, eventually, guardian, http, http::Response, ports::Port};
 
+/// Seconds that a start or an end may take where several clusters share few cores.
+const BUSY: u64 = 300;
+
 /// A running operator. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct OperatorProcess {
@@ -59,7 +62,7 @@ impl OperatorProcess {
         let readiness = self.process.readiness.clone();
         let startup = self.process.startup.clone().unwrap_or_else(|| readiness.clone());
         // A pod may become ready late; it is only not sent traffic until then.
-        for (check, patience) in [(&startup, startup.patience_seconds), (&readiness, 60)] {
+        for (check, patience) in [(&startup, startup.patience_seconds.max(BUSY)), (&readiness, BUSY)] {
             let what = format!("{} of {}", check.path, self.pod);
             let answered = eventually(&what, Duration::from_secs(patience), async || {
                 if let Some(status) = self.child.try_wait()? {
@@ -126,15 +129,15 @@ impl OperatorProcess {
         Ok(())
     }
 
-    /// Ends it as the kubelet does: SIGTERM. Says how long it took and how it ended. An error when the
-    /// pod's grace period is over; then it is killed.
+    /// Ends it as the kubelet does: SIGTERM. Says how long it took and how it ended; whether the pod's grace period is kept
+    /// is for tests that are alone to judge. An error when it does not end; then it is killed.
     pub async fn terminate(&mut self) -> Result<(Duration, ExitStatus)> {
         if let Some(status) = self.child.try_wait()? {
             return Ok((Duration::ZERO, status));
         }
         let asked = Instant::now();
         kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let grace = Duration::from_secs(self.process.grace_seconds);
+        let grace = Duration::from_secs(self.process.grace_seconds.max(BUSY));
         let ended = eventually(&format!("{} to end", self.pod), grace, async || {
             self.child.try_wait()?.context("it runs")
         })

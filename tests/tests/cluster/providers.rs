@@ -8,7 +8,7 @@ use std::sync::{
 use anyhow::Result;
 use cloud::contract::{Subject, catalogue};
 use kube::Client;
-use plimsoll_providers::{Catalogue, KwokConfig, KwokProvider, OrderKey, Provider, Taint};
+use plimsoll_providers::{Catalogue, Failure, KwokConfig, KwokProvider, OrderKey, Provider, Taint};
 use testbed::{Cluster, ClusterSpec};
 use tokio::sync::OnceCell;
 
@@ -45,9 +45,10 @@ impl OverKwok {
         Ok(Self { name, client, kwok, config, provider })
     }
 
-    /// Makes the catalogue this one, and calls end after a second.
+    /// Makes the catalogue this one. Calls that hang end soon.
     pub(crate) fn change(&self, catalogue: Catalogue) -> Result<()> {
-        let time_out_seconds = if catalogue.rules.is_empty() { 30 } else { 5 };
+        let hangs = catalogue.rules.iter().any(|rule| rule.failure == Some(Failure::Hangs));
+        let time_out_seconds = if hangs { 10 } else { 30 };
         Ok(self.kwok.configure(KwokConfig { catalogue, time_out_seconds, ..self.config.clone() })?)
     }
 }

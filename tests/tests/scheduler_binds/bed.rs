@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// For a cluster under load; the scheduler alone needs milliseconds.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 /// Requests of one case at the same time.
 const AT_ONCE: usize = 8;
 

@@ -174,7 +174,7 @@ async fn a_status_that_somebody_wrote_meanwhile_is_left_for_the_next_look() {
 
 #[tokio::test]
 async fn a_takeover_is_refused_while_another_controller_writes_the_status() {
-    let hpa = || web(&json!({}), Some(29));
+    let hpa = || web(&json!({}), Some(15));
     let (context, log) = look_at(hpa(), HpaMode::Takeover, 100).await;
     let asked = log.take();
     assert_eq!(asked.iter().map(Asked::line).collect::<Vec<_>>(), [POST_EVENT], "not even the status");

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Without it the cost of reading grows with the PodScalers and not with the namespaces.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn podscalers_of_a_namespace_share_one_list_of_usage() {
     let (client, log) = server(|asked| answer(asked, 50));
     let context = look::context(client, Leadership::alone(), true).await;

@@ -124,9 +124,10 @@ async fn a_server_that_refuses_is_told_from_one_that_is_not_there() {
     let error = server.client.create(&order(1, 0)).await.unwrap_err();
     assert!(matches!(error, ProviderError::Other(_)) && !error.nothing_done(), "{error:?}");
 
-    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
+    // Nobody listens there, and nobody else gets it meanwhile.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
     let error = client(&address).create(&order(1, 0)).await.unwrap_err();
     assert!(matches!(error, ProviderError::Unreachable(_)) && error.nothing_done(), "{error:?}");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cloud::{Cloud, Faults, Serving, contract::catalogue};
 use plimsoll_providers::{CreateRequest, ExternalGrpc, ExternalGrpcConfig, Group, OfferingId, Provider as _};
 
-/// What one request may take.
-pub(crate) const TIME_OUT: Duration = Duration::from_secs(1);
+/// What one request may take: far more than one needs, so that no pause of a busy machine is taken for silence.
+pub(crate) const TIME_OUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Server {
     pub(crate) cloud: Cloud,

@@ -50,7 +50,7 @@ async fn ask(
     let tls = GrpcTls { ca: Some(trusted.pem.clone()), cert, key, server_name };
     let config = ExternalGrpcConfig {
         tls: Some(tls),
-        timeout: "2s".to_owned(),
+        timeout: "10s".to_owned(),
         ..ExternalGrpcConfig::plain(serving.address())
     };
     ExternalGrpc::new(config).unwrap().inventory().await
@@ -89,6 +89,6 @@ async fn a_server_may_ask_for_our_certificate() {
 async fn plain_text_to_a_server_with_tls_is_an_error_in_time() {
     let serving = serve(&authority(), "127.0.0.1", None).await;
     let config =
-        ExternalGrpcConfig { timeout: "2s".to_owned(), ..ExternalGrpcConfig::plain(serving.address()) };
+        ExternalGrpcConfig { timeout: "10s".to_owned(), ..ExternalGrpcConfig::plain(serving.address()) };
     assert!(ExternalGrpc::new(config).unwrap().inventory().await.is_err());
 }

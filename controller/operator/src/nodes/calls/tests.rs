@@ -38,7 +38,7 @@ impl Scene {
         let (client, log) = server(answer);
         let (send, changes) = mpsc::unbounded_channel();
         let mut planner = planner(client, Leadership::alone(), send);
-        let provider = json!({ "address": serving.address(), "timeoutSeconds": 1 });
+        let provider = json!({ "address": serving.address(), "timeoutSeconds": 5 });
         let pool: CapacityPool = serde_json::from_value(json!({
             "apiVersion": "plimsoll.dev/v1alpha1", "kind": "CapacityPool",
             "metadata": { "name": "bought" }, "spec": { "provider": { "externalGrpc": provider } },
