@@ -103,11 +103,22 @@ impl Cloud {
                 group.by_id.values().filter(|machine| machine.runs() && !state.cut_off.contains(&machine.id));
             for machine in running {
                 let name = format!("{cloud}-{}", machine.name);
-                nodes.insert(name.clone(), node(name, &machine.id, cloud, &stock.offering));
+                let mut node = node(name.clone(), &machine.id, cloud, &stock.offering);
+                if state.faults.devices_come_late {
+                    forget_devices(&mut node);
+                }
+                nodes.insert(name, node);
             }
         }
         (nodes, state.next_boot())
     }
+}
+
+/// Extended resources have a domain in their names.
+fn forget_devices(node: &mut Node) {
+    let status = node.status.iter_mut();
+    let amounts = status.flat_map(|status| [&mut status.allocatable, &mut status.capacity]).flatten();
+    amounts.for_each(|amounts| amounts.retain(|resource, _| !resource.contains('/')));
 }
 
 fn node(name: String, id: &str, cloud: &str, offering: &Offering) -> Node {

@@ -127,14 +127,20 @@ impl CloudStory {
 
     /// Pods that fill a quarter of a machine each, and run on nodes of these pools only.
     pub(crate) async fn deploy(&self, replicas: usize, pools: &[&str]) -> Result<()> {
+        self.deploy_with(replicas, pools, json!({ "cpu": "900m", "memory": "1Gi" })).await
+    }
+
+    /// Pods that request so much, on nodes of these pools only.
+    pub(crate) async fn deploy_with(&self, replicas: usize, pools: &[&str], requests: Value) -> Result<()> {
         let labels = json!({ "app": self.pool });
         let expression = json!({ "key": CAPACITY_POOL, "operator": "In", "values": pools });
         let terms = json!({ "nodeSelectorTerms": [{ "matchExpressions": [expression] }] });
-        let requests = json!({ "cpu": "900m", "memory": "1Gi" });
+        let containers = json!([{ "name": "app", "image": "app",
+                                  "resources": { "requests": requests.clone(), "limits": requests } }]);
         let pod = json!({
             "terminationGracePeriodSeconds": 0,
             "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": terms } },
-            "containers": [{ "name": "app", "image": "app", "resources": { "requests": requests } }],
+            "containers": containers,
         });
         let deployment = json!({
             "apiVersion": "apps/v1",

@@ -50,6 +50,7 @@ mod nodes_are_drained;
 mod nodes_are_explained;
 mod nodes_are_guarded;
 mod nodes_are_placed_whole;
+mod nodes_become_fit;
 mod nodes_boot_as_ordered;
 mod nodes_follow_pods;
 mod nodes_hold_few_volumes;

@@ -111,6 +111,18 @@ impl<'c> Story<'c> {
         Ok(())
     }
 
+    /// Changes the pool's spec, and waits until a plan was made with it.
+    pub(crate) async fn heeds(&self, spec: Value) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        let pool = self.pools.patch(self.pool, &PatchParams::default(), &patch).await?;
+        eventually(&format!("the change of {} to be heeded", self.pool), PATIENCE, async || {
+            let status = self.status().await?;
+            ensure!(status["observedGeneration"].as_i64() >= pool.metadata.generation, "{status}");
+            Ok(())
+        })
+        .await
+    }
+
     /// What the pods of a workload are like: they ask for 900 m each and run on nodes of the pool only.
     pub(crate) fn template(&self, app: &str, more: Value) -> Value {
         let mut pod = json!({

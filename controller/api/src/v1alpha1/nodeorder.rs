@@ -155,15 +155,15 @@ pub struct NodeOrderStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(max = 512)))]
     pub not_ours: Vec<String>,
-    /// When all its nodes were ready.
+    /// When all its nodes took pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Time>,
     /// Its nodes, as far as they are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub nodes: Vec<OrderedNode>,
-    /// Asked: whether the provider took the order. Registered: whether all its nodes have joined. Ready: whether all are
-    /// ready.
+    /// Asked: whether the provider took the order. Registered: whether all its nodes have joined. Ready: whether all
+    /// take pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,

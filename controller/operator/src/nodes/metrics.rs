@@ -120,7 +120,7 @@ impl NodeMetrics {
             )?,
             oldest_order: of_pool(
                 "plimsoll_node_order_oldest_seconds",
-                "Seconds since the oldest order was recorded whose nodes have not all joined; 0 for none.",
+                "Seconds since the oldest order was recorded whose nodes do not all take pods yet; 0 for none.",
             )?,
             oldest_drain: of_pool(
                 "plimsoll_node_drain_oldest_seconds",

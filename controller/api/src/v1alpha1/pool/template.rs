@@ -38,7 +38,8 @@ pub struct NodeTemplate {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".to_owned(), "effect".to_owned()]))]
     pub taints: Vec<NodeTaint>,
     /// Taints that its nodes have at first and that something else takes away when the node is fit for pods, such as a
-    /// network plugin. Pods are planned as if they were not there. At most 20.
+    /// network plugin. Pods are planned as if they were not there; the pods of another node move there, and its drain goes
+    /// on, once they are gone. At most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["key".to_owned(), "effect".to_owned()]))]
