@@ -3,10 +3,14 @@
 mod believed;
 mod coming;
 pub(super) mod drains;
+mod evictions;
+mod going;
 mod last_look;
 mod lost;
 pub(super) mod orders;
 mod pools;
+mod replacements;
+mod replica_more;
 mod reports;
 mod surges;
 mod young;

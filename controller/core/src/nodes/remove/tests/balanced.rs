@@ -1,7 +1,7 @@
 //! Zones that share the nodes of a pool evenly again.
 
 use super::*;
-use crate::cluster::{Balance, ScaleDownMode};
+use crate::cluster::{Balance, Capacity, ScaleDownMode};
 
 /// Nodes `n0` and so on in these zones, each with a pod that fits only a node of its own.
 fn full(zones: &[&str]) -> World {
@@ -19,6 +19,31 @@ fn uneven() -> World {
 
 fn capacity(zone: &'static str, capacity: Capacity) -> impl Fn(&mut Pool) {
     offered_in(zone, move |offering| offering.capacity = capacity)
+}
+
+#[test]
+fn zones_are_balanced_again_by_nodes_that_cost_no_more() {
+    let world = |zones: &[&str]| {
+        let mut world = World::new();
+        for (index, zone) in zones.iter().enumerate() {
+            world = world.node(&format!("n{index}"), zone, &[3500]);
+        }
+        world
+    };
+    assert!(world(&["a", "a", "b", "b", "c"]).goes().is_empty());
+    let mut uneven = world(&["a", "a", "a", "b", "b", "c"]);
+    let plan = uneven.plan();
+    assert_eq!(plan.remove.len(), 1);
+    assert_eq!(plan.remove[0].why.to_string(), "zone a has more nodes of its pool than zone c");
+    assert_eq!(&*plan.add[0].offering.zone, "c");
+    let out = |pool: &mut Pool| {
+        for offering in &mut pool.offerings {
+            if &*offering.key.zone == "c" {
+                offering.capacity = Capacity::AvoidedUntil(NOW + Span::from_secs(60));
+            }
+        }
+    };
+    assert!(world(&["a", "a", "b", "b"]).pool(out).goes().is_empty(), "a zone that is out is nobody's goal");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! New nodes in the place of old ones.
 
 use super::*;
+use crate::cluster::{Capacity, Limits, Record, ScaleDownMode};
 
 /// Nodes that their pool no longer offers, each with a pod that fits only a node of its own.
 fn drifted(names: &[&str]) -> World {
@@ -9,6 +10,42 @@ fn drifted(names: &[&str]) -> World {
         world = world.node(name, "a", &[3500]);
     }
     world
+}
+
+#[test]
+fn a_drifted_node_is_replaced_by_a_new_one_where_its_pods_fit_nowhere() {
+    let mut world = World::new()
+        .pool(|pool| {
+            pool.offerings = vec![offering("m2", "a", 4, 300_000), offering("m2", "b", 4, 250_000)];
+        })
+        .node("n1", "a", &[3500]);
+    let plan = world.plan();
+    assert_eq!(plan.remove[0].why.to_string(), "its pool no longer offers on-demand m in a");
+    assert_eq!(
+        (plan.add.len(), &*plan.add[0].offering.zone, plan.remove[0].needs.clone()),
+        (1, "b", vec![0])
+    );
+}
+
+/// That somebody wants it gone needs no time to prove itself; budgets and annotations hold as for every other.
+#[test]
+fn a_node_whose_order_was_deleted_is_replaced_at_once_within_budgets() {
+    let deleted = |node: &mut Node| node.record = Record::Deleted;
+    let world = |budgets: Vec<NodeBudget>| {
+        let pool = |pool: &mut Pool| {
+            pool.scale_down.unneeded_for = Span::from_secs(600);
+            pool.scale_down.delay_after_add = Span::from_secs(2_000_000);
+            pool.scale_down.budgets = budgets;
+        };
+        World::new().pool(pool).node_as("n1", "a", &[3500], deleted).node_as("n2", "b", &[3500], deleted)
+    };
+    let plan = world(at_most(1)).plan();
+    let removed: Vec<_> = plan.remove.iter().map(|removal| (&*removal.node, removal.why.clone())).collect();
+    assert_eq!(removed, [("n1", WhyRemoved::OrderDeleted("order-n1".into()))]);
+    assert_eq!((plan.add.len(), plan.remove[0].needs.clone()), (1, vec![0]));
+    assert!(world(at_most(0)).plan().remove.is_empty());
+    let mut keeps = world(at_most(2)).pool(|pool| pool.scale_down.mode = ScaleDownMode::Never);
+    assert_eq!(keeps.stays("n1"), "pool p keeps all its nodes");
 }
 
 #[test]

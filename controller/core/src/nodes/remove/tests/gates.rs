@@ -1,8 +1,8 @@
 //! What every node has to pass before it goes.
 
 use super::*;
-use crate::cluster::{Order, OwnerKind, VolumeNeed};
-use crate::nodes::fixtures::{key, owner};
+use crate::cluster::{Limits, Order, OwnerKind, Readiness, VolumeNeed};
+use crate::nodes::fixtures::{drain, key, owner};
 
 /// Each pod is of a Deployment that is named after it, up to the dash, and of which so many run.
 fn of_deployments(replicas: i32, nodes: &[(&str, &[&str])]) -> World {
@@ -31,6 +31,94 @@ fn of_deployments(replicas: i32, nodes: &[(&str, &[&str])]) -> World {
 
 fn surges(most: u32) -> impl Fn(&mut Pool) {
     move |pool| pool.scale_down.drain.max_surge = most
+}
+
+#[test]
+fn a_zone_keeps_its_least_size() {
+    let mut world = World::new()
+        .pool(|pool| {
+            pool.limits = Limits { min_per_zone: BTreeMap::from([("a".into(), 1)]), ..Limits::default() };
+        })
+        .node("n1", "a", &[])
+        .node("n2", "a", &[])
+        .node("n3", "b", &[]);
+    assert_eq!(world.goes(), ["n1", "n3"]);
+    assert_eq!(world.stays("n2"), "zone a has to keep 1 nodes of its pool");
+}
+
+#[test]
+fn budgets_count_nodes_that_are_going() {
+    let mut world = World::new()
+        .pool(|pool| pool.scale_down.budgets = vec![NodeBudget { share: Some(500), ..NodeBudget::default() }])
+        .node("n1", "a", &[])
+        .node("n2", "b", &[])
+        .node_as("n3", "c", &[], drain);
+    assert_eq!(world.goes(), ["n1"]);
+    assert_eq!(world.stays("n2"), "budget 50 % of pool p is used by 2 nodes");
+    assert_eq!(world.stays("n3"), "it is being drained");
+}
+
+#[test]
+fn a_pool_that_has_grown_lately_keeps_its_nodes() {
+    let mut world = World::new()
+        .pool(|pool| pool.scale_down.delay_after_add = Span::from_secs(600))
+        .node("n1", "a", &[])
+        .node_as("n2", "b", &[3000], |node| node.created = NOW - Span::from_secs(599));
+    assert_eq!(world.stays("n1"), "its pool has grown lately, nothing goes until 1970-01-12T13:46:41Z");
+    world.now = NOW + Span::from_secs(1);
+    assert_eq!(world.goes(), ["n1"]);
+}
+
+#[test]
+fn pods_claim_their_budgets_once_for_all_nodes() {
+    let mut world = World::new().budget("web", 1).node("n1", "a", &[400]).node("n2", "a", &[400]).node(
+        "n3",
+        "b",
+        &[2000],
+    );
+    assert_eq!(world.goes(), ["n1"]);
+    assert_eq!(
+        world.stays("n2"),
+        "pod shop/n2-0 has to wait: all 1 disruptions that PodDisruptionBudget web allows are taken by other nodes"
+    );
+}
+
+#[test]
+fn a_budget_that_forbids_keeps_the_node_unless_its_deployment_can_surge() {
+    let mut world = World::new().budget("web", 0).node("n1", "a", &[400]).node("n3", "b", &[3000]);
+    assert_eq!(
+        world.stays("n1"),
+        "pod shop/n1-0 may not be evicted: PodDisruptionBudget web allows no disruption"
+    );
+    world.add_deployment();
+    assert!(world.goes().is_empty(), "no surge is allowed");
+    world.pool.scale_down.drain.max_surge = 1;
+    let plan = world.plan();
+    assert_eq!((plan.remove.len(), &plan.remove[0].surges), (1, &vec![Name::from("uid-web")]));
+    for workload in world.workloads.values_mut() {
+        workload.in_rollout = true;
+    }
+    assert!(world.goes().is_empty());
+}
+
+#[test]
+fn nothing_goes_while_much_of_the_pool_is_not_ready() {
+    let not_ready = |node: &mut Node| node.readiness = Readiness::Unknown { since: NOW };
+    let mut world =
+        World::new().node("n1", "a", &[]).node_as("n2", "b", &[500], not_ready).node("n3", "c", &[3000]);
+    assert_eq!(world.stays("n1"), "nothing is removed: 1 of 3 nodes of pool p are not ready, more than 20 %");
+}
+
+#[test]
+fn a_drain_that_was_given_up_is_not_tried_again_at_once() {
+    let mut world = World::new().node("n1", "a", &[]).node("n2", "a", &[3000]);
+    world.memory.gave_up("uid-n1".into(), NOW, "it took too long".to_owned());
+    assert_eq!(
+        world.stays("n1"),
+        "its drain was given up and is tried again at 1970-01-12T13:56:40Z: it took too long"
+    );
+    world.now = NOW + Span::from_secs(600);
+    assert_eq!(world.goes(), ["n1"]);
 }
 
 #[test]

@@ -29,6 +29,31 @@ fn of_app(app: &'static str) -> impl Fn(&mut Pod) {
 const NOT_MOVED: &str = "buffer shop/spare keeps room free on it, which is not moved";
 
 #[test]
+fn headroom_keeps_nodes() {
+    let spare = |count| {
+        move |pool: &mut Pool| {
+            pool.headroom.push(crate::cluster::Headroom {
+                name: "burst".into(),
+                size: crate::cluster::HeadroomSize::Pods {
+                    count,
+                    requests: Resources { cpu: 1000, ..Resources::default() },
+                },
+                schedule: None,
+                time_zone: None,
+                duration: Span::ZERO,
+            });
+        }
+    };
+    let world = |count| World::new().pool(spare(count)).node("n1", "a", &[]).node("n2", "b", &[2000]);
+    assert_eq!(world(2).goes(), ["n1"]);
+    assert!(world(3).goes().is_empty());
+    assert_eq!(
+        world(3).stays("n1"),
+        "headroom burst of pool p keeps room free on it, and has none elsewhere: 1 nodes lack cpu"
+    );
+}
+
+#[test]
 fn room_that_is_kept_free_moves_as_a_pod_does() {
     let world = |free: i64| {
         let world = World::new().node("n1", "a", &[2500]).node_as("n2", "b", &[4000 - free], kept);

@@ -1,9 +1,9 @@
 //! What is said of nodes before anything is tried, and which take pods.
 
 use super::*;
-use crate::cluster::{Breaker, OwnerKind, ScaleDownMode};
+use crate::cluster::{Breaker, OwnerKind, Readiness, ScaleDownMode};
 use crate::nodes::Place;
-use crate::nodes::fixtures::owner;
+use crate::nodes::fixtures::{drain, owner};
 
 fn not_ready(node: &mut Node) {
     node.readiness = Readiness::NotReady { since: NOW };
@@ -11,6 +11,30 @@ fn not_ready(node: &mut Node) {
 
 fn patient(pool: &mut Pool) {
     pool.scale_down.breaker = Breaker::Share(1000);
+}
+
+#[test]
+fn a_node_that_is_taken_away_goes_at_once_whatever_holds_others() {
+    let mut world = World::new()
+        .pool(|pool| {
+            pool.scale_down.unneeded_for = Span::from_secs(600);
+            pool.scale_down.budgets = at_most(0);
+        })
+        .budget("web", 0)
+        .node_as("n1", "a", &[400], interrupted)
+        .node_as("n2", "b", &[], |node| node.readiness = Readiness::NotReady { since: NOW })
+        .node("n3", "c", &[3000]);
+    let plan = world.plan();
+    assert_eq!(plan.remove.len(), 1);
+    assert_eq!((&*plan.remove[0].node, &plan.remove[0].why), ("n1", &WhyRemoved::Interrupted));
+    assert_eq!(plan.remove[0].moves.len(), 1, "the plan for new nodes has found room for its pod");
+}
+
+#[test]
+fn a_node_with_room_that_was_promised_stays() {
+    let mut world = World::new().node("n1", "a", &[]);
+    world = world.pod_as("n1", "new", 500, |pod| pod.state = PodState::Pending);
+    assert_eq!(world.stays("n1"), "1 pods that wait for a node have room on it");
 }
 
 #[test]

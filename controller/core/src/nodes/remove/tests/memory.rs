@@ -1,6 +1,7 @@
 //! What is remembered from one plan to the next.
 
 use super::*;
+use crate::cluster::Readiness;
 
 fn names(of: &[&'static str]) -> Vec<Name> {
     of.iter().map(|name| (*name).into()).collect()

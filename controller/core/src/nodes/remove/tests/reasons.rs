@@ -1,7 +1,8 @@
 //! What each gate says of a node when it is asked alone.
 
 use super::*;
-use crate::cluster::{BudgetReason, ScaleDownMode};
+use crate::cluster::{BudgetReason, Readiness, ScaleDownMode};
+use crate::nodes::fixtures::drain;
 
 fn asked(world: &mut World, node: &str) -> Vec<String> {
     let why = world.with_input(|input, memory| reasons(input, memory, node));

@@ -22,6 +22,32 @@ fn alone(saving: i64) -> WhyRemoved {
 }
 
 #[test]
+fn sets_are_replaced_by_cheaper_nodes_where_that_saves_enough() {
+    let cheaper = |price| move |pool: &mut Pool| pool.offerings.push(offering("s", "b", 3, price));
+    let world = |price| World::new().pool(cheaper(price)).node("n1", "a", &[2500]);
+    assert_eq!(world(181_000).stays("n1"), "to move its pods saves 9.5 %, less than 10 %");
+    let plan = world(180_000).plan();
+    assert_eq!(plan.remove[0].why, WhyRemoved::Replaced { nodes: 1, by: 1, saving: 100 });
+    assert_eq!((plan.add[0].count, plan.add[0].price), (1, 180_000));
+    let mut worth = world(180_000).pool(|pool| pool.scale_down.savings_per_eviction = 20_001);
+    assert_eq!(
+        worth.stays("n1"),
+        "removing it saves 20000 millionths per hour and eviction, less than 20001"
+    );
+}
+
+#[test]
+fn three_nodes_become_two_larger_ones_where_these_are_cheaper() {
+    let mut world = World::new().pool(|pool| pool.offerings.push(offering("l", "a", 8, 220_000)));
+    for (name, zone) in [("n1", "a"), ("n2", "b"), ("n3", "c"), ("n4", "a")] {
+        world = world.node(name, zone, &[1300, 1300, 1300]);
+    }
+    let plan = world.plan();
+    let count: u32 = plan.add.iter().map(|new| new.count).sum();
+    assert_eq!((plan.remove.len(), count), (4, 2), "{plan:?}");
+}
+
+#[test]
 fn a_node_is_replaced_once_that_was_so_for_long_enough() {
     let mut world = World::new()
         .pool(cheap("b"))

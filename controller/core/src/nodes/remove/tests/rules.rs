@@ -13,6 +13,38 @@ fn on(node: &str) -> Place {
 }
 
 #[test]
+fn pods_are_not_moved_to_nodes_that_go_as_well() {
+    let mut world = World::new()
+        .node("n1", "a", &[400])
+        .node("n2", "a", &[400])
+        .node("n3", "b", &[400])
+        .node("n4", "c", &[2900]);
+    let plan = world.plan();
+    let gone: Vec<&str> = plan.remove.iter().map(|removal| &*removal.node).collect();
+    assert_eq!(gone.len(), 2, "two fit on n4, the third has only itself: {gone:?}");
+    for moved in plan.remove.iter().flat_map(|removal| &removal.moves) {
+        assert_eq!(moved.to, crate::nodes::Place::Node("n4".into()));
+    }
+}
+
+#[test]
+fn pods_that_were_moved_are_moved_on_when_their_node_goes_too() {
+    // Whoever takes first, in the end one node has all.
+    let mut world = World::new();
+    for (index, zone) in ["a", "b", "c", "a", "b", "c"].into_iter().enumerate() {
+        world = world.node(&format!("n{index}"), zone, &[300]);
+    }
+    let plan = world.plan();
+    assert_eq!(plan.remove.len(), 5);
+    let to: std::collections::BTreeSet<_> = plan
+        .remove
+        .iter()
+        .flat_map(|removal| removal.moves.iter().map(|moved| format!("{:?}", moved.to)))
+        .collect();
+    assert_eq!(to.len(), 1, "{to:?}");
+}
+
+#[test]
 fn room_that_was_promised_is_not_given_to_others() {
     let world = || World::new().node("n1", "a", &[400]).node("n2", "b", &[3000]);
     assert_eq!(world().pod_as("", "new", 600, waits).goes(), ["n1"]);

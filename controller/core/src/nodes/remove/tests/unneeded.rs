@@ -17,6 +17,72 @@ fn dear(zone: &'static str, price: i64) -> impl Fn(&mut Pool) {
 }
 
 #[test]
+fn an_empty_node_goes_once_it_was_unneeded_for_long_enough() {
+    let mut world = World::new()
+        .pool(|pool| pool.scale_down.unneeded_for = Span::from_secs(600))
+        .node("n1", "a", &[])
+        .node("n2", "b", &[3000]);
+    assert_eq!(
+        world.stays("n1"),
+        "it is not needed since 1970-01-12T13:46:40Z, and has to be for 10m",
+        "its time begins with the first look"
+    );
+    assert_eq!(world.plan().next_look, Some(NOW + Span::from_secs(600)));
+    goes_after_ten_minutes(&mut world, "n1");
+}
+
+#[test]
+fn the_time_of_a_node_that_was_needed_again_begins_anew() {
+    let mut world = World::new()
+        .pool(|pool| pool.scale_down.unneeded_for = Span::from_secs(600))
+        .node("n1", "a", &[])
+        .node("n2", "b", &[3000]);
+    world.plan();
+    world = world.pod_as("n1", "x", 3000, |_| ());
+    world.now = NOW + Span::from_secs(300);
+    world.plan();
+    world.view.apply(Change::PodGone("uid-x".into()));
+    world.now = NOW + Span::from_secs(600);
+    assert!(world.goes().is_empty());
+    world.now = NOW + Span::from_secs(1200);
+    assert_eq!(world.goes(), ["n1"]);
+}
+
+#[test]
+fn an_underused_node_goes_where_its_pods_fit_elsewhere() {
+    let mut world = World::new().node("n1", "a", &[500, 400]).node("n2", "b", &[3000]);
+    let plan = world.plan();
+    assert_eq!(plan.remove.len(), 1);
+    let removal = &plan.remove[0];
+    assert_eq!(
+        (&*removal.node, removal.why.to_string().as_str()),
+        ("n1", "its pods ask for 22.5 % of it and fit elsewhere")
+    );
+    let to: Vec<_> = removal.moves.iter().map(|moved| (&*moved.pod, moved.to.clone())).collect();
+    let n2 = crate::nodes::Place::Node("n2".into());
+    assert_eq!(to, [("uid-n1-0", n2.clone()), ("uid-n1-1", n2)]);
+}
+
+#[test]
+fn a_node_stays_where_a_pod_fits_nowhere_else() {
+    let mut world = World::new().node("n1", "a", &[1500, 400]).node("n2", "b", &[3000]);
+    assert_eq!(world.stays("n1"), "pod shop/n1-0 fits nowhere else: 1 nodes lack cpu");
+}
+
+#[test]
+fn the_zone_with_the_most_nodes_loses_first() {
+    let mut world = World::new().pool(|pool| {
+        pool.scale_down.budgets = at_most(2);
+    });
+    for name in ["a1", "b1", "b2", "b3", "c1", "c2"] {
+        world = world.node(name, &name[..1], &[]);
+    }
+    assert_eq!(world.goes(), ["b1", "b2"]);
+    world.pool.balance = crate::cluster::Balance::Off;
+    assert_eq!(world.goes(), ["a1", "b1"]);
+}
+
+#[test]
 fn a_node_is_empty_under_used_or_used_by_what_its_pods_ask_for() {
     let replaced = WhyRemoved::Replaced { nodes: 2, by: 1, saving: 500 };
     for (cpus, expected) in [

@@ -1,0 +1,123 @@
+//! Drains: one replica more is written down before it is asked for, and given back also after a restart.
+
+use std::sync::{Arc as Shared, Mutex};
+
+use plimsoll_core::nodes::drain::Drain;
+use pretty_assertions::assert_eq;
+
+use super::{
+    drains::{NODE, SCALE, drain, scale, surging, with_web},
+    *,
+};
+
+/// First everything that is needed to give it back, then the mark by which others know of it, then the replica.
+#[tokio::test]
+async fn a_replica_more_is_written_down_before_it_is_asked_for() {
+    let mut bench = Bench::new(with_web(1));
+    bench.pool();
+    let seen = plimsoll_observe::cluster::observe_pool(
+        "general",
+        &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
+        Vec::new(),
+    );
+    bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+    bench.drains(&drain());
+    bench.deployed(1, 1);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.drains(NOW).await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    let pod = "PATCH /api/v1/namespaces/shop/pods/web-a".to_owned();
+    let wanted = [
+        format!("PATCH {NODE}"),
+        format!("PATCH {MEMORY}"),
+        pod,
+        format!("GET {SCALE}"),
+        format!("PATCH {SCALE}"),
+    ];
+    assert_eq!(lines, wanted);
+    let kept: BTreeMap<String, Drain> =
+        serde_json::from_str(asked[1].body["data"]["surges.json"].as_str().unwrap()).unwrap();
+    assert_eq!(kept["a"].surges.len(), 1);
+    let cost = json!({ "controller.kubernetes.io/pod-deletion-cost": "-2147483648" });
+    assert_eq!(asked[2].body["metadata"], json!({ "uid": "uid-web-a", "annotations": cost }));
+    assert_eq!(asked[4].body, json!({ "metadata": { "resourceVersion": "41" }, "spec": { "replicas": 2 } }));
+}
+
+/// What could not be given back after a crash is not asked for.
+#[tokio::test]
+async fn without_a_record_there_is_no_replica_more() {
+    for (code, path) in
+        [(403, MEMORY), (500, MEMORY), (409, NODE), (403, "/api/v1/namespaces/shop/pods/web-a")]
+    {
+        let mut bench =
+            Bench::new(
+                move |asked| {
+                    if asked.path == path { failure(code, "Refused", "x") } else { with_web(1)(asked) }
+                },
+            );
+        bench.pool();
+        let seen = plimsoll_observe::cluster::observe_pool(
+            "general",
+            &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
+            Vec::new(),
+        );
+        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+        bench.drains(&drain());
+        bench.deployed(1, 1);
+        bench.pod(pod("web-a", "a"));
+        bench.planner.drains(NOW).await;
+        let lines = bench.log.lines();
+        assert!(!lines.contains(&format!("PATCH {SCALE}")), "{path}: {lines:?}");
+    }
+}
+
+/// Somebody has scaled it meanwhile: what we know of it is out of date.
+#[tokio::test]
+async fn a_size_that_is_not_one_away_is_left_alone() {
+    let mut bench = Bench::new(with_web(9));
+    bench.pool();
+    bench.drains(&surging());
+    bench.deployed(2, 2);
+    bench.pod(pod("web-a", "a"));
+    bench.planner.drains(NOW).await;
+    let lines = bench.log.lines();
+    assert!(
+        lines.contains(&format!("GET {SCALE}")) && !lines.contains(&format!("PATCH {SCALE}")),
+        "{lines:?}"
+    );
+}
+
+/// The node took its annotation with it, and the process that knew of it has ended.
+#[tokio::test]
+async fn after_a_restart_the_replica_more_of_a_node_that_vanished_is_given_back() {
+    let surges = serde_json::to_string(&BTreeMap::from([("a", surging())])).unwrap();
+    let tries = Shared::new(Mutex::new(0));
+    let counted = Shared::clone(&tries);
+    let mut bench = Bench::new(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", MEMORY) => {
+            (200, json!({ "metadata": { "name": "memory-0" }, "data": { "surges.json": surges } }))
+        }
+        ("GET", SCALE) => scale(2),
+        ("PATCH", SCALE) => {
+            *counted.lock().unwrap() += 1;
+            if *counted.lock().unwrap() == 1 { failure(409, "Conflict", "web") } else { scale(1) }
+        }
+        _ => stored(asked),
+    });
+    bench.deployed(2, 2);
+    bench.pod(pod("web-b", "b"));
+    bench.planner.recall().await;
+    assert_eq!(bench.log.lines(), [format!("GET {MEMORY}")]);
+    // What failed is not forgotten, and looked at again soon.
+    let again = bench.planner.drains(NOW).await;
+    assert_eq!(bench.log.lines(), [format!("GET {SCALE}"), format!("PATCH {SCALE}")]);
+    assert!(again <= Duration::from_secs(5), "{again:?}");
+    bench.planner.drains(NOW).await;
+    let asked = bench.log.take();
+    let lines: Vec<String> = asked.iter().map(Asked::line).collect();
+    assert_eq!(lines, [format!("GET {SCALE}"), format!("PATCH {SCALE}"), format!("PATCH {MEMORY}")]);
+    assert_eq!(asked[1].body, json!({ "metadata": { "resourceVersion": "41" }, "spec": { "replicas": 1 } }));
+    assert_eq!(asked[2].body, json!({ "data": { "surges.json": null } }));
+    assert!(bench.planner.world.drains.is_empty());
+}
