@@ -98,6 +98,9 @@ impl Leadership {
     }
 }
 
+/// A lease that is ours for no longer than this counts as one that has run out.
+const RUNS_OUT: Duration = Duration::from_millis(500);
+
 /// What to do with the lease.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
@@ -167,8 +170,14 @@ impl Keeper {
                 wait.min(self.config.renew_every)
             }
             Ok(Ok(None)) => {
+                // A lease that ran out before this, as after a pause of the whole machine, has turned looks away. They
+                // wait for the next term.
+                let was_leader =
+                    self.publish.borrow().is_some_and(|held| Instant::now() + RUNS_OUT < held.until);
+                if !was_leader {
+                    self.publish_lost("the lease ran out before it was renewed");
+                }
                 // Others count from when they see the renewal, which is after `started`.
-                let was_leader = self.publish.borrow().is_some();
                 self.terms += u64::from(!was_leader);
                 let until = started + self.config.duration;
                 let transitions = self.seen.as_ref().and_then(|(lease, _)| lease.lease_transitions);

@@ -24,7 +24,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// The same while a service waits for something that no watch shows, such as a name to become free.
 const SOON: Duration = Duration::from_secs(15);
 
-/// The time until a look that failed is tried again.
+/// The time until a look that failed, or that the end of the lease cut short, is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Why a look failed.
@@ -65,8 +65,8 @@ pub async fn reconcile(group: Arc<Group>, groups: Arc<Groups>) -> Result<Action,
     match &group.0 {
         Ok(valid) => look(&groups, &owner, valid).await,
         Err(invalid) => {
-            report::invalid(&groups, &owner, &invalid.metadata, &invalid.error).await?;
-            Ok(Action::requeue(PERIOD))
+            let is_told = report::invalid(&groups, &owner, &invalid.metadata, &invalid.error).await?;
+            Ok(Action::requeue(if is_told { PERIOD } else { AGAIN }))
         }
     }
 }
@@ -87,15 +87,18 @@ async fn look(groups: &Groups, owner: &Owner, group: &ServiceGroup) -> Result<Ac
     let report = Report { owner, group, decision: &decision, door: door.as_ref(), seen: &seen, done: &done };
     let told = report::report(groups, &report, &mut remembered).await;
     groups.memories.keep(&owner.uid, remembered);
-    told?;
+    if !told? {
+        return Ok(Action::requeue(AGAIN));
+    }
     let amiss = door.is_some_and(|door| door.outcome(done.front_door.as_ref()).status != Some(true));
     next(done, amiss)
 }
 
 /// When to look again.
 fn next(done: Done, door_is_amiss: bool) -> Result<Action, Error> {
+    // The lease may be renewed yet, and no new term begins then. Who does not lead any more waits for one at the next look.
     if done.deposed {
-        return Ok(Action::await_change());
+        return Ok(Action::requeue(AGAIN));
     }
     if let Some(why) = done.failed {
         return Err(Error::Act(why));

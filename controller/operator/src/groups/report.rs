@@ -34,7 +34,8 @@ pub(super) struct Report<'a> {
     pub(super) done: &'a Done,
 }
 
-/// Writes the status if it says something new, and tells the news.
+/// Writes the status if it says something new, and tells the news. Answers whether it did: not while the lease might end
+/// first.
 ///
 /// # Errors
 /// When the status or an event could not be written.
@@ -42,7 +43,7 @@ pub(super) async fn report(
     groups: &Groups,
     report: &Report<'_>,
     remembered: &mut Remembered,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let Report { owner, group, decision, door, seen, done } = *report;
     let version = group.resource_version().unwrap_or_default();
     let nothing = ServiceGroupStatus::default();
@@ -69,7 +70,9 @@ pub(super) async fn report(
     remembered.told_invalid = None;
     let news = events::news(before, &after, done);
     if after != *before {
-        write_status(groups, owner, &after).await?;
+        if !write_status(groups, owner, &after).await? {
+            return Ok(false);
+        }
         remembered.told = Some((after, version));
     }
     publish(groups, owner, &news).await
@@ -80,7 +83,7 @@ fn is_of_others(service: &ServiceDecision) -> bool {
     service.wanted.as_ref().is_err_and(|problem| problem.reason == ServiceReason::WorkloadTaken)
 }
 
-/// Tells that a group does not decode. Everything stays as it is.
+/// Tells that a group does not decode. Everything stays as it is. Answers whether it is told.
 ///
 /// # Errors
 /// When the event could not be written. That the API server takes no status for it is no error: it takes none for an object
@@ -90,10 +93,10 @@ pub(super) async fn invalid(
     owner: &Owner,
     metadata: &ObjectMeta,
     why: &str,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut remembered = groups.memories.recall(&owner.uid);
     if remembered.told_invalid.as_deref() == Some(why) {
-        return Ok(());
+        return Ok(true);
     }
     let said = vec![Said::new(&"Ready", false, &GroupReason::InvalidSpec, why)];
     let status = ServiceGroupStatus {
@@ -104,16 +107,19 @@ pub(super) async fn invalid(
     if let Err(error) = write_status(groups, owner, &status).await {
         tracing::warn!(namespace = owner.namespace, name = owner.name, %error, "no status can be written to this group");
     }
-    publish(groups, owner, &[Telling::warning(&EventReason::InvalidSpec, why.to_owned())]).await?;
-    remembered.told_invalid = Some(why.to_owned());
-    groups.memories.keep(&owner.uid, remembered);
-    Ok(())
+    let news = [Telling::warning(&EventReason::InvalidSpec, why.to_owned())];
+    let is_told = publish(groups, owner, &news).await?;
+    if is_told {
+        remembered.told_invalid = Some(why.to_owned());
+        groups.memories.keep(&owner.uid, remembered);
+    }
+    Ok(is_told)
 }
 
-/// Applies the whole status: what it no longer says is gone.
-async fn write_status(groups: &Groups, owner: &Owner, status: &ServiceGroupStatus) -> Result<(), Error> {
+/// Applies the whole status: what it no longer says is gone. Answers whether it did: not while the lease might end first.
+async fn write_status(groups: &Groups, owner: &Owner, status: &ServiceGroupStatus) -> Result<bool, Error> {
     if !groups.context.leadership.outlives(WRITE_TIME) {
-        return Ok(());
+        return Ok(false);
     }
     let api = Api::<ServiceGroup>::namespaced(groups.context.client.clone(), &owner.namespace);
     let patch = Patch::Apply(json!({
@@ -125,17 +131,17 @@ async fn write_status(groups: &Groups, owner: &Owner, status: &ServiceGroupStatu
     }));
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let written = in_time(api.patch_status(&owner.name, &params, &patch)).await;
-    written.map(drop).map_err(|error| Error::Report(error.to_string()))
+    written.map(|_| true).map_err(|error| Error::Report(error.to_string()))
 }
 
-async fn publish(groups: &Groups, owner: &Owner, news: &[Telling]) -> Result<(), Error> {
-    let mut result = Ok(());
+async fn publish(groups: &Groups, owner: &Owner, news: &[Telling]) -> Result<bool, Error> {
+    let mut result = Ok(true);
     for telling in news {
         let Owner { namespace, name, .. } = owner;
         let Telling { reason, note, .. } = telling;
         tracing::info!(%namespace, %name, %reason, %note, "group");
         if !groups.context.leadership.outlives(WRITE_TIME) {
-            return result;
+            return result.map(|_| false);
         }
         result = match in_time(events::publish(groups, owner, telling)).await {
             Ok(()) => result,

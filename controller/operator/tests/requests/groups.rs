@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::StreamExt as _;
 use http::Method;
-use plimsoll_operator::leadership::{Keeper, Leadership, LeaseConfig};
+use kube::runtime::controller::Action;
+use plimsoll_operator::leadership::{Keeper, Leadership, LeaseConfig, gains};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
@@ -135,6 +137,35 @@ async fn who_does_not_lead_asks_and_writes_nothing() {
     let kept = Kept::default();
     let scene = Scene::new(group(), &[], leadership, move |asked| kept.answer(asked)).await;
     assert_eq!(lines(&scene.look().await.unwrap()), Vec::<String>::new());
+}
+
+/// It may be renewed yet, and no new term begins then.
+#[tokio::test(start_paused = true)]
+async fn a_look_that_the_end_of_the_lease_cuts_short_is_soon_taken_again() {
+    let lease =
+        json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": "lease" } });
+    let (client, _) = server(move |_| (200, lease.clone()));
+    let config = LeaseConfig {
+        namespace: "plimsoll-system".into(),
+        name: "lease".into(),
+        identity: "me".into(),
+        // Shorter than what a write may take.
+        duration: Duration::from_secs(5),
+        renew_every: Duration::from_secs(1),
+    };
+    let (keeper, leadership) = Keeper::new(client, config);
+    let keeping = tokio::spawn(keeper.run(std::future::pending()));
+    Box::pin(gains(leadership.clone())).next().await.unwrap();
+    keeping.abort();
+    let (kept, mut odd) = (Kept::default(), group());
+    odd["spec"]["services"] = json!("many");
+    for group in [group(), odd] {
+        let kept = kept.clone();
+        let scene = Scene::new(group, &[], leadership.clone(), move |asked| kept.answer(asked)).await;
+        assert_eq!(scene.next_look().await.unwrap(), Action::requeue(Duration::from_secs(5)));
+        let asked = scene.log.take();
+        assert!(asked.iter().all(|asked| asked.method == Method::GET), "{:?}", lines(&asked));
+    }
 }
 
 #[tokio::test]

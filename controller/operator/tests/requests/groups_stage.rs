@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::Method;
-use kube::runtime::{reflector, watcher::Event};
+use kube::runtime::{controller::Action, reflector, watcher::Event};
 use plimsoll_operator::{
     groups::{
         Group, Groups, door::watches::Watches, memory::Memories, owned::Owned, reconcile, rooms::Rooms,
@@ -119,8 +119,13 @@ impl Scene {
     }
 
     pub(crate) async fn look(&self) -> Result<Vec<Asked>, reconcile::Error> {
-        reconcile::reconcile(Arc::clone(&self.group), Arc::clone(&self.groups)).await?;
+        self.next_look().await?;
         Ok(self.log.take())
+    }
+
+    /// Looks, and says when it is to be done again.
+    pub(crate) async fn next_look(&self) -> Result<Action, reconcile::Error> {
+        reconcile::reconcile(Arc::clone(&self.group), Arc::clone(&self.groups)).await
     }
 }
 

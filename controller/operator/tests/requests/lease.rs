@@ -112,3 +112,39 @@ async fn a_leader_that_stops_lets_go_of_the_lease() {
     let last = log.take().pop().unwrap();
     assert_eq!((last.method.as_str(), &last.body["spec"]["holderIdentity"]), ("PUT", &Value::Null));
 }
+
+/// As after a pause of the whole machine: what would have been looked at meanwhile was turned away until the next term.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_ran_out_before_it_was_renewed_is_gained_anew() {
+    let (client, _) = server(|asked| match asked.method.as_str() {
+        "GET" => (200, lease(Some("me"), 7)),
+        _ => stored(asked),
+    });
+    let (keeper, leadership) = Keeper::new(client, config());
+    tokio::spawn(keeper.run(std::future::pending()));
+    let mut gained = Box::pin(gains(leadership.clone()));
+    gained.next().await.unwrap();
+    let first = leadership.term();
+    tokio::time::advance(Duration::from_secs(16)).await;
+    let again = tokio::time::timeout(Duration::from_mins(1), gained.next()).await;
+    assert!(again.is_ok() && leadership.is_leader(), "it goes on as if nothing had been");
+    assert!(leadership.term() > first, "{:?} after {first:?}", leadership.term());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_renewed_in_time_stays_the_same_term() {
+    let (client, log) = server(|asked| match asked.method.as_str() {
+        "GET" => (200, lease(Some("me"), 7)),
+        _ => stored(asked),
+    });
+    let (keeper, leadership) = Keeper::new(client, config());
+    tokio::spawn(keeper.run(std::future::pending()));
+    Box::pin(gains(leadership.clone())).next().await.unwrap();
+    let first = leadership.term();
+    let mut renewals = 0;
+    while renewals < 3 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        renewals += log.take().iter().filter(|asked| asked.method == "PUT").count();
+    }
+    assert_eq!(leadership.term(), first);
+}
