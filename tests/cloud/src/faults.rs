@@ -99,8 +99,8 @@ pub struct Faults {
     pub boots_longer: BTreeMap<OfferingId, Duration>,
     /// A machine that boots is listed under an id that it has no longer once it runs.
     pub renames_when_booted: bool,
-    /// The nodes of machines join without their devices, such as GPUs; whoever tells of them later does so.
-    pub devices_come_late: bool,
+    /// Resources that nodes do not have when they join, such as a device whose driver still starts.
+    pub come_late: BTreeSet<String>,
     /// Templates come where servers for a cluster-autoscaler before 1.35 have them.
     pub is_old: bool,
     /// What is untrue.

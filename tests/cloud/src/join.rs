@@ -104,9 +104,7 @@ impl Cloud {
             for machine in running {
                 let name = format!("{cloud}-{}", machine.name);
                 let mut node = node(name.clone(), &machine.id, cloud, &stock.offering);
-                if state.faults.devices_come_late {
-                    forget_devices(&mut node);
-                }
+                forget(&mut node, &state.faults.come_late);
                 nodes.insert(name, node);
             }
         }
@@ -114,11 +112,10 @@ impl Cloud {
     }
 }
 
-/// Extended resources have a domain in their names.
-fn forget_devices(node: &mut Node) {
+fn forget(node: &mut Node, resources: &BTreeSet<String>) {
     let status = node.status.iter_mut();
     let amounts = status.flat_map(|status| [&mut status.allocatable, &mut status.capacity]).flatten();
-    amounts.for_each(|amounts| amounts.retain(|resource, _| !resource.contains('/')));
+    amounts.for_each(|amounts| amounts.retain(|resource, _| !resources.contains(resource)));
 }
 
 fn node(name: String, id: &str, cloud: &str, offering: &Offering) -> Node {

@@ -31,7 +31,7 @@ async fn a_node_whose_device_comes_late_is_waited_for() -> Result<()> {
     let one = Amount::from_milli(1000, Format::DecimalSI);
     catalogue.instance_types[0].capacity.insert(DEVICE.to_owned(), one);
     let story = CloudStory::cloud(cluster, "late-device", catalogue, Duration::from_secs(1)).await?;
-    story.cloud.misbehave(Faults { devices_come_late: true, ..Faults::default() });
+    story.cloud.misbehave(Faults { come_late: [DEVICE.to_owned()].into(), ..Faults::default() });
     story.create_pool(story.provider(1), json!({})).await?;
     story.is_told("Offered", "3 offerings").await?;
     story.deploy_with(1, &["late-device"], json!({ "cpu": "900m", DEVICE: "1" })).await?;
