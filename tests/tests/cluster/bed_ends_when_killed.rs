@@ -24,7 +24,7 @@ async fn bed_ends_when_its_process_is_killed() -> Result<()> {
 async fn bed_ends_when_its_process_is_killed_while_it_starts() -> Result<()> {
     let temporary = tempfile::tempdir()?;
     let mut testbed = testbed().env("TMPDIR", temporary.path()).spawn()?;
-    let state = eventually("a state directory", Duration::from_secs(20), async || {
+    let state = eventually("a state directory", Duration::from_mins(3), async || {
         let mut entries = std::fs::read_dir(temporary.path())?;
         Ok(entries.next().context("none")??.path())
     })
@@ -65,7 +65,7 @@ fn testbed() -> Command {
 }
 
 async fn running(state: &Path, program: &str) -> Result<()> {
-    eventually(&format!("{program} to run"), Duration::from_secs(20), async || {
+    eventually(&format!("{program} to run"), Duration::from_mins(3), async || {
         let names: Vec<_> = guardian::processes(state)?.into_iter().filter_map(name).collect();
         if names.iter().any(|name| name == program) { Ok(()) } else { Err(anyhow!("{names:?}")) }
     })
@@ -85,7 +85,7 @@ fn name(pid: u32) -> Option<String> {
 }
 
 async fn gone(state: &Path) -> Result<()> {
-    eventually("the cluster to end", Duration::from_secs(10), async || {
+    eventually("the cluster to end", Duration::from_mins(2), async || {
         let left = guardian::processes(state)?;
         if left.is_empty() && !state.exists() { Ok(()) } else { Err(anyhow!("processes {left:?}")) }
     })

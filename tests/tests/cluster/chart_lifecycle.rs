@@ -1,13 +1,13 @@
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::json;
 use testbed::{
     Cluster, ClusterSpec, Operator, eventually,
     operator::{NAMESPACE, RELEASE, chart},
 };
 
-use crate::workload;
+use crate::{stage::PATIENCE, workload};
 
 const CRD: &str = "podscalers.plimsoll.dev";
 const COLUMNS: &str = "jsonpath={.spec.versions[*].additionalPrinterColumns[*].name}";
@@ -46,17 +46,22 @@ async fn chart_lifecycle() -> Result<()> {
     operator.uninstall().await?;
     assert_eq!(minimum(&cluster, &shop).await?, "5");
     workload::ready(&cluster, &shop, "web", 5).await?;
-    let left = ["get", "all,configmaps,leases,pdb,roles,rolebindings", "-n", NAMESPACE, "-o", "name"];
-    let left = cluster.kubectl(left).await?.stdout;
-    let left: Vec<_> = left.lines().filter(|name| !name.contains("kube-root-ca")).collect();
-    assert!(left.iter().all(|name| name.starts_with("lease")), "{left:?}");
+    // What the release did not make itself, such as pods, goes a moment later.
+    eventually("nothing but leases to be left", PATIENCE, async || {
+        let left = ["get", "all,configmaps,leases,pdb,roles,rolebindings", "-n", NAMESPACE, "-o", "name"];
+        let left = cluster.kubectl(left).await?.stdout;
+        let left: Vec<_> = left.lines().filter(|name| !name.contains("kube-root-ca")).collect();
+        ensure!(left.iter().all(|name| name.starts_with("lease")), "{left:?}");
+        Ok(())
+    })
+    .await?;
     let cluster_wide =
         cluster.kubectl(["get", "clusterroles,clusterrolebindings", "-o", "name"]).await?.stdout;
     assert!(!cluster_wide.contains("/plimsoll"), "{cluster_wide}");
 
     // Nothing waits for a finalizer that nobody removes any more.
     for object in [&["podscaler", "web", "-n", &shop][..], &["namespace", NAMESPACE], &["crd", CRD]] {
-        cluster.kubectl([&["delete", "--timeout=20s"][..], object].concat()).await?;
+        cluster.kubectl([&["delete", "--timeout=3m"][..], object].concat()).await?;
     }
     cluster.stop().await
 }
@@ -85,7 +90,7 @@ async fn minimum(cluster: &Cluster, namespace: &str) -> Result<String> {
 }
 
 async fn await_columns(cluster: &Cluster, wanted: impl Fn(&str) -> bool) -> Result<()> {
-    eventually("the CRD's printer columns", Duration::from_secs(10), async || {
+    eventually("the CRD's printer columns", PATIENCE, async || {
         let columns = cluster.kubectl(["get", "crd", CRD, "-o", COLUMNS]).await?.stdout;
         if wanted(&columns) { Ok(()) } else { Err(anyhow!("{columns}")) }
     })

@@ -16,6 +16,8 @@ async fn crds_owned_by_kubectl() -> Result<()> {
     let second = cluster.kubectl(["apply", "-f", &crds]).await?;
     assert_eq!(second.stderr, "");
     assert!(second.stdout.lines().all(|line| line.ends_with(" unchanged")), "{}", second.stdout);
+    // Until then the API server writes into them.
+    cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all", "--timeout=3m"]).await?;
     let applied = crd(&cluster).await?;
 
     let chart = chart().display().to_string();

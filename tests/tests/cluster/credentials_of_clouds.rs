@@ -1,11 +1,14 @@
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use cloud::{Certificates, Cloud};
 use plimsoll_providers::Catalogue;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
-use testbed::{Cluster, eventually, operator::NAMESPACE};
+use testbed::{Cluster, eventually, operator::NAMESPACE, ports::Port};
 
 use crate::{
     cloud_story::{CloudStory, bed, catalogue},
@@ -62,9 +65,12 @@ async fn credentials_of_a_cloud_follow_their_secret() -> Result<()> {
     let operator = operator.read().await;
     let (first, second) = (Authority::new()?, Authority::new()?);
     let story = CloudStory::cloud(cluster, "guarded", catalogue(Vec::new()), Duration::ZERO).await?;
-    let serving = story.cloud.serve_at((Ipv4Addr::LOCALHOST, 0).into(), Some(first.guards()?)).await?;
+    // Nobody else is given it between two servers.
+    let port = Port::claim()?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
+    let serving = story.cloud.serve_at(address, Some(first.guards()?)).await?;
     let provider = |secret: &str| {
-        json!({ "address": serving.address(), "timeoutSeconds": 1, "tls": { "secret": secret },
+        json!({ "address": serving.address(), "timeoutSeconds": 3, "tls": { "secret": secret },
                 "nodeGroups": [{ "name": "*.on-demand" }] })
     };
     story.create_pool(provider("cloud-tls"), json!({})).await?;
@@ -85,7 +91,6 @@ async fn credentials_of_a_cloud_follow_their_secret() -> Result<()> {
     story.is_told("Offered", "3 offerings").await?;
 
     // Another server in its place, which trusts only the new authority.
-    let address = serving.address().parse()?;
     drop(serving);
     let other =
         Cloud::new(Catalogue { zones: vec!["zone-a".to_owned()], ..catalogue(Vec::new()) }, Duration::ZERO)?;

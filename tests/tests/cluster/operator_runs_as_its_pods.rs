@@ -7,6 +7,8 @@ use testbed::{
     prometheus::Target,
 };
 
+use crate::stage::PATIENCE;
+
 /// What the bed itself promises of the operator; what the operator promises is tested elsewhere.
 #[tokio::test]
 async fn operator_runs_as_its_pods() -> Result<()> {
@@ -44,7 +46,7 @@ async fn operator_runs_as_its_pods() -> Result<()> {
     operator.upgrade(&["--set=replicas=1", "--set=log.filter=debug"]).await?;
     let [process] = operator.processes() else { panic!("{:?}", operator.processes()) };
     assert!(!pods.contains(&process.pod().to_owned()));
-    eventually("a debug line", Duration::from_secs(10), async || {
+    eventually("a debug line", PATIENCE, async || {
         let log = std::fs::read_to_string(process.log())?;
         anyhow::ensure!(log.contains("DEBUG"), "{log}");
         Ok(())

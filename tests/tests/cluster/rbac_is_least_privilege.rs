@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
@@ -17,7 +17,7 @@ use crate::{
     groups_stage::{group, ready, replace, with_template},
     nodes_stage::{NODES, small_cluster},
     sources::sources_that_nobody_asks,
-    stage::Scene,
+    stage::{PATIENCE, Scene},
     workload,
 };
 
@@ -76,7 +76,7 @@ async fn what_scales_nodes_may_follow_what_it_follows() -> Result<()> {
 async fn each_is_used_and_none_is_missing(cluster: &Cluster, rights: &[Right], account: &str) -> Result<()> {
     assert!(rights.len() > 5, "{rights:?}");
     let user = format!("system:serviceaccount:{NAMESPACE}:{account}");
-    eventually("a use of each right", Duration::from_secs(10), async || {
+    eventually("a use of each right", PATIENCE, async || {
         let requests = cluster.audit().events_of(&user)?;
         let unused: Vec<_> =
             rights.iter().filter(|right| !requests.iter().any(|event| right.allows(event))).collect();

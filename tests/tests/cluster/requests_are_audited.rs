@@ -1,7 +1,7 @@
-use std::time::Duration;
-
 use anyhow::{Result, anyhow};
 use testbed::{Cluster, eventually};
+
+use crate::stage::PATIENCE;
 
 /// Rights are checked, and the audit log tells which rule allowed a request. The tests of the chart's RBAC
 /// stand on this.
@@ -23,7 +23,7 @@ async fn requests_are_audited() -> Result<()> {
     assert!(refused.is_err_and(|error| error.to_string().contains("Forbidden")));
 
     // A request made `--as` someone is logged with the one who made it and the one it was made for.
-    eventually("both requests in the audit log", Duration::from_secs(10), async || {
+    eventually("both requests in the audit log", PATIENCE, async || {
         let events = audit.events()?;
         let find = |resource: &str| {
             events.iter().find(|event| {

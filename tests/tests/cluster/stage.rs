@@ -17,8 +17,9 @@ use tokio::sync::OnceCell;
 
 use crate::requests::Requests;
 
-/// For what a person would wait for too: a new load takes ten seconds to be seen, a new pod more than twenty.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// A new load takes ten seconds to be seen and a new pod more than twenty, and words of a status that change alone are
+/// written every three minutes; all of it takes many times as long where many tests share few cores.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Values for a chart under test: looks follow each other faster than a person would have it.
 pub(crate) const FAST: &str = "--set=operator.syncPeriodSeconds=2,memory.saveSeconds=1";

@@ -1,12 +1,12 @@
 //! Something to scale.
 
-use std::time::Duration;
-
 use anyhow::{Result, anyhow};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 use serde_json::json;
 use testbed::{Cluster, eventually};
+
+use crate::stage::PATIENCE;
 
 /// Creates a Deployment whose pods are labelled `app=NAME` and request `cpu_milli` and 64 Mi, and waits
 /// until all of them are ready.
@@ -52,7 +52,7 @@ pub(crate) async fn create(
 pub(crate) async fn ready(cluster: &Cluster, namespace: &str, name: &str, replicas: usize) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(cluster.client().await?, namespace);
     let params = ListParams::default().labels(&format!("app={name}"));
-    eventually(&format!("{replicas} ready pods of {name}"), Duration::from_mins(2), async || {
+    eventually(&format!("{replicas} ready pods of {name}"), PATIENCE, async || {
         let pods = pods.list(&params).await?;
         let ready = pods.iter().filter(|pod| is_ready(pod)).count();
         if (ready, pods.items.len()) == (replicas, replicas) {
