@@ -44,19 +44,24 @@ pub(crate) fn sources_that_nobody_asks(namespace: &str) -> String {
 
 /// Waits until a Source has this condition, as in `Ready=True Answered`, and returns its message.
 pub(crate) async fn told(scene: &Scene<'_>, name: &str, wanted: &str) -> Result<String> {
-    told_by(&scene.api("plimsoll.dev/v1alpha1", "Source"), name, wanted).await
+    told_by(&scene.api("plimsoll.dev/v1alpha1", "Source"), name, wanted, "").await
 }
 
-/// The same for a ClusterSource.
+/// Waits until a Source has this condition, and these words in its message.
+pub(crate) async fn says(scene: &Scene<'_>, name: &str, wanted: &str, words: &str) -> Result<()> {
+    told_by(&scene.api("plimsoll.dev/v1alpha1", "Source"), name, wanted, words).await.map(drop)
+}
+
+/// Waits until a ClusterSource has this condition, and returns its message.
 pub(crate) async fn told_of_all(scene: &Scene<'_>, name: &str, wanted: &str) -> Result<String> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("plimsoll.dev", "v1alpha1", "ClusterSource"));
-    told_by(&Api::all_with(scene.client.clone(), &resource), name, wanted).await
+    told_by(&Api::all_with(scene.client.clone(), &resource), name, wanted, "").await
 }
 
-async fn told_by(api: &Api<DynamicObject>, name: &str, wanted: &str) -> Result<String> {
-    eventually(&format!("{wanted} of the source {name}"), PATIENCE, async || {
+async fn told_by(api: &Api<DynamicObject>, name: &str, wanted: &str, words: &str) -> Result<String> {
+    eventually(&format!("{wanted} {words:?} of the source {name}"), PATIENCE, async || {
         let conditions = conditions(&serde_json::to_value(api.get(name).await?)?);
-        let found = conditions.iter().find(|(told, _)| told == wanted);
+        let found = conditions.iter().find(|(told, message)| told == wanted && message.contains(words));
         found.map(|(_, message)| message.clone()).ok_or_else(|| anyhow!("{conditions:?}"))
     })
     .await

@@ -158,6 +158,14 @@ impl<'c> Scene<'c> {
         found.map(|(_, message)| message).context("the condition was there")
     }
 
+    /// Waits until a condition has this status and reason, and these words in its message.
+    pub(crate) async fn says(&self, name: &str, wanted: &str, words: &str) -> Result<()> {
+        let says = self.until(name, |scaler| {
+            conditions(scaler).iter().any(|(told, message)| told == wanted && message.contains(words))
+        });
+        says.await.with_context(|| format!("{wanted}: {words}")).map(drop)
+    }
+
     /// The replicas that a target asks for.
     pub(crate) async fn replicas(&self, target: &Target) -> Result<i32> {
         let scale = self.api(&target.api_version, &target.kind).get_scale(&target.name).await?;
