@@ -15,7 +15,7 @@ use testbed::{
 use crate::{
     front_doors::both_doors_come_and_go,
     groups_stage::{group, ready, with_template},
-    requests::Requests,
+    requests::{Request, Requests},
     sources::sources_that_nobody_asks,
     stage::{self, PATIENCE, Scene, Target, USER, utilization},
     workload,
@@ -43,25 +43,35 @@ async fn every_rule_is_needed() -> Result<()> {
         let queue = json!({"type": "External", "external": {"metric": {"name": "queue"}, "target": one}});
         let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50), pods, queue]});
         scene.scale("web", &web, spec).await?;
-        scene.rescales("web", 1).await?;
+        scene.until("web", |scaler| !scaler["status"]["lastScaleTime"].is_null()).await?;
         scene.create(group("store", &[with_template("get", 1)])).await?;
         ready(scene, "store", "1/1").await?;
         scene.cluster.install_gateway_api().await?;
         both_doors_come_and_go(scene, "store").await?;
         let sources = sources_that_nobody_asks(&scene.namespace);
         scene.cluster.kubectl_with(["create", "-f", "-"], &sources).await?;
-        // What is remembered of it is saved a moment later, and sources are asked by themselves.
-        eventually("a saved memory and told sources", PATIENCE, async || {
-            let asked = asked(scene)?;
-            for resource in ["configmaps", "sources", "clustersources"] {
-                let patched = asked.iter().any(|ask| ask[0] == "patch" && ask[2] == resource);
-                ensure!(patched, "none of the {resource} was written");
+        let mut asked = Asked::since_the_start(scene);
+        // What is remembered of it is saved a moment later, sources are asked by themselves, and an event may be lost, but
+        // not those about metrics that fail.
+        eventually("a new size, a saved memory, told sources and an event", PATIENCE, async || {
+            let asked = asked.until_now()?;
+            for (verb, resource, subresource) in [
+                ("patch", "deployments", "scale"),
+                ("patch", "configmaps", ""),
+                ("patch", "sources", "status"),
+                ("patch", "clustersources", "status"),
+                ("create", "events", ""),
+            ] {
+                let is_this = |ask: &Ask| {
+                    (ask[0].as_str(), ask[2].as_str(), ask[3].as_str()) == (verb, resource, subresource)
+                };
+                ensure!(asked.iter().any(is_this), "nobody asked to {verb} {resource} {subresource}");
             }
             Ok(())
         })
         .await?;
 
-        let asked = asked(scene)?;
+        let asked: Vec<_> = asked.until_now()?.iter().cloned().collect();
         let client = &scene.client;
         let of_cluster =
             Api::<ClusterRole>::all(client.clone()).get(RELEASE).await?.rules.unwrap_or_default();
@@ -111,57 +121,74 @@ async fn denied_once_granted(client: &Client, user: &str, asked: &[Ask]) -> Resu
     denied(client, user, asked).await
 }
 
-/// What the operator asked for since the cluster started, once each.
-fn asked(scene: &Scene<'_>) -> Result<Vec<Ask>> {
-    let mut requests = Requests::of_all_time(scene.cluster, USER);
-    let mut asked = BTreeSet::new();
-    for request in requests.all()?.iter().filter(|request| request.is_of_operator()) {
-        let Some(object) = request.event.object_ref.as_ref() else { continue };
-        // Granted for each namespace apart, where the installer says so: `credentials_follow_their_secret`.
-        if object.resource.as_deref() == Some("secrets") {
-            continue;
-        }
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let resource = text(&object.resource);
-        // Any namespace and name will do but for those that a rule names.
-        let (namespace, name) = match resource.as_str() {
-            "configmaps" => (text(&object.namespace), text(&object.name)),
-            "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
-            "leases" => (text(&object.namespace), String::new()),
-            "customresourcedefinitions" => (String::new(), text(&object.name)),
-            // These are watched over all namespaces.
-            "podscalers"
-            | "horizontalpodautoscalers"
-            | "pods"
-            | "deployments"
-            | "statefulsets"
-            | "replicasets"
-            | "servicegroups"
-            | "services"
-            | "poddisruptionbudgets"
-            | "ingresses"
-            | "ingressclasses"
-            | "httproutes"
-            | "gateways"
-            | "gatewayclasses"
-            | "nodes"
-                if object.api_group != "metrics.k8s.io" && object.subresource.is_none() =>
-            {
-                (String::new(), String::new())
-            }
-            _ => (scene.namespace.name().to_owned(), String::new()),
-        };
-        let ask = [
-            request.event.verb.clone(),
-            object.api_group.clone(),
-            resource,
-            text(&object.subresource),
-            namespace,
-            name,
-        ];
-        asked.insert(ask);
+/// What the operator asked for since the cluster started, once each, read on as it asks for more.
+struct Asked<'s> {
+    scene: &'s Scene<'static>,
+    requests: Requests,
+    read: usize,
+    asks: BTreeSet<Ask>,
+}
+
+impl<'s> Asked<'s> {
+    fn since_the_start(scene: &'s Scene<'static>) -> Self {
+        let requests = Requests::of_all_time(scene.cluster, USER);
+        Self { scene, requests, read: 0, asks: BTreeSet::new() }
     }
-    Ok(asked.into_iter().collect())
+
+    fn until_now(&mut self) -> Result<&BTreeSet<Ask>> {
+        let requests = self.requests.all()?;
+        let new = requests[self.read..].iter().filter(|request| request.is_of_operator());
+        self.asks.extend(new.filter_map(|request| ask(self.scene, request)));
+        self.read = requests.len();
+        Ok(&self.asks)
+    }
+}
+
+/// What a request asks for. None for what is no object, and for what the roles are not about.
+fn ask(scene: &Scene<'_>, request: &Request) -> Option<Ask> {
+    let object = request.event.object_ref.as_ref()?;
+    // Granted for each namespace apart, where the installer says so: `credentials_follow_their_secret`.
+    if object.resource.as_deref() == Some("secrets") {
+        return None;
+    }
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let resource = text(&object.resource);
+    // Any namespace and name will do but for those that a rule names.
+    let (namespace, name) = match resource.as_str() {
+        "configmaps" => (text(&object.namespace), text(&object.name)),
+        "leases" if request.event.verb != "create" => (text(&object.namespace), text(&object.name)),
+        "leases" => (text(&object.namespace), String::new()),
+        "customresourcedefinitions" => (String::new(), text(&object.name)),
+        // These are watched over all namespaces.
+        "podscalers"
+        | "horizontalpodautoscalers"
+        | "pods"
+        | "deployments"
+        | "statefulsets"
+        | "replicasets"
+        | "servicegroups"
+        | "services"
+        | "poddisruptionbudgets"
+        | "ingresses"
+        | "ingressclasses"
+        | "httproutes"
+        | "gateways"
+        | "gatewayclasses"
+        | "nodes"
+            if object.api_group != "metrics.k8s.io" && object.subresource.is_none() =>
+        {
+            (String::new(), String::new())
+        }
+        _ => (scene.namespace.name().to_owned(), String::new()),
+    };
+    Some([
+        request.event.verb.clone(),
+        object.api_group.clone(),
+        resource,
+        text(&object.subresource),
+        namespace,
+        name,
+    ])
 }
 
 async fn grant(

@@ -128,6 +128,12 @@ impl Request {
         self.is_of_operator() && object.is_some_and(|object| object.api_group.ends_with("metrics.k8s.io"))
     }
 
+    /// Each look at a PodScaler with an External metric reads it, as no other one of its namespace does.
+    pub(crate) fn reads_external_metrics(&self) -> bool {
+        let object = self.event.object_ref.as_ref();
+        self.is_of_operator() && object.is_some_and(|object| object.api_group == "external.metrics.k8s.io")
+    }
+
     /// Each look at a PodScaler reads the size of its target, unless a watch shows it, as it does for a
     /// Deployment and a StatefulSet.
     pub(crate) fn reads_scale(&self, target: &str) -> bool {
