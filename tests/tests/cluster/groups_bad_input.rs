@@ -1,12 +1,13 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use testbed::eventually;
 
 use crate::{
     groups_stage::{
         KINDS, condition, delete, events, group, groups, object, ready, referring, replace, until,
         with_template,
     },
-    stage::{self, Target},
+    stage::{self, PATIENCE, Target},
     workload,
 };
 
@@ -102,10 +103,13 @@ async fn a_mistake_in_what_runs_leaves_it_running() -> Result<()> {
 
         replace(scene, "store", std::slice::from_ref(&service)).await?;
         condition(scene, "store", "get", "Ready=True Ready").await?;
-        let told = events(scene, "store").await?;
-        let last = told.last().map(String::as_str);
-        ensure!(last == Some("ServiceRecovered: service get"), "{told:?}");
-        Ok(())
+        eventually("the recovery to be told", PATIENCE, async || {
+            let told = events(scene, "store").await?;
+            let last = told.last().map(String::as_str);
+            ensure!(last == Some("ServiceRecovered: service get"), "{told:?}");
+            Ok(())
+        })
+        .await
     })
     .await
 }

@@ -1,6 +1,6 @@
-use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Api, api::WatchParams};
+use anyhow::{Context, Result, bail, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use kube::{api::WatchParams, core::WatchEvent};
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,7 +28,9 @@ async fn no_apply_of_a_group_moves_replicas() -> Result<()> {
             .cluster
             .kubectl(["scale", "deployment/store-get", "--replicas=5", "--namespace", &scene.namespace])
             .await?;
-        let from = version(scene).await?;
+        let mut version =
+            scene.api("apps/v1", "Deployment").get("store-get").await?.metadata.resource_version;
+        let mut sizes = Vec::new();
         for image in ["web:2", "web:3"] {
             paused["template"]["spec"]["containers"][0]["image"] = json!(image);
             replace(scene, "store", &[paused.clone()]).await?;
@@ -38,10 +40,12 @@ async fn no_apply_of_a_group_moves_replicas() -> Result<()> {
                     && deployment["status"]["updatedReplicas"] == 5
                     && deployment["status"]["readyReplicas"] == 5
             };
-            object(scene, ("apps/v1", "Deployment"), "store-get", rolled).await?;
+            let from = version.context("no version")?;
+            let (given, reached) = sizes_until(scene, &from, rolled).await.context(image)?;
+            sizes.extend(given);
+            version = reached;
         }
-        let sizes = sizes_since(scene, &from).await?;
-        ensure!(sizes.len() > 4 && sizes.iter().all(|size| *size == Some(5)), "{sizes:?}");
+        ensure!(sizes.len() > 4 && sizes.iter().all(|size| *size == 5), "{sizes:?}");
 
         // A user who changes what is ours has it restored, and the size stays.
         let deployments = scene.api("apps/v1", "Deployment");
@@ -67,22 +71,27 @@ fn owners_of_replicas(deployment: &Value) -> Vec<Value> {
     owners.map(|entry| entry["manager"].clone()).collect()
 }
 
-async fn version(scene: &Scene<'_>) -> Result<String> {
-    let found = scene.api("apps/v1", "Deployment").get("store-get").await?;
-    found.metadata.resource_version.context("no version")
-}
-
-/// The sizes that the Deployment was given since this version, one for each write.
-async fn sizes_since(scene: &Scene<'_>, version: &str) -> Result<Vec<Option<i32>>> {
-    use futures::{StreamExt as _, TryStreamExt as _};
-    use kube::core::WatchEvent;
-    let api: Api<Deployment> = Api::namespaced(scene.client.clone(), &scene.namespace);
-    // The server ends it after a second; all that has happened comes first.
-    let params = WatchParams::default().fields("metadata.name=store-get").timeout(1);
-    let events: Vec<_> = api.watch(&params, version).await?.boxed().try_collect().await?;
-    let sizes = events.into_iter().filter_map(|event| match event {
-        WatchEvent::Added(deployment) | WatchEvent::Modified(deployment) => Some(deployment.spec.replicas),
-        _ => None,
-    });
-    Ok(sizes.collect())
+/// The sizes that the Deployment was given from this version on until it is as wanted, one for each write, and its
+/// version then.
+async fn sizes_until(
+    scene: &Scene<'_>,
+    version: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<(Vec<Value>, Option<String>)> {
+    let params = WatchParams::default().fields("metadata.name=store-get");
+    let deployments = scene.api("apps/v1", "Deployment");
+    let mut events = deployments.watch(&params, version).await?.boxed();
+    let mut sizes = Vec::new();
+    loop {
+        match events.try_next().await?.with_context(|| format!("not as wanted after {sizes:?}"))? {
+            WatchEvent::Added(seen) | WatchEvent::Modified(seen) => {
+                sizes.push(seen.data["spec"]["replicas"].clone());
+                if wanted(&serde_json::to_value(&seen)?) {
+                    return Ok((sizes, seen.metadata.resource_version));
+                }
+            }
+            WatchEvent::Bookmark(_) => {}
+            other => bail!("{other:?}"),
+        }
+    }
 }

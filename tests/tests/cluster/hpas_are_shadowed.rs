@@ -25,11 +25,15 @@ async fn shadow_agrees_with_the_built_in_controller() -> Result<()> {
         load.set(total(70));
         agrees(scene, 2).await?;
 
-        let metrics = leader(scene, "/metrics").await?;
-        for series in ["plimsoll_shadow_desired_replicas", "plimsoll_shadow_difference_replicas"] {
-            let series = format!("{series}{{hpa=\"web\",namespace=\"{}\"}} ", scene.namespace);
-            ensure!(metrics.contains(&series), "no {series}");
-        }
+        eventually("the series", PATIENCE, async || {
+            let metrics = leader(scene, "/metrics").await?;
+            for series in ["plimsoll_shadow_desired_replicas", "plimsoll_shadow_difference_replicas"] {
+                let series = format!("{series}{{hpa=\"web\",namespace=\"{}\"}} ", scene.namespace);
+                ensure!(metrics.contains(&series), "no {series}");
+            }
+            Ok(())
+        })
+        .await?;
         let requests = requests.all()?;
         let written = requests.iter().find(|request| request.is_of_operator() && request.event.verb != "get");
         let written = written.filter(|request| !["list", "watch"].contains(&request.event.verb.as_str()));
@@ -42,15 +46,20 @@ async fn shadow_agrees_with_the_built_in_controller() -> Result<()> {
 /// Waits until both say this size, and it is there.
 async fn agrees(scene: &Scene<'_>, size: i32) -> Result<()> {
     eventually(&format!("both to say {size}"), PATIENCE, async || {
-        let shown: Value = serde_json::from_str(&leader(scene, "/shadow").await?)?;
-        let shadows = shown["hpas"].as_array().context("no list")?;
-        let ours = shadows.iter().find(|shadow| shadow["namespace"] == scene.namespace.name());
-        let ours = ours.context("no shadow")?;
+        let ours = shadow(scene).await?;
         let agree = ours["theirs"] == size && ours["ours"] == size && ours["differentSince"].is_null();
         let is_there = scene.replicas(&Target::deployment("web")).await? == size;
         if agree && is_there && ours["looks"]["equal"] != 0 { Ok(()) } else { Err(anyhow!("{ours}")) }
     })
     .await
+}
+
+/// What is shown of the HPA of this namespace, once the one who leads has seen it.
+pub(crate) async fn shadow(scene: &Scene<'_>) -> Result<Value> {
+    let shown: Value = serde_json::from_str(&leader(scene, "/shadow").await?)?;
+    let shadows = shown["hpas"].as_array().context("no list")?;
+    let ours = shadows.iter().find(|shadow| shadow["namespace"] == scene.namespace.name());
+    ours.cloned().context("no shadow")
 }
 
 /// What the one who leads answers.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testbed::{Adapter, Cluster, ClusterSpec, Load, Operator, Total, eventually};
 
 use crate::{
+    groups_stage::edit,
     hpas,
     nodes_are_guarded::{as_user, refused, try_patch},
     stage::{FAST, PATIENCE, Scene, Target, USER, conditions, utilization},
@@ -34,14 +35,18 @@ async fn hpas_are_taken_over() -> Result<()> {
     })
     .await?;
     let rescale = "New size: 4; reason: cpu resource utilization (percentage of request) above target";
-    let table = ours.cluster.kubectl(["get", "hpa", "web", "--namespace", &ours.namespace]).await?.stdout;
-    ensure!(table.contains("Deployment/web") && table.contains("%/50%"), "{table}");
-    let text = ours.cluster.kubectl(["describe", "hpa", "web", "--namespace", &ours.namespace]).await?.stdout;
-    for line in
-        ["AbleToScale     True    ReadyForNewScale", "ScalingActive   True    ValidMetricFound", rescale]
-    {
-        ensure!(text.contains(line), "no {line:?} in {text}");
-    }
+    eventually("kubectl to show all of it", PATIENCE, async || {
+        let table = cluster.kubectl(["get", "hpa", "web", "--namespace", &ours.namespace]).await?.stdout;
+        ensure!(table.contains("Deployment/web") && table.contains("%/50%"), "{table}");
+        let text = cluster.kubectl(["describe", "hpa", "web", "--namespace", &ours.namespace]).await?.stdout;
+        for line in
+            ["AbleToScale     True    ReadyForNewScale", "ScalingActive   True    ValidMetricFound", rescale]
+        {
+            ensure!(text.contains(line), "no {line:?} in {text}");
+        }
+        Ok(())
+    })
+    .await?;
     let refused: Vec<_> = cluster.audit().events_of(USER)?;
     let refused = refused.iter().find(|event| event.is_forbidden());
     ensure!(refused.is_none(), "not allowed: {refused:?}");
@@ -51,9 +56,12 @@ async fn hpas_are_taken_over() -> Result<()> {
     // and has nothing to write.
     operator.upgrade(&[FAST, "--set=hpa.mode=ignore"]).await?;
     let controller = cluster.start_hpa_controller()?;
-    load.set(Total { cpu_milli: 290, memory_mib: 64 });
+    load.set(Total { cpu_milli: 2000, memory_mib: 64 });
+    at_most(&ours, 6).await?;
     hpas::until(&ours, "web", |hpa| hpa["status"]["desiredReplicas"] == 6).await?;
-    operator.upgrade(&[FAST, "--set=hpa.mode=takeover"]).await?;
+    // Who has not written for two periods has left: no pause of a busy machine is that long.
+    let patient = "--set=operator.syncPeriodSeconds=60";
+    operator.upgrade(&[FAST, patient, "--set=hpa.mode=takeover"]).await?;
     eventually("an event that the takeover is refused", PATIENCE, async || {
         let told = events(&ours).await?;
         let told =
@@ -65,9 +73,16 @@ async fn hpas_are_taken_over() -> Result<()> {
     let series = format!("plimsoll_hpa_takeover_refused{{hpa=\"web\",namespace=\"{}\"}} 1", ours.namespace);
     ensure!(metrics.contains(&series), "no {series}");
     let mut requests = ours.requests()?;
-    load.set(Total { cpu_milli: 390, memory_mib: 64 });
+    let before = looks(&operator).await?;
+    load.set(Total { cpu_milli: 4000, memory_mib: 64 });
+    at_most(&ours, 8).await?;
     hpas::until(&ours, "web", |hpa| hpa["status"]["desiredReplicas"] == 8).await?;
     ours.reaches(&Target::deployment("web"), 8).await?;
+    eventually("a look that might have written", PATIENCE, async || {
+        ensure!(looks(&operator).await? > before, "there was none");
+        Ok(())
+    })
+    .await?;
     let writes: Vec<_> = requests
         .all()?
         .iter()
@@ -79,6 +94,26 @@ async fn hpas_are_taken_over() -> Result<()> {
     ensure!(writes.is_empty(), "written although refused: {writes:?}");
     drop(controller);
     cluster.stop().await
+}
+
+/// Changes the bound of the HPA, which is its size while the load is more than enough for it.
+async fn at_most(scene: &Scene<'_>, replicas: i32) -> Result<()> {
+    let hpas = scene.api("autoscaling/v2", "HorizontalPodAutoscaler");
+    edit(&hpas, "web", json!({"spec": {"maxReplicas": replicas}})).await
+}
+
+/// How often the operator has looked, in a cluster where there is nothing but an HPA to look at.
+async fn looks(operator: &Operator<'_>) -> Result<u64> {
+    let mut looks = 0;
+    for process in operator.processes() {
+        let metrics = process.get("/metrics").await?.body;
+        let counts =
+            metrics.lines().filter(|line| line.starts_with("plimsoll_reconcile_duration_seconds_count{"));
+        for (_, count) in counts.filter_map(|line| line.rsplit_once(' ')) {
+            looks += count.parse::<u64>()?;
+        }
+    }
+    Ok(looks)
 }
 
 /// Kubernetes lets whoever writes the status of an HPA write its metadata too.
@@ -135,8 +170,8 @@ async fn an_hpa_at_zero_is_given_back_with_its_proof() -> Result<()> {
     // The way back: whoever finds 0 replicas without the condition leaves them alone for ever.
     operator.upgrade(&[FAST, "--set=hpa.mode=ignore"]).await?;
     let _controller = cluster.start_hpa_controller()?;
-    jobs(&ours, &adapter, "200").await?;
-    ours.reaches(&web, 2).await?;
+    jobs(&ours, &adapter, "300").await?;
+    ours.reaches(&web, 3).await?;
     hpas::until(&ours, "web", |hpa| has(hpa, "ScaledToZero=False NotScaledToZero")).await?;
     drop(operator);
     cluster.stop().await
@@ -148,8 +183,9 @@ async fn sleep(scene: &Scene<'_>, adapter: &Adapter) -> Result<()> {
     jobs(scene, adapter, "0").await?;
     let target = json!({"type": "Value", "value": "100"});
     let metric = json!({"type": "External", "external": {"metric": {"name": "jobs"}, "target": target}});
+    // Such a target asks for so many times the pods that there are: without a bound ever more of them.
     let spec = json!({
-        "minReplicas": 0, "maxReplicas": 9, "metrics": [metric],
+        "minReplicas": 0, "maxReplicas": 3, "metrics": [metric],
         "behavior": {"scaleDown": {"stabilizationWindowSeconds": 0}},
     });
     hpas::create(scene, &Target::deployment("web"), spec).await
@@ -163,12 +199,13 @@ fn has(hpa: &Value, wanted: &str) -> bool {
     conditions(hpa).iter().any(|(told, _)| told == wanted)
 }
 
-/// Two pods, and a load of 170 m, which at 50 m a pod are 3.4 pods.
+/// Two pods, and a load of 190 m, which at 50 m a pod are 3.8 pods. No sample that is too high for a moment makes
+/// five of them.
 async fn begin(scene: &Scene<'_>) -> Result<Load> {
     workload::deploy(scene.cluster, &scene.namespace, "web", 2, 100).await?;
-    let total = Total { cpu_milli: 170, memory_mib: 64 };
+    let total = Total { cpu_milli: 190, memory_mib: 64 };
     let load = Load::start(scene.cluster, &scene.namespace, "app=web", total).await?;
-    let spec = json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]});
+    let spec = json!({"maxReplicas": 4, "metrics": [utilization("cpu", 50)]});
     hpas::create(scene, &Target::deployment("web"), spec).await?;
     Ok(load)
 }

@@ -1,10 +1,10 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
-use testbed::{Load, Total};
+use testbed::{Load, Total, eventually};
 
 use crate::{
-    hpas,
-    stage::{self, Target, conditions, utilization},
+    hpas, hpas_are_shadowed,
+    stage::{self, PATIENCE, Target, conditions, utilization},
     workload,
 };
 
@@ -17,9 +17,11 @@ async fn podscalers_stand_beside_hpas() -> Result<()> {
         let target = Target::deployment("web");
         workload::deploy(scene.cluster, &scene.namespace, "web", 4, 100).await?;
         let load = Load::start(scene.cluster, &scene.namespace, "app=web", total(190)).await?;
-        let spec = |mode| json!({"maxReplicas": 9, "mode": mode, "metrics": [utilization("cpu", 50)]});
-        hpas::create(scene, &target, json!({"maxReplicas": 9, "metrics": [utilization("cpu", 50)]})).await?;
+        // No sample that is too high for a moment makes five of them.
+        let spec = |mode| json!({"maxReplicas": 4, "mode": mode, "metrics": [utilization("cpu", 50)]});
+        hpas::create(scene, &target, json!({"maxReplicas": 4, "metrics": [utilization("cpu", 50)]})).await?;
         let mut requests = scene.requests()?;
+        eventually("the HPA to be seen", PATIENCE, async || hpas_are_shadowed::shadow(scene).await).await?;
 
         scene.scale("web", &target, spec("Active")).await?;
         let told = scene.condition("web", "AbleToScale=False Conflicting").await?;
@@ -55,8 +57,9 @@ async fn podscalers_stand_beside_hpas() -> Result<()> {
             requests.all()?.iter().filter(|request| request.is("patch", "deployments/scale")).count();
         ensure!(writes == 0, "{writes} writes of a size that was right all the time");
 
-        // 290 m at 50 m a pod are 5.8 pods.
-        load.set(total(290));
+        // 400 m at 50 m a pod are 8 pods.
+        load.set(total(400));
+        scene.edit("web", json!({"spec": {"maxReplicas": 6}})).await?;
         scene.reaches(&target, 6).await
     })
     .await

@@ -2,10 +2,10 @@ use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use testbed::tools::repository;
+use testbed::{eventually, tools::repository};
 
 use crate::{
-    stage::{self, Target, utilization},
+    stage::{self, PATIENCE, Target, utilization},
     workload,
 };
 
@@ -54,17 +54,24 @@ async fn kubectl_get_shows_what_it_shows_of_an_hpa() -> Result<()> {
 #[tokio::test]
 async fn kubectl_explain_describes_every_field() -> Result<()> {
     stage::story("explain", async |scene| {
-        let explain = ["explain", "podscalers", "--recursive", "--output=plaintext-openapiv2"];
-        let explained = scene.cluster.kubectl(explain).await?.stdout;
-        ensure!(explained.contains("stabilizationWindowSeconds"), "{explained}");
-        for field in
-            ["spec.metrics.resource.target", "spec.behavior.scaleDown.policies.value", "status.lastDecision"]
-        {
-            let path = format!("podscalers.{field}");
-            let explained = scene.cluster.kubectl(["explain", &path]).await?.stdout;
-            let text = explained.split_once("DESCRIPTION:").context("no description")?.1;
-            ensure!(!text.contains("<empty>") && text.trim().len() > 10, "{explained}");
-        }
+        // The API server publishes the schema of a new CRD a while after it serves it.
+        eventually("kubectl to explain all of it", PATIENCE, async || {
+            let explain = ["explain", "podscalers", "--recursive", "--output=plaintext-openapiv2"];
+            let explained = scene.cluster.kubectl(explain).await?.stdout;
+            ensure!(explained.contains("stabilizationWindowSeconds"), "{explained}");
+            for field in [
+                "spec.metrics.resource.target",
+                "spec.behavior.scaleDown.policies.value",
+                "status.lastDecision",
+            ] {
+                let path = format!("podscalers.{field}");
+                let explained = scene.cluster.kubectl(["explain", &path]).await?.stdout;
+                let text = explained.split_once("DESCRIPTION:").context("no description")?.1;
+                ensure!(!text.contains("<empty>") && text.trim().len() > 10, "{explained}");
+            }
+            Ok(())
+        })
+        .await?;
 
         for kind in ["podscaler", "servicegroup"] {
             let crd = ["get", "crd", &format!("{kind}s.plimsoll.dev"), "-o", "json"];

@@ -1,9 +1,9 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use testbed::{Cluster, Load, Total, eventually};
 
-use crate::workload;
+use crate::{stage::PATIENCE, workload};
 
 #[tokio::test]
 async fn load_is_seen_by_metrics_server() -> Result<()> {
@@ -37,7 +37,7 @@ async fn load_is_seen_by_metrics_server() -> Result<()> {
 
 /// Waits until the pods of `web` use about this much (thousandths of a core, Mi).
 async fn usage(cluster: &Cluster, namespace: &str, wanted: &[(u64, u64)]) -> Result<()> {
-    eventually(&format!("a usage of {wanted:?}"), Duration::from_secs(45), async || {
+    eventually(&format!("a usage of {wanted:?}"), PATIENCE, async || {
         let seen = cluster.usage(namespace, "app=web").await?;
         let mut close = seen.iter().zip(wanted).map(|(seen, (cpu, memory))| {
             // The two clocks of a look, at kwok and at metrics-server, differ by some milliseconds.

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use testbed::{Cluster, ClusterSpec, Operator, eventually};
 
 use crate::{
-    stage::{FAST, PATIENCE, Scene, Target, pod_scaler},
+    stage::{FAST, PATIENCE, STEADY, Scene, Target, pod_scaler},
     workload,
 };
 
@@ -13,7 +13,7 @@ const CRD: &str = "podscalers.plimsoll.dev";
 #[tokio::test]
 async fn objects_that_do_not_decode_stop_nobody() -> Result<()> {
     let cluster = Cluster::start(ClusterSpec { nodes_per_zone: 1, ..ClusterSpec::default() }).await?;
-    let mut operator = Operator::install(&cluster, &[FAST, "--set=replicas=1"]).await?;
+    let mut operator = Operator::install(&cluster, &[FAST, STEADY, "--set=replicas=1"]).await?;
     let scene = Scene::new(&cluster, "foreign").await?;
     let (broken, healthy) = (Target::deployment("broken"), Target::deployment("healthy"));
     for target in [&broken, &healthy] {
@@ -44,7 +44,7 @@ async fn objects_that_do_not_decode_stop_nobody() -> Result<()> {
         Ok(())
     })
     .await?;
-    operator.upgrade(&[FAST, "--set=replicas=1", "--set=podLabels.restarted=yes"]).await?;
+    operator.upgrade(&[FAST, STEADY, "--set=replicas=1", "--set=podLabels.restarted=yes"]).await?;
     told(&scene, 2).await?;
 
     scene.scale("healthy", &healthy, json!({"minReplicas": 3, "maxReplicas": 9})).await?;
