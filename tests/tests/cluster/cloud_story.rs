@@ -12,11 +12,14 @@ use serde_json::{Value, json};
 use testbed::{Cluster, Operator, eventually};
 use tokio::sync::{OnceCell, RwLock};
 
-use crate::{nodes_stage::small_cluster, stage::PATIENCE};
+use crate::nodes_stage::small_cluster;
 
-/// What scales nodes and nothing else; one process, so that a test can kill it, and a lease that does not last long.
+/// What scales nodes and nothing else; one process, so that a test can kill it.
 const NODES: &str = "--set=replicas=0,nodes.enabled=true,nodes.replicas=1,nodes.secrets={cloud-tls},\
-                     nodes.leaderElection.leaseDurationSeconds=20,nodes.leaderElection.renewSeconds=3";
+                     nodes.leaderElection.leaseDurationSeconds=60,nodes.leaderElection.renewSeconds=3";
+
+/// Many stories share one operator, and when it dies its lease has to pass first.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(6);
 
 /// How many pods of these stories fit on one of its machines.
 pub(crate) const PODS_PER_NODE: usize = 4;
@@ -97,7 +100,7 @@ impl CloudStory {
         more: Value,
     ) -> Result<Self> {
         let story = Self::cloud(cluster, pool, catalogue, Duration::from_secs(2)).await?;
-        story.create_pool(story.provider(1), more).await?;
+        story.create_pool(story.provider(5), more).await?;
         Ok(story)
     }
 

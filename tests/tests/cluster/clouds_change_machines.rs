@@ -18,7 +18,7 @@ async fn a_machine_that_gets_its_id_when_it_runs_is_ordered_once() -> Result<()>
     let operator = operator.read().await;
     let story = CloudStory::cloud(cluster, "renames", catalogue(Vec::new()), Duration::from_secs(15)).await?;
     story.cloud.misbehave(Faults { renames_when_booted: true, ..Faults::default() });
-    story.create_pool(story.provider(1), json!({})).await?;
+    story.create_pool(story.provider(5), json!({})).await?;
     story.deploy(3 * PODS_PER_NODE, &["renames"]).await?;
     story.bound(3 * PODS_PER_NODE).await?;
     story.has(3).await?;

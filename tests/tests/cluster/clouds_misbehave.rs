@@ -7,8 +7,8 @@ use serde_json::json;
 use testbed::eventually;
 
 use crate::{
-    cloud_story::{CloudStory, PODS_PER_NODE, bed, catalogue, group, in_zone},
-    stage::{PATIENCE, no_defects},
+    cloud_story::{CloudStory, PATIENCE, PODS_PER_NODE, bed, catalogue, group, in_zone},
+    stage::no_defects,
 };
 
 /// What one zone does not have or may not give, another one gives at once; what failed is told.
@@ -26,12 +26,17 @@ async fn a_quota_and_a_zone_out_of_capacity_send_the_order_elsewhere_at_once() -
     story.deploy(2 * PODS_PER_NODE, &["short-of"]).await?;
     story.bound(2 * PODS_PER_NODE).await?;
     ensure!(story.cloud.machines(&group("zone-c")).len() == 2, "{:?}", story.machines());
-    let status = story.status().await?;
-    let avoided = status["avoided"].as_array().cloned().unwrap_or_default();
-    let mut reasons: Vec<_> = avoided.iter().map(|of| (of["zone"].as_str(), of["reason"].as_str())).collect();
-    reasons.sort();
-    let told = [(Some("zone-a"), Some("OutOfCapacity")), (Some("zone-b"), Some("QuotaReached"))];
-    ensure!(reasons == told, "{status}");
+    eventually("what failed to be told", PATIENCE, async || {
+        let status = story.status().await?;
+        let avoided = status["avoided"].as_array().cloned().unwrap_or_default();
+        let mut reasons: Vec<_> =
+            avoided.iter().map(|of| (of["zone"].as_str(), of["reason"].as_str())).collect();
+        reasons.sort();
+        let told = [(Some("zone-a"), Some("OutOfCapacity")), (Some("zone-b"), Some("QuotaReached"))];
+        ensure!(reasons == told, "{status}");
+        Ok(())
+    })
+    .await?;
     no_defects(&operator)
 }
 
@@ -40,8 +45,9 @@ async fn a_quota_and_a_zone_out_of_capacity_send_the_order_elsewhere_at_once() -
 async fn a_cloud_that_hangs_stops_no_other_pool() -> Result<()> {
     let (cluster, operator) = bed().await?;
     let operator = operator.read().await;
-    let first = json!({ "weight": 100 });
-    let hangs = CloudStory::new(cluster, "hangs", catalogue(Vec::new()), first).await?;
+    let boot = Duration::from_secs(2);
+    let hangs = CloudStory::cloud(cluster, "hangs", catalogue(Vec::new()), boot).await?;
+    hangs.create_pool(hangs.provider(1), json!({ "weight": 100 })).await?;
     let works = CloudStory::new(cluster, "works", catalogue(Vec::new()), json!({})).await?;
     hangs.is_told("Offered", "3 offerings").await?;
     works.is_told("Offered", "3 offerings").await?;
@@ -67,9 +73,10 @@ async fn a_cloud_that_hangs_stops_no_other_pool() -> Result<()> {
 async fn what_a_cloud_makes_beyond_the_order_is_given_back() -> Result<()> {
     let (cluster, operator) = bed().await?;
     let operator = operator.read().await;
-    let boot = Duration::from_secs(10);
+    // A surplus is told of only as long as the machines boot.
+    let boot = Duration::from_secs(40);
     let story = CloudStory::cloud(cluster, "twice", catalogue(Vec::new()), boot).await?;
-    story.create_pool(story.provider(1), json!({})).await?;
+    story.create_pool(story.provider(5), json!({})).await?;
     story.is_told("Offered", "3 offerings").await?;
     story.cloud.misbehave(Faults { grows_by_more: 1, ..Faults::default() });
     story.deploy(3 * PODS_PER_NODE, &["twice"]).await?;

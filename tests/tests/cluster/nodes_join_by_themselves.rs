@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use testbed::eventually;
 
 use crate::{
-    cloud_story::{CloudStory, PODS_PER_NODE, bed, catalogue, group},
-    stage::{PATIENCE, no_defects},
+    cloud_story::{CloudStory, PATIENCE, PODS_PER_NODE, bed, catalogue, group},
+    stage::no_defects,
 };
 
 fn id(node: &Node) -> String {
@@ -50,9 +50,11 @@ async fn nodes_that_join_by_themselves_are_marked_used_and_given_back() -> Resul
         ensure!(recorded.contains(&mark), "{mark:?} is on no record: {recorded:?}");
     }
 
-    let stray = |node: &Node| id(node) == of_others;
-    let stray = story.nodes.list(&ListParams::default()).await?.items.into_iter().find(stray);
-    let stray = stray.context("the machine of others has not joined")?;
+    let stray = eventually("the machine of others to join", PATIENCE, async || {
+        let nodes = story.nodes.list(&ListParams::default()).await?.items;
+        nodes.into_iter().find(|node| id(node) == of_others).context("no such node")
+    })
+    .await?;
     ensure!(!stray.labels().contains_key(NODE_ORDER), "it is marked as ours");
     eventually("an event about the node that nobody ordered", PATIENCE, async || {
         let about = format!("--field-selector=reason=NotOrdered,involvedObject.name={}", stray.name_any());
@@ -84,12 +86,15 @@ async fn an_operator_killed_before_the_answer_was_recorded_orders_exactly_what_w
     let mut operator = operator.write().await;
     let boot = Duration::from_secs(2);
     let story = CloudStory::cloud(cluster, "crashed", catalogue(Vec::new()), boot).await?;
-    story.create_pool(story.provider(2), json!({})).await?;
+    story.create_pool(story.provider(5), json!({})).await?;
     story.is_told("Offered", "3 offerings").await?;
-    story.cloud.misbehave(Faults { never_answers: [Rpc::NodeGroupIncreaseSize].into(), ..Faults::default() });
+    let silent = || Faults { never_answers: [Rpc::NodeGroupIncreaseSize].into(), ..Faults::default() };
+    story.cloud.misbehave(silent());
     story.deploy(3 * PODS_PER_NODE, &["crashed"]).await?;
     eventually("the cloud to do what it was asked", PATIENCE, async || {
-        ensure!(story.size() > 0, "it was not asked yet: {}", story.told().await?);
+        ensure!(story.size() > 0, "it was not asked yet");
+        // What became of it is not found out before the operator dies, however long that takes.
+        story.cloud.misbehave(Faults { hangs: [Rpc::Refresh].into(), ..silent() });
         Ok(())
     })
     .await?;
