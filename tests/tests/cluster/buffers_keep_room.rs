@@ -2,8 +2,11 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::{Api, Client, ResourceExt, api::ListParams};
-use plimsoll_api::{CapacityBuffer, NodeOrder, marks::CAPACITY_POOL};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
+use plimsoll_api::{CapacityBuffer, CapacityPool, NodeOrder, marks::CAPACITY_POOL};
 use serde_json::{Value, json};
 use testbed::{Cluster, Operator, eventually, tools::repository};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -71,6 +74,19 @@ impl Story {
         self.cluster.kubectl_with(["apply", "-f", "-"], &object.to_string()).await.map(drop)
     }
 
+    /// Changes the pool's spec, and waits until a plan was made with it.
+    async fn heeds(&self, spec: Value) -> Result<()> {
+        let pools: Api<CapacityPool> = Api::all(self.client.clone());
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        let changed = pools.patch(self.name, &PatchParams::default(), &patch).await?;
+        eventually(&format!("the change of {} to be heeded", self.name), PATIENCE, async || {
+            let status = pools.get(self.name).await?.status.context("no status yet")?;
+            ensure!(status.observed_generation >= changed.metadata.generation, "{status:?}");
+            Ok(())
+        })
+        .await
+    }
+
     async fn buffer(&self, name: &str, spec: Value) -> Result<()> {
         self.create("autoscaling.x-k8s.io/v1beta1", "CapacityBuffer", name, spec).await
     }
@@ -121,13 +137,18 @@ impl Story {
         Ok(orders.into_iter().filter(|order| order.spec.pool == self.name).collect())
     }
 
-    /// The nodes that the pods of the namespace are bound to; an error while one is not.
-    async fn bound(&self, pods: usize) -> Result<Vec<String>> {
+    /// The pods of the namespace; an error while there are more or fewer.
+    async fn made(&self, pods: usize) -> Result<Vec<Pod>> {
         let there =
             Api::<Pod>::namespaced(self.client.clone(), self.name).list(&ListParams::default()).await?;
         ensure!(there.items.len() == pods, "{} of {pods} pods", there.items.len());
+        Ok(there.items)
+    }
+
+    /// The nodes that the pods of the namespace are bound to; an error while one is not.
+    async fn bound(&self, pods: usize) -> Result<Vec<String>> {
         let node = |pod: Pod| pod.spec.and_then(|spec| spec.node_name).context("a pod is not bound");
-        there.items.into_iter().map(node).collect()
+        self.made(pods).await?.into_iter().map(node).collect()
     }
 
     /// The status of a buffer, and a condition of it.
@@ -184,9 +205,12 @@ async fn a_buffer_is_room_that_pods_take_and_that_is_filled_again() -> Result<()
     let created_for = &order.spec.created_for[0];
     ensure!(created_for.kind == "CapacityBuffer" && created_for.name == "room", "{created_for:?}");
 
+    // What is to fill the room again may be there before the last of the pods is made, and take some of them.
+    story.heeds(json!({ "limits": { "nodes": first.len() } })).await?;
     story.workload("apps/v1", "Deployment", 8).await?;
     let on = eventually("the pods to be bound", PATIENCE, async || story.bound(8).await).await?;
     ensure!(on.iter().all(|node| first.contains(node)), "{on:?} and not on {first:?}");
+    story.heeds(json!({ "limits": null })).await?;
     eventually("the buffer to be filled again", PATIENCE, async || {
         let nodes = story.nodes().await?;
         ensure!(nodes.len() > first.len(), "{nodes:?}");
@@ -296,12 +320,9 @@ async fn headroom_keeps_to_its_window_and_its_share() -> Result<()> {
     let start = format!("{} {} * * *", there.minute(), there.hour());
     let window = |zone: &str| json!({ "start": start, "durationSeconds": 7200, "timeZone": zone });
     let pods = |count: i32, cpu: &str| json!({ "count": count, "requests": { "cpu": cpu, "memory": "1Gi" } });
-    let headroom = json!([
-        { "name": "now", "pods": pods(2, "3"), "window": window("Asia/Kathmandu") },
-        { "name": "later", "pods": pods(9, "3"), "window": window("UTC") },
-        { "name": "share", "percentage": 50 },
-    ]);
-    let story = Story::new(cluster, "windows", headroom).await?;
+    let in_its_window = json!({ "name": "now", "pods": pods(2, "3"), "window": window("Asia/Kathmandu") });
+    let later = json!({ "name": "later", "pods": pods(9, "3"), "window": window("UTC") });
+    let story = Story::new(cluster, "windows", json!([in_its_window, later])).await?;
     let before = eventually("room for two pods of three cores", PATIENCE, async || {
         let (orders, nodes) = (story.orders().await?, story.nodes().await?);
         let ordered: i32 = orders.iter().map(|order| order.spec.count).sum();
@@ -310,17 +331,23 @@ async fn headroom_keeps_to_its_window_and_its_share() -> Result<()> {
         Ok(nodes.len())
     })
     .await?;
-    // 40 pods of 900 m need five nodes of eight; half of that again needs two or three more.
+    // 40 pods of 900 m need five nodes of eight; half of that again needs two or three more. One plan is for all of them:
+    // what comes pod by pod takes the room each time, and that is ordered anew.
+    story.heeds(json!({ "limits": { "nodes": before } })).await?;
     story.workload("apps/v1", "Deployment", 40).await?;
+    eventually("the pods to be made", PATIENCE, async || story.made(40).await).await?;
+    story.heeds(json!({ "limits": null })).await?;
     let on = eventually("the pods to be bound", PATIENCE, async || story.bound(40).await).await?;
     let used: BTreeSet<String> = on.into_iter().collect();
+    ensure!(used.len() <= 7 && before <= 2, "{} nodes used, {before} before", used.len());
+    let share = json!({ "name": "share", "percentage": 50 });
+    story.heeds(json!({ "headroom": [in_its_window, later, share] })).await?;
     let nodes = eventually("room for half of them again", PATIENCE, async || {
         let nodes = story.nodes().await?;
         ensure!(nodes.len() >= 8, "{nodes:?}");
         Ok(nodes.len())
     })
     .await?;
-    ensure!(used.len() <= 7 && before <= 2, "{} nodes used, {before} before", used.len());
     ensure!(nodes <= 12, "{nodes} nodes: the window of UTC is not open");
     story.resize(0).await?;
     story.shrinks_to(before).await?;

@@ -35,7 +35,7 @@ async fn nodes_of_a_type_that_takes_one_volume_are_ordered_for_a_volume_each() -
         }))
         .await?;
     // No more nodes until the scheduler has seen it too, and what is planned is planned for all three.
-    story.edit(json!({ "limits": { "nodes": 1 } })).await?;
+    story.heeds(json!({ "limits": { "nodes": 1 } })).await?;
     volumes(&story, 3).await?;
     pods(&story, 3).await?;
     eventually("two pods to have no room for their volumes", PATIENCE, async || {

@@ -257,10 +257,12 @@ impl<'c> Story<'c> {
         Ok(told.collect::<Vec<_>>().join("; "))
     }
 
-    /// Waits until the pool's orders are served, and no more nodes are there than were ordered.
+    /// Waits until the pool's orders are served, and no more nodes are there than were ordered. Records of what has failed
+    /// or was given back stay for a while.
     pub(crate) async fn settled(&self) -> Result<usize> {
         eventually("the orders to be served", PATIENCE, async || {
-            let orders = self.orders().await?;
+            let mut orders = self.orders().await?;
+            orders.retain(|order| !matches!(phase(order), "Failed" | "GivenBack"));
             let ordered: i32 = orders.iter().map(|order| order.spec.count).sum();
             let nodes = self.pods_nodes().await?.len();
             ensure!(orders.iter().all(|order| phase(order) == "Ready"), "not all orders are ready");
@@ -287,13 +289,28 @@ impl<'c> Story<'c> {
 
     /// Waits until a condition of the pool has this status and reason; its message.
     pub(crate) async fn condition(&self, kind: &str, status: &str, reason: &str) -> Result<String> {
-        eventually(&format!("{kind}={status} {reason} of {}", self.pool), PATIENCE, async || {
+        self.condition_says(kind, status, reason, &[], PATIENCE).await
+    }
+
+    /// Waits until a condition of the pool has this status and reason, and all of these words in its message, which changes
+    /// beside them; its message.
+    pub(crate) async fn condition_says(
+        &self,
+        kind: &str,
+        status: &str,
+        reason: &str,
+        words: &[&str],
+        patience: Duration,
+    ) -> Result<String> {
+        eventually(&format!("{kind}={status} {reason} of {}", self.pool), patience, async || {
             let shown = self.status().await?;
             let conditions = shown["conditions"].as_array().context("no conditions")?;
             let found = conditions.iter().find(|condition| condition["type"] == kind);
             let found = found.with_context(|| shown.to_string())?;
-            ensure!(found["status"] == status && found["reason"] == reason, "{found}");
-            Ok(found["message"].as_str().unwrap_or_default().to_owned())
+            let message = found["message"].as_str().unwrap_or_default();
+            let says = words.iter().all(|word| message.contains(word));
+            ensure!(found["status"] == status && found["reason"] == reason && says, "{found}");
+            Ok(message.to_owned())
         })
         .await
     }
