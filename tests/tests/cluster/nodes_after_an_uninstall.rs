@@ -41,6 +41,8 @@ async fn an_uninstall_leaves_nodes_and_pods_as_they_are() -> Result<()> {
         Ok(())
     })
     .await?;
+    // It was ordered for a Deployment, whose pod may come later.
+    slow.made("booting", 1).await?;
     let before = where_pods_are(&story).await?;
 
     operator.uninstall().await?;
@@ -68,9 +70,9 @@ async fn an_uninstall_leaves_nodes_and_pods_as_they_are() -> Result<()> {
         .stdout;
     ensure!(!maps.contains("plimsoll"), "{maps}");
     for objects in ["nodeorders", "capacitypools"] {
-        cluster.kubectl(["delete", objects, "--all", "--timeout=20s"]).await?;
+        cluster.kubectl(["delete", objects, "--all", "--timeout=5m"]).await?;
     }
-    cluster.kubectl(["delete", "crd", "nodeorders.plimsoll.dev", "--timeout=20s"]).await?;
+    cluster.kubectl(["delete", "crd", "nodeorders.plimsoll.dev", "--timeout=5m"]).await?;
     cluster.stop().await
 }
 

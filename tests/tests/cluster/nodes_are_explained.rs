@@ -31,18 +31,15 @@ async fn bed() -> Result<&'static Bed> {
     .await
 }
 
-/// What is explained, as text and for programs, once all of these words are in the text.
-async fn explained(bed: &Bed, object: [&str; 2], words: &[&str]) -> Result<(String, Value)> {
+/// What is explained for programs; an error while not all of these words are in the text.
+async fn explained(bed: &Bed, object: [&str; 2], words: &[&str]) -> Result<Value> {
     let ask = ["explain", object[0], object[1], "--namespace=default"];
-    eventually(&format!("{object:?} to be explained"), PATIENCE, async || {
-        let text = bed.cli.stdout(ask).await?;
-        for word in words {
-            ensure!(text.contains(word), "no {word:?} in {text}");
-        }
-        let json = bed.cli.stdout(ask.into_iter().chain(["-o", "json"])).await?;
-        Ok((text, serde_json::from_str(&json)?))
-    })
-    .await
+    let text = bed.cli.stdout(ask).await?;
+    for word in words {
+        ensure!(text.contains(word), "no {word:?} in {text}");
+    }
+    let json = bed.cli.stdout(ask.into_iter().chain(["-o", "json"])).await?;
+    Ok(serde_json::from_str(&json)?)
 }
 
 /// The pod's own words: what refuses it, how many of them, and why; by the plugin of kubectl too.
@@ -62,21 +59,34 @@ async fn a_pod_that_fits_nothing_is_explained() -> Result<()> {
         "offerings of pool tiny",
         "lack cpu",
     ];
-    let (_, told) = explained(bed, ["pod", &pod], &words).await?;
-    ensure!(told["outlook"] == "noPlace", "{told:#}");
-    let rows = told["refusals"].as_array().context("no refusals")?;
-    let of_pool = rows.iter().find(|row| row["what"] == "offerings of pool tiny").context("no such row")?;
-    ensure!(of_pool["count"] == 3 && of_pool["why"] == "lack cpu", "{of_pool}");
+    eventually("the pod to be explained", PATIENCE, async || {
+        let told = explained(bed, ["pod", &pod], &words).await?;
+        ensure!(told["outlook"] == "noPlace", "{told:#}");
+        let rows = told["refusals"].as_array().context("no refusals")?;
+        let of_pool =
+            rows.iter().find(|row| row["what"] == "offerings of pool tiny").context("no such row")?;
+        ensure!(of_pool["count"] == 3 && of_pool["why"] == "lack cpu", "{of_pool}");
+        Ok(())
+    })
+    .await?;
 
-    let plugin = bed.cli.kubectl(["plimsoll", "explain", "pod", &pod, "--namespace=default"]).await?;
-    ensure!(plugin.code == Some(0) && plugin.stdout.contains("NO NODE FOR IT"), "{plugin:?}");
+    eventually("the plugin to explain it", PATIENCE, async || {
+        let plugin = bed.cli.kubectl(["plimsoll", "explain", "pod", &pod, "--namespace=default"]).await?;
+        ensure!(plugin.code == Some(0) && plugin.stdout.contains("NO NODE FOR IT"), "{plugin:?}");
+        Ok(())
+    })
+    .await?;
     for (object, words) in [
         (["pod", "nobody"], "no pod default/nobody is planned with"),
         (["node", "nowhere"], "there is no node nowhere"),
         (["pool", "nothing"], "there is no CapacityPool nothing"),
     ] {
-        let told = bed.cli.run(["explain", object[0], object[1], "--namespace=default"]).await?;
-        ensure!(told.code == Some(1) && told.stderr.contains(words), "{told:?}");
+        eventually(&format!("{object:?} to be unknown"), PATIENCE, async || {
+            let told = bed.cli.run(["explain", object[0], object[1], "--namespace=default"]).await?;
+            ensure!(told.code == Some(1) && told.stderr.contains(words), "{told:?}");
+            Ok(())
+        })
+        .await?;
     }
     no_defects(&bed.operator)
 }
@@ -92,17 +102,23 @@ async fn a_node_that_a_budget_keeps_is_explained() -> Result<()> {
     let (pod, node) = placed.first().context("no pod")?;
     let why = format!("pod default/{pod} may not be evicted: PodDisruptionBudget kept allows no disruption");
     let words = [&*format!("Node {node} (pool kept"), "STAYS", "IT STAYS, SINCE", &why];
-    let (_, told) = explained(bed, ["node", node], &words).await?;
-    ensure!(told["goes"] == false, "{told:#}");
-    let rows = told["pods"].as_array().context("no pods")?;
-    ensure!(
-        rows.iter().any(|row| row["pod"] == format!("default/{pod}") && row["keeps"] == true),
-        "{told:#}"
-    );
+    eventually("the node to be explained", PATIENCE, async || {
+        let told = explained(bed, ["node", node], &words).await?;
+        ensure!(told["goes"] == false, "{told:#}");
+        let rows = told["pods"].as_array().context("no pods")?;
+        ensure!(
+            rows.iter().any(|row| row["pod"] == format!("default/{pod}") && row["keeps"] == true),
+            "{told:#}"
+        );
+        Ok(())
+    })
+    .await?;
 
     // The pod knows it too.
     let runs = format!("It runs on node {node}.");
-    explained(bed, ["pod", pod], &["BOUND", &runs]).await?;
+    let words = ["BOUND", &*runs];
+    eventually("the pod to be explained", PATIENCE, async || explained(bed, ["pod", pod], &words).await)
+        .await?;
     no_defects(&bed.operator)
 }
 
@@ -119,23 +135,37 @@ async fn a_pool_with_a_zone_out_of_capacity_is_explained() -> Result<()> {
     });
     let pool = Pooled::new(bed.cluster, "short-of", types).await?;
     pool.deploy(6, "1500m").await?;
-    pool.ready(6).await?;
     let words = ["CapacityPool short-of", "ZONE", "LIMIT OF", "on-demand m-4 in zone-a", "Ready=True"];
-    let (_, told) = explained(bed, ["pool", "short-of"], &words).await?;
-    let offerings = told["offerings"].as_array().context("no offerings")?;
-    let sold_out =
-        offerings.iter().find(|row| row["offering"] == "on-demand m-4 in zone-a").context("no row")?;
-    ensure!(sold_out["considered"] == false, "{sold_out}");
-    ensure!(sold_out["until"].is_number() && sold_out["error"].is_string(), "{sold_out}");
-    let zones = told["zones"].as_array().context("no zones")?;
-    let ready: u64 = zones.iter().filter_map(|zone| zone["ready"].as_u64()).sum();
-    ensure!(zones.len() == 3 && ready == u64::try_from(pool.nodes().await?.len())?, "{told:#}");
-    ensure!(zones[0]["zone"] == "zone-a" && zones[0]["ready"] == 0, "{told:#}");
-    ensure!(told["limits"][0]["limit"] == "9", "{told:#}");
+    // It is avoided for three minutes, and the pods may take as long.
+    eventually("what is avoided to be explained", PATIENCE, async || {
+        let told = explained(bed, ["pool", "short-of"], &words).await?;
+        let offerings = told["offerings"].as_array().context("no offerings")?;
+        let sold_out =
+            offerings.iter().find(|row| row["offering"] == "on-demand m-4 in zone-a").context("no row")?;
+        ensure!(sold_out["considered"] == false, "{sold_out}");
+        ensure!(sold_out["until"].is_number() && sold_out["error"].is_string(), "{sold_out}");
+        Ok(())
+    })
+    .await?;
+    pool.ready(6).await?;
+    eventually("its zones to be explained", PATIENCE, async || {
+        let told = explained(bed, ["pool", "short-of"], &words).await?;
+        let zones = told["zones"].as_array().context("no zones")?;
+        let ready: u64 = zones.iter().filter_map(|zone| zone["ready"].as_u64()).sum();
+        ensure!(zones.len() == 3 && ready == u64::try_from(pool.nodes().await?.len())?, "{told:#}");
+        ensure!(zones[0]["zone"] == "zone-a" && zones[0]["ready"] == 0, "{told:#}");
+        ensure!(told["limits"][0]["limit"] == "9", "{told:#}");
+        Ok(())
+    })
+    .await?;
 
-    let described = bed.cluster.kubectl(["describe", "capacitypool", "short-of"]).await?.stdout;
-    for words in ["OutOfCapacity", "OfferingAvoided", "NodesOrdered"] {
-        ensure!(described.contains(words), "no {words} in {described}");
-    }
+    eventually("what happened to be described", PATIENCE, async || {
+        let described = bed.cluster.kubectl(["describe", "capacitypool", "short-of"]).await?.stdout;
+        for words in ["OutOfCapacity", "OfferingAvoided", "NodesOrdered"] {
+            ensure!(described.contains(words), "no {words} in {described}");
+        }
+        Ok(())
+    })
+    .await?;
     no_defects(&bed.operator)
 }

@@ -18,7 +18,7 @@ use testbed::{
 };
 
 use crate::{
-    nodes_stage::merge,
+    nodes_stage::{is_ready, merge},
     stage::{PATIENCE, Scene, USER},
     workload,
 };
@@ -154,6 +154,14 @@ impl Guards<'_, '_> {
         let spec = json!({"providerID": "cloud://1", "taints": [gpu]});
         joined.spec = Some(serde_json::from_value(spec)?);
         anybody.create(&PostParams::default(), &joined).await?;
+        // What is patched below has the taints that were read: none of Kubernetes' own may come or go meanwhile.
+        eventually("it to be Ready with its own taint alone", PATIENCE, async || {
+            let node = anybody.get("joined").await?;
+            let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten()).count();
+            ensure!(is_ready(&node) && taints == 1, "{:?}", node.spec);
+            Ok(())
+        })
+        .await?;
         let taints = async || -> Result<Vec<Value>> {
             let spec = anybody.get("joined").await?.spec.unwrap_or_default();
             Ok(spec.taints.iter().flatten().map(serde_json::to_value).collect::<Result<_, _>>()?)

@@ -1,7 +1,5 @@
 //! Nodes are ordered for pods that are wanted, and go with them.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, anyhow, ensure};
 use kube::{ResourceExt as _, api::ListParams};
 use plimsoll_api::marks::{CAPACITY_POOL, NODE_ORDER};
@@ -74,10 +72,14 @@ async fn a_zone_that_is_out_of_capacity_stops_nobody() -> Result<()> {
     story.deploy(8, json!({})).await?;
     let zones = story.bound(8).await?;
     ensure!(zones.keys().eq(["zone-c"]), "{zones:?}");
-    let status = story.status().await?;
-    let avoided = status["avoided"].as_array().cloned().unwrap_or_default();
-    ensure!(avoided.iter().all(|avoided| avoided["reason"] == "OutOfCapacity"), "{status}");
-    ensure!(!avoided.is_empty(), "what failed is not told: {status}");
+    eventually("what failed to be told", PATIENCE, async || {
+        let status = story.status().await?;
+        let avoided = status["avoided"].as_array().cloned().unwrap_or_default();
+        ensure!(avoided.iter().all(|avoided| avoided["reason"] == "OutOfCapacity"), "{status}");
+        ensure!(!avoided.is_empty(), "what failed is not told: {status}");
+        Ok(())
+    })
+    .await?;
     no_defects(&operator)
 }
 
@@ -134,7 +136,7 @@ async fn pods_that_fit_no_offering_are_told_why() -> Result<()> {
     let story = Story::new(cluster, "small", json!({})).await?;
     let large = json!({ "containers": [{ "name": "app", "image": "app", "resources": { "requests": { "cpu": "64" } } }] });
     story.deploy(3, large).await?;
-    eventually("an event that says why", Duration::from_mins(1), async || {
+    eventually("an event that says why", PATIENCE, async || {
         let events = ["get", "events", "-n", "default", "--field-selector=reason=NoNodeForPod", "-o", "json"];
         let events: Value = serde_json::from_str(&cluster.kubectl(events).await?.stdout)?;
         let events = events["items"].as_array().cloned().unwrap_or_default();

@@ -106,8 +106,12 @@ async fn a_zone_that_can_be_had_again_gets_its_share() -> Result<()> {
         Ok(())
     })
     .await?;
-    let zones = story.bound(4).await?;
-    ensure!(zones.len() == 3, "{zones:?}");
+    eventually("the pods to be in three zones", PATIENCE, async || {
+        let zones = story.bound(4).await?;
+        ensure!(zones.len() == 3, "{zones:?}");
+        Ok(())
+    })
+    .await?;
     story.end("balance").await?;
     no_defects(&operator)
 }
