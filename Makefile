@@ -31,7 +31,8 @@ cli: preflight ## `plimsoll` and `kubectl-plimsoll`, each one static binary
 
 # Tests on a cluster wait more than they compute, so more run at a time than there are cores. The command line is the one
 # that cargo builds beside its tests.
-test: preflight tools ## All tests, on real clusters
+test: preflight ## All tests, on real clusters
+	@hack/tools.sh --tests
 	@bin=$$(hack/build-operator.sh); \
 	export PLIMSOLL_OPERATOR_BIN=$$bin PLIMSOLL_CLI_BIN=$${CARGO_TARGET_DIR:-$$PWD/target}/debug/plimsoll; \
 	hack/image.sh; \

@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use testbed::{
     Cluster, ClusterSpec,
-    tools::{PrometheusTools, Tools},
+    tools::{
+        AdapterTools, HpaOracle, PrometheusTools, SchedulerOracle, Tools, gateway_api_crds, monitoring_crds,
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,6 +26,9 @@ enum Command {
         /// Prometheus too.
         #[arg(long)]
         prometheus: bool,
+        /// And all else that tests need, so that none of them waits while something is built.
+        #[arg(long)]
+        tests: bool,
     },
     /// Print where a tool is, for example `helm` or `promtool`; builds it when it is not there.
     ToolPath {
@@ -46,17 +51,25 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     match Args::parse().command {
-        Command::Tools { prometheus } => {
+        Command::Tools { prometheus, tests } => {
             Tools::ensure()?;
-            if prometheus {
+            if prometheus || tests {
                 PrometheusTools::ensure()?;
             }
-            Ok(())
+            if tests { tools_of_tests() } else { Ok(()) }
         }
         Command::ToolPath { name } => tool_path(&name),
         Command::Up { keep, nodes_per_zone } => up(keep, nodes_per_zone).await,
         Command::Down => Cluster::stop_kept(),
     }
+}
+
+fn tools_of_tests() -> Result<()> {
+    AdapterTools::ensure()?;
+    HpaOracle::ensure()?;
+    SchedulerOracle::ensure()?;
+    monitoring_crds()?;
+    gateway_api_crds().map(drop)
 }
 
 fn tool_path(name: &str) -> Result<()> {
