@@ -16,8 +16,12 @@ async fn requests_are_audited() -> Result<()> {
     let account = format!("--serviceaccount={namespace}:reader");
     cluster.kubectl([&binding[..], &["--role=reads-pods", &account, &in_namespace]].concat()).await?;
 
-    let audit = cluster.audit().from_now()?;
     let as_user = format!("--as={user}");
+    eventually("the binding to be heeded", Duration::from_mins(2), async || {
+        cluster.kubectl(["auth", "can-i", "list", "pods", &as_user, &in_namespace]).await
+    })
+    .await?;
+    let audit = cluster.audit().from_now()?;
     cluster.kubectl(["get", "pods", &as_user, &in_namespace]).await?;
     let refused = cluster.kubectl(["get", "secrets", &as_user, &in_namespace]).await;
     assert!(refused.is_err_and(|error| error.to_string().contains("Forbidden")));

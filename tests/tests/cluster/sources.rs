@@ -22,11 +22,11 @@ pub(crate) fn scaled_by(source: &Value) -> Value {
     json!({"maxReplicas": 9, "metrics": [query(source, "load", 10)]})
 }
 
-/// A Source that is given a second to answer.
+/// A Source that is given long to answer.
 pub(crate) fn source(name: &str, prometheus: &Value) -> Value {
     json!({
         "apiVersion": "plimsoll.dev/v1alpha1", "kind": "Source", "metadata": {"name": name},
-        "spec": {"prometheus": prometheus, "timeoutSeconds": 1},
+        "spec": {"prometheus": prometheus, "timeoutSeconds": 10},
     })
 }
 
