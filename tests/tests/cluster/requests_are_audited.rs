@@ -17,7 +17,7 @@ async fn requests_are_audited() -> Result<()> {
     cluster.kubectl([&binding[..], &["--role=reads-pods", &account, &in_namespace]].concat()).await?;
 
     let as_user = format!("--as={user}");
-    eventually("the binding to be heeded", Duration::from_mins(2), async || {
+    eventually("the binding to be heeded", PATIENCE, async || {
         cluster.kubectl(["auth", "can-i", "list", "pods", &as_user, &in_namespace]).await
     })
     .await?;
