@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -16,6 +16,9 @@ use crate::{
 };
 
 const POOL: &str = "nominated";
+const PODS: usize = 16;
+/// As many of them fit on one node.
+const ON_ONE: usize = 4;
 /// A taint that something else takes away once a node can take pods.
 const STARTS: &str = "example.com/starting";
 
@@ -28,53 +31,91 @@ async fn pods_go_where_they_were_planned_to() -> Result<()> {
     let client = cluster.client().await?;
     let nodes: Api<Node> = Api::all(client.clone());
     pool(&cluster).await?;
-    deploy(&cluster, 12).await?;
+    deploy(&cluster, PODS).await?;
     let planned = eventually("every pod to be nominated for a node of the pool", PATIENCE, async || {
-        let planned = nominated(&client).await?;
-        ensure!(planned.len() == 12, "{planned:?}");
+        let planned = nominated(&all(&client).await?);
+        ensure!(planned.len() == PODS, "{planned:?}");
         Ok(planned)
     })
     .await?;
     let there = nodes.list(&ListParams::default().labels(&format!("{CAPACITY_POOL}={POOL}"))).await?.items;
-    ensure!(there.len() == 3, "{} nodes for 12 pods of which 4 fit on one", there.len());
+    ensure!(
+        there.len() == PODS / ON_ONE,
+        "{} nodes for {PODS} pods of which {ON_ONE} fit on one",
+        there.len()
+    );
     ensure!(planned.values().all(|node| there.iter().any(|of| of.name_any() == *node)), "{planned:?}");
 
-    let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
     // A node that goes loses its pods to others.
     let gone = planned.values().next().context("a node")?;
     nodes.delete(gone, &DeleteParams::default()).await?;
-    let planned = eventually("its pods to be nominated for others", PATIENCE, async || {
-        let planned = nominated(&client).await?;
+    let mut planned = eventually("its pods to be nominated for others", PATIENCE, async || {
+        let planned = nominated(&all(&client).await?);
         let on_it = planned.values().filter(|node| *node == gone).count();
-        ensure!(planned.len() == 12 && on_it == 0, "{planned:?}");
+        ensure!(planned.len() == PODS && on_it == 0, "{planned:?}");
         Ok(planned)
     })
     .await?;
 
-    let of_pool = format!("{CAPACITY_POOL}={POOL}");
-    cluster.kubectl(["taint", "nodes", "-l", &of_pool, &format!("{STARTS}-")]).await?;
-    let bound = eventually("every pod to be bound", PATIENCE, async || {
-        let list = pods.list(&ListParams::default()).await?.items;
-        let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-        let bound: BTreeMap<_, _> =
-            list.iter().filter_map(|pod| Some((pod.name_any(), node(pod)?))).collect();
-        ensure!(bound.len() == 12, "{bound:?}");
-        Ok(bound)
-    })
-    .await?;
-    // The scheduler may clear one while the nodes lose their taints; by chance four pods would be where they were to be.
-    let as_planned = planned.iter().filter(|(pod, node)| bound.get(*pod) == Some(node)).count();
-    ensure!(as_planned >= 10, "{as_planned} of 12 as planned: {bound:?} and not {planned:?}");
+    // When a node comes, or loses its taint, the scheduler tries the pods, takes their nominations from those that find no
+    // room, and they are nominated anew. So the nodes begin one after another, each when all of that is done, which the
+    // conditions of pods tell: they count the nodes that are full. Of the first it is not known when it was done.
+    let mut begun = BTreeSet::new();
+    while let Some(node) = planned.values().next().cloned() {
+        let wanted: BTreeSet<String> =
+            planned.iter().filter(|(_, on)| **on == node).map(|(pod, _)| pod.clone()).collect();
+        cluster.kubectl(["taint", "nodes", &node, &format!("{STARTS}-")]).await?;
+        begun.insert(node.clone());
+        let full = format!("{} Insufficient cpu", begun.len());
+        let (there, next) =
+            eventually("a node to be full and all else to be nominated", PATIENCE, async || {
+                let pods = all(&client).await?;
+                let there = pods.iter().filter(|pod| node_of(pod) == Some(node.as_str()));
+                let there: BTreeSet<String> = there.map(ResourceExt::name_any).collect();
+                ensure!(there.len() == ON_ONE, "{there:?} are on {node}");
+                for pod in pods.iter().filter(|pod| node_of(pod).is_none()) {
+                    ensure!(why_it_waits(pod).contains(&full), "{}: {}", pod.name_any(), why_it_waits(pod));
+                }
+                let planned = nominated(&pods);
+                let mut of_node: BTreeMap<&String, usize> = BTreeMap::new();
+                for on in planned.values() {
+                    *of_node.entry(on).or_default() += 1;
+                }
+                let is_even = of_node.iter().all(|(on, count)| !begun.contains(*on) && *count == ON_ONE);
+                ensure!(is_even && planned.len() == PODS - ON_ONE * begun.len(), "{planned:?}");
+                Ok((there, planned))
+            })
+            .await?;
+        ensure!(begun.len() == 1 || there == wanted, "{there:?} are on {node} and not {wanted:?}");
+        planned = next;
+    }
     no_defects(&operator)?;
     drop(operator);
     cluster.stop().await
 }
 
+async fn all(client: &Client) -> Result<Vec<Pod>> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "default");
+    Ok(pods.list(&ListParams::default()).await?.items)
+}
+
 /// Nominations of pods that are not bound, by the pod's name.
-async fn nominated(client: &Client) -> Result<BTreeMap<String, String>> {
-    let pods = Api::<Pod>::namespaced(client.clone(), "default").list(&ListParams::default()).await?;
+fn nominated(pods: &[Pod]) -> BTreeMap<String, String> {
     let node = |pod: &Pod| pod.status.as_ref().and_then(|status| status.nominated_node_name.clone());
-    Ok(pods.items.iter().filter_map(|pod| Some((pod.name_any(), node(pod)?))).collect())
+    let wait = pods.iter().filter(|pod| node_of(pod).is_none());
+    wait.filter_map(|pod| Some((pod.name_any(), node(pod)?))).collect()
+}
+
+/// The node that a pod is bound to.
+fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
+}
+
+/// What the scheduler says of a pod that is not bound.
+fn why_it_waits(pod: &Pod) -> &str {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let scheduled = conditions.find(|condition| condition.type_ == "PodScheduled");
+    scheduled.and_then(|condition| condition.message.as_deref()).unwrap_or_default()
 }
 
 async fn pool(cluster: &Cluster) -> Result<()> {
