@@ -42,11 +42,10 @@ async fn an_operator_that_is_killed_at_any_step_comes_to_the_right_end() -> Resu
     }))
     .await?;
     try_join_all(drains.iter().map(about_to_go)).await?;
-    try_join_all(orders.iter().map(|story| story.deploy(4, json!({})))).await?;
+    // Drains take their time, and an order that gets no answer for long is not counted on.
     try_join_all(drains.iter().map(is_held)).await?;
-    for (story, (_, step)) in orders.iter().zip(ORDERS) {
-        at(story, step).await?;
-    }
+    try_join_all(orders.iter().map(|story| story.deploy(4, json!({})))).await?;
+    try_join_all(orders.iter().zip(ORDERS).map(|(story, (_, step))| at(story, step))).await?;
 
     operator.leader_of_nodes().await?.kill()?;
     let kept = json!({ "metadata": { "finalizers": null } });
@@ -102,7 +101,7 @@ async fn hold_steps(cluster: &Cluster) -> Result<()> {
                 of("object", "'k-asked', 'k-answered'")
             ),
         ),
-        ("create", core, "nodes", "CREATE", format!("{ours} && {}", of("object", "'k-asked'"))),
+        ("create", core, "nodes", "CREATE", format!("{ours} && {}", of("object", "'k-asked', 'k-booting'"))),
         ("ready", core, "nodes/status", "UPDATE", of("object", "'k-registered'")),
         (
             "evict",
@@ -235,7 +234,13 @@ async fn drained(story: &Story<'_>) -> Result<()> {
     story.shrinks_to(1).await?;
     story.bound_as(story.pool, 2).await?;
     ensure!(story.draining().await?.is_empty(), "{} is being drained", story.pool);
-    let orders = story.orders().await?;
-    ensure!(orders.len() == 2, "{} orders for two nodes", orders.len());
-    Ok(())
+    eventually(&format!("{} to have one order left", story.pool), PATIENCE, async || {
+        let orders = story.orders().await?;
+        let phases: Vec<&str> = orders.iter().map(phase).collect();
+        let served = phases.iter().filter(|phase| **phase == "Ready").count();
+        // The record of the other stays for ten minutes from its creation on.
+        ensure!(served == 1 && phases.len() <= 2, "{phases:?} for two nodes of which one is left");
+        Ok(())
+    })
+    .await
 }
