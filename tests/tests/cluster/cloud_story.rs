@@ -104,7 +104,8 @@ impl CloudStory {
         Ok(story)
     }
 
-    /// What a pool says of its cloud: calls are given up after so many seconds.
+    /// What a pool says of its cloud: requests are given up after so many seconds. An order may fail by one that is given
+    /// up, and is made up for by another.
     pub(crate) fn provider(&self, timeout_seconds: u32) -> Value {
         json!({ "address": self.serving.address(), "timeoutSeconds": timeout_seconds,
                 "nodeGroups": [{ "name": "*.on-demand" }] })

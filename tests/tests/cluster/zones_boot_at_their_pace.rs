@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::{
     cloud_story::{CloudStory, PODS_PER_NODE, bed, catalogue, group},
+    nodes_stage::phase,
     stage::no_defects,
 };
 
@@ -19,13 +20,16 @@ async fn zones_are_not_balanced_before_what_was_ordered_is_there() -> Result<()>
     let story = CloudStory::cloud(cluster, "paces", catalogue(Vec::new()), Duration::from_secs(1)).await?;
     let boots_longer = [(group("zone-c"), Duration::from_secs(15))].into();
     story.cloud.misbehave(Faults { boots_longer, ..Faults::default() });
-    story.create_pool(story.provider(1), json!({})).await?;
+    story.create_pool(story.provider(5), json!({})).await?;
     story.deploy(6 * PODS_PER_NODE, &["paces"]).await?;
     story.bound(6 * PODS_PER_NODE).await?;
     story.has(6).await?;
-    let ordered: i32 = story.orders().await?.iter().map(|order| order.spec.count).sum();
+    // One that failed, as by a call that was given up, is made up for by another.
+    let (failed, held): (Vec<_>, Vec<_>) =
+        story.orders().await?.into_iter().partition(|order| phase(order) == "Failed");
+    let ordered: i32 = held.iter().map(|order| order.spec.count).sum();
     ensure!(ordered == 6, "{}", story.told().await?);
     let deletions = story.deletions();
-    ensure!(deletions == 0, "{deletions} deletions");
+    ensure!(deletions == 0 || !failed.is_empty(), "{deletions} deletions");
     no_defects(&operator)
 }
