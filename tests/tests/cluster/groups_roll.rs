@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, ResourceExt as _,
+    Api, ResourceExt,
     api::{ListParams, WatchParams},
     core::WatchEvent,
 };
@@ -30,7 +30,7 @@ async fn a_rolling_update_never_goes_below_the_replicas_that_the_load_needs() ->
         let pods = api.list(&ListParams::default().labels(OF_SERVICE)).await?;
         let version = pods.metadata.resource_version.context("no version")?;
         let mut serving: BTreeSet<_> =
-            pods.items.iter().filter(|pod| serves(pod)).map(|pod| pod.name_any()).collect();
+            pods.items.iter().filter(|pod| serves(pod)).map(ResourceExt::name_any).collect();
         ensure!(serving.len() == 6, "{serving:?}");
 
         service["template"]["spec"]["containers"][0]["image"] = json!("web:2");
@@ -48,7 +48,7 @@ async fn a_rolling_update_never_goes_below_the_replicas_that_the_load_needs() ->
         // What happened meanwhile, up to the pods that there are now.
         let now = api.list(&ListParams::default().labels(OF_SERVICE)).await?;
         let left: BTreeSet<_> =
-            now.items.iter().filter(|pod| serves(pod)).map(|pod| pod.name_any()).collect();
+            now.items.iter().filter(|pod| serves(pod)).map(ResourceExt::name_any).collect();
         let params = WatchParams::default().labels(OF_SERVICE);
         let mut events = api.watch(&params, &version).await?.boxed();
         let mut counts = Vec::new();

@@ -32,13 +32,13 @@ async fn windows_and_budgets_survive_a_killed_leader() -> Result<()> {
     let leader = operator.leader().await?;
     saved(leader).await?;
     // Three, unless somebody else has led before.
-    let grown = scene.replicas(&their_growth.0).await?;
+    let reached = scene.replicas(&their_growth.0).await?;
     leader.kill()?;
 
     // HPA's budget is there again, so the new leader has looked; ours is not.
     eventually("HPA's budget to be given again", PATIENCE, async || {
         let size = scene.replicas(&their_growth.0).await?;
-        ensure!(size > grown, "{size} replicas");
+        ensure!(size > reached, "{size} replicas");
         Ok(())
     })
     .await?;

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use anyhow::Result;
 use testbed::{
     Cluster, ClusterSpec, Operator, Prometheus, eventually,
