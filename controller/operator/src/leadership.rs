@@ -98,9 +98,6 @@ impl Leadership {
     }
 }
 
-/// A lease that is ours for no longer than this counts as one that has run out.
-const RUNS_OUT: Duration = Duration::from_millis(500);
-
 /// What to do with the lease.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
@@ -170,22 +167,10 @@ impl Keeper {
                 wait.min(self.config.renew_every)
             }
             Ok(Ok(None)) => {
-                // A lease that ran out before this, as after a pause of the whole machine, has turned looks away. They
-                // wait for the next term.
-                let was_leader =
-                    self.publish.borrow().is_some_and(|held| Instant::now() + RUNS_OUT < held.until);
-                if !was_leader {
-                    self.publish_lost("the lease ran out before it was renewed");
-                }
                 // Others count from when they see the renewal, which is after `started`.
-                self.terms += u64::from(!was_leader);
                 let until = started + self.config.duration;
                 let transitions = self.seen.as_ref().and_then(|(lease, _)| lease.lease_transitions);
-                let token = transitions.unwrap_or(0).into();
-                self.publish.send_replace(Some(Held { until, term: self.terms, token }));
-                if !was_leader {
-                    tracing::info!(lease = %self.config.name, identity = %self.config.identity, "leading");
-                }
+                self.publish_held(until, transitions.unwrap_or(0).into());
                 self.config.renew_every
             }
             Ok(Err(error)) => self.failed(&error.to_string()),
@@ -244,6 +229,21 @@ impl Keeper {
         }
         // Sooner than a renewal, since time is running out; never a busy loop.
         self.config.renew_every / 4
+    }
+
+    /// A lease that ran out before it was renewed, as after a pause of the whole machine, has turned looks away, which wait for
+    /// the next term: so one begins. It is replaced while nobody can read it, so that nobody is turned away in between.
+    fn publish_held(&mut self, until: Instant, token: i64) {
+        let terms = &mut self.terms;
+        let mut began = false;
+        self.publish.send_modify(|held| {
+            began = !held.is_some_and(|held| Instant::now() < held.until);
+            *terms += u64::from(began);
+            *held = Some(Held { until, term: *terms, token });
+        });
+        if began {
+            tracing::info!(lease = %self.config.name, identity = %self.config.identity, "leading");
+        }
     }
 
     fn publish_lost(&mut self, why: &str) {
