@@ -1,5 +1,7 @@
 //! The API server, and the operator behind it.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use http::Request;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -9,6 +11,9 @@ use kube::{
 };
 
 use crate::args::Connection;
+
+/// How long an answer is waited for: an operator that stands still is no reason to wait for ever.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// A cluster, by the kubeconfig.
 pub(crate) struct Cluster {
@@ -74,6 +79,8 @@ impl Connection {
 /// would not make it lead.
 fn impatient(mut config: Config) -> Result<Client> {
     config.default_retry = false;
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     Ok(Client::try_from(config)?)
 }
 

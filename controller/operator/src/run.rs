@@ -163,12 +163,18 @@ fn options(args: &Args) -> Options {
     }
 }
 
+/// A connection that is silent for so long is given up: that of an API server whose machine has died leaves a watch waiting for
+/// ever. One that works brings a bookmark each minute.
+const SILENCE: Duration = Duration::from_mins(5);
+
 /// Two ways to the API server: one that tries again by itself, and one that does not. A metrics API that is not there
 /// answers 503, and trying again would take as long as a look may.
 pub(crate) async fn clients() -> anyhow::Result<(Client, Client)> {
-    let config = Config::infer()
+    let mut config = Config::infer()
         .await
         .context("no way to the API server: neither a KUBECONFIG nor a service account was found")?;
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     let mut at_once = config.clone();
     at_once.default_retry = false;
     Ok((Client::try_from(config)?, Client::try_from(at_once)?))
