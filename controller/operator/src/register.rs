@@ -5,7 +5,10 @@ use std::{collections::HashSet, sync::Arc};
 use futures::{Stream, TryStreamExt as _};
 use kube::{
     Resource, ResourceExt as _,
-    runtime::watcher::{self, Event},
+    runtime::{
+        reflector::{ObjectRef, Store},
+        watcher::{self, Event},
+    },
 };
 use tokio::sync::watch;
 
@@ -65,4 +68,23 @@ pub(crate) fn keep<K: Resource, C>(
         .inspect_err(move |error| {
             tracing::warn!(%error, "the watch of {what} was interrupted and is taken up again");
         })
+}
+
+/// Forgets once more an object that is gone from `store`: a look that was under way has kept something of it. `by_uid` forgets
+/// what is known by its uid only, where another one has its name by now.
+pub(crate) fn forget_if_gone<K, C>(
+    store: &Store<K>,
+    object: &K,
+    context: &C,
+    forget: fn(&C, &Key),
+    by_uid: fn(&C, &str),
+) where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let key = Key::of(object);
+    match store.get(&ObjectRef::from_obj(object)) {
+        None => forget(context, &key),
+        Some(now) if now.uid().as_deref() != Some(&key.uid) => by_uid(context, &key.uid),
+        Some(_) => {}
+    }
 }

@@ -43,11 +43,20 @@ pub async fn run(
         .reflect(writer)
         .applied_objects()
         .predicate_filter(move |hpa: &Hpa| Some(of_interest(hpa)), PredicateConfig::default());
+    let there = store.clone();
+    let look = move |hpa: Arc<Hpa>, context: Arc<Context>| {
+        let there = there.clone();
+        async move {
+            let result = reconcile(Arc::clone(&hpa), Arc::clone(&context)).await;
+            register::forget_if_gone(&there, &*hpa, &*context, forget, forget_uid);
+            result
+        }
+    };
     Controller::for_stream(changed, store)
         .with_config(controller::Config::default().concurrency(concurrency))
         .reconcile_all_on(context.resumptions())
         .graceful_shutdown_on(stopped)
-        .run(reconcile, after_error, context)
+        .run(look, after_error, context)
         .for_each(|_| std::future::ready(()))
         .await;
 }
@@ -84,4 +93,8 @@ fn forget(context: &Context, gone: &Key) {
     context.memories.forget(uid);
     context.shadows.forget(namespace, name);
     context.metrics.hpa.forget(namespace, name);
+}
+
+fn forget_uid(context: &Context, uid: &str) {
+    context.memories.forget(uid);
 }

@@ -36,11 +36,20 @@ pub async fn run(
         .applied_objects()
         // Our own writes of the status are no reason to look.
         .predicate_filter(predicates::generation, PredicateConfig::default());
+    let there = store.clone();
+    let look = move |scaler: Arc<Scaler>, context: Arc<Context>| {
+        let there = there.clone();
+        async move {
+            let result = reconcile(Arc::clone(&scaler), Arc::clone(&context)).await;
+            register::forget_if_gone(&there, &*scaler, &*context, forget, forget_uid);
+            result
+        }
+    };
     Controller::for_stream(changed, store)
         .with_config(controller::Config::default().concurrency(concurrency))
         .reconcile_all_on(context.resumptions())
         .graceful_shutdown_on(stopped)
-        .run(reconcile, after_error, context)
+        .run(look, after_error, context)
         .for_each(|_| std::future::ready(()))
         .await;
 }
@@ -58,4 +67,8 @@ fn forget(context: &Context, gone: &Key) {
     context.memories.forget(&gone.uid);
     context.decisions.forget(&gone.namespace, &gone.name);
     context.metrics.forget(&gone.namespace, &gone.name);
+}
+
+fn forget_uid(context: &Context, uid: &str) {
+    context.memories.forget(uid);
 }
