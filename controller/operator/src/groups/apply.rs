@@ -62,7 +62,7 @@ pub(super) async fn in_time<T>(request: impl Future<Output = Result<T, kube::Err
 }
 
 /// What an error means.
-fn failure(error: Unanswered) -> Failure {
+pub(super) fn failure(error: Unanswered) -> Failure {
     let words = error.words();
     let Unanswered::Failed(kube::Error::Api(status)) = error else { return Failure::Failed(words) };
     // A field that the schema does not have, or an item of a list without its key, is told as a defect of the

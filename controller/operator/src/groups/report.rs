@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{
     FIELD_MANAGER, Groups,
     act::Done,
+    apply::{Failure, failure},
     decide::{Decision, ServiceDecision},
     door::Door,
     events::{self, Telling},
@@ -22,7 +23,11 @@ use super::{
     seen::{Running, Seen},
     status::{self, Said, ServiceTold, Told},
 };
-use crate::{in_time::in_time, podscaler::now, targets::WRITE_TIME};
+use crate::{
+    in_time::{Unanswered, in_time},
+    podscaler::now,
+    targets::WRITE_TIME,
+};
 
 /// What there is to report.
 pub(super) struct Report<'a> {
@@ -70,7 +75,8 @@ pub(super) async fn report(
     remembered.told_invalid = None;
     let news = events::news(before, &after, done);
     if after != *before {
-        if !write_status(groups, owner, &after).await? {
+        let written = write_status(groups, owner, &after).await;
+        if !written.map_err(|error| Error::Report(error.to_string()))? {
             return Ok(false);
         }
         remembered.told = Some((after, version));
@@ -86,8 +92,8 @@ fn is_of_others(service: &ServiceDecision) -> bool {
 /// Tells that a group does not decode. Everything stays as it is. Answers whether it is told.
 ///
 /// # Errors
-/// When the event could not be written. That the API server takes no status for it is no error: it takes none for an object
-/// whose spec it would not take.
+/// When the status or the event could not be written. That the API server refuses a status for it is no error: it takes none
+/// for an object whose spec it would not take.
 pub(super) async fn invalid(
     groups: &Groups,
     owner: &Owner,
@@ -104,8 +110,13 @@ pub(super) async fn invalid(
         observed_generation: metadata.generation,
         ..ServiceGroupStatus::default()
     };
-    if let Err(error) = write_status(groups, owner, &status).await {
-        tracing::warn!(namespace = owner.namespace, name = owner.name, %error, "no status can be written to this group");
+    match write_status(groups, owner, &status).await.map_err(failure) {
+        Ok(true) => {}
+        Ok(false) | Err(Failure::NotLeading) => return Ok(false),
+        Err(Failure::Failed(why)) => return Err(Error::Report(why)),
+        Err(Failure::Refused(error)) => {
+            tracing::warn!(namespace = owner.namespace, name = owner.name, %error, "no status can be written to this group");
+        }
     }
     let news = [Telling::warning(&EventReason::InvalidSpec, why.to_owned())];
     let is_told = publish(groups, owner, &news).await?;
@@ -117,7 +128,11 @@ pub(super) async fn invalid(
 }
 
 /// Applies the whole status: what it no longer says is gone. Answers whether it did: not while the lease might end first.
-async fn write_status(groups: &Groups, owner: &Owner, status: &ServiceGroupStatus) -> Result<bool, Error> {
+async fn write_status(
+    groups: &Groups,
+    owner: &Owner,
+    status: &ServiceGroupStatus,
+) -> Result<bool, Unanswered> {
     if !groups.context.leadership.outlives(WRITE_TIME) {
         return Ok(false);
     }
@@ -130,8 +145,7 @@ async fn write_status(groups: &Groups, owner: &Owner, status: &ServiceGroupStatu
         "status": status,
     }));
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let written = in_time(api.patch_status(&owner.name, &params, &patch)).await;
-    written.map(|_| true).map_err(|error| Error::Report(error.to_string()))
+    in_time(api.patch_status(&owner.name, &params, &patch)).await.map(|_| true)
 }
 
 async fn publish(groups: &Groups, owner: &Owner, news: &[Telling]) -> Result<bool, Error> {
