@@ -20,21 +20,7 @@ pub fn acted(decision: &Decision, result: Result<(), String>) -> (Vec<ConditionU
                 ConditionReason::SucceededRescale,
                 format!("the HPA controller was able to update the target scale to {desired}"),
             );
-            let zero = if decision.to_zero {
-                condition(
-                    ConditionKind::ScaledToZero,
-                    true,
-                    ConditionReason::ScaledToZero,
-                    "the HPA controller scaled the workload to zero".to_owned(),
-                )
-            } else {
-                condition(
-                    ConditionKind::ScaledToZero,
-                    false,
-                    ConditionReason::NotScaledToZero,
-                    "the HPA controller did not scale the workload to zero".to_owned(),
-                )
-            };
+            let zero = scaled_to_zero(decision.to_zero);
             let event = Event {
                 kind: EventKind::Normal,
                 reason: EventReason::SuccessfulRescale,
@@ -73,6 +59,17 @@ pub fn recommending() -> ConditionUpdate {
         "spec.mode is Recommend: status.desiredReplicas is a recommendation, and no replicas are written"
             .to_owned(),
     )
+}
+
+/// Whether a size of zero is ours: without that, a workload of that size is left alone.
+pub fn scaled_to_zero(holds: bool) -> ConditionUpdate {
+    let (reason, did) = if holds {
+        (ConditionReason::ScaledToZero, "scaled")
+    } else {
+        (ConditionReason::NotScaledToZero, "did not scale")
+    };
+    let message = format!("the HPA controller {did} the workload to zero");
+    condition(ConditionKind::ScaledToZero, holds, reason, message)
 }
 
 fn condition(kind: ConditionKind, holds: bool, reason: ConditionReason, message: String) -> ConditionUpdate {

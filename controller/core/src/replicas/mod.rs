@@ -55,7 +55,7 @@ use reserve::Reserve;
 use rules::Rules;
 use tolerance::Tolerance;
 
-pub use act::{acted, recommending};
+pub use act::{acted, recommending, scaled_to_zero};
 pub use bounds::Bounds;
 pub use decision::{
     ConditionUpdate, Decision, Event, Limit, LimitKind, MetricOutcome, MetricStatus, PodCounts, SyncError,

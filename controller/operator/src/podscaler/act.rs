@@ -5,7 +5,7 @@ use plimsoll_core::replicas::Decision;
 
 use crate::{
     context::Context,
-    podscaler::{Subject, gather::Observation},
+    podscaler::{Error, Subject, gather::Observation, memory::Remembered, zero},
     targets::{TargetError, WRITE_TIME},
 };
 
@@ -21,6 +21,8 @@ pub(super) enum Acted {
     NotLeading,
     /// The write failed.
     Failed(String),
+    /// It could not be told that the size of zero is ours, so it was not written.
+    Untold(Error),
     /// A drain has one replica more for a while, so nothing is taken away now.
     Lent,
 }
@@ -32,12 +34,20 @@ pub(super) async fn act(
     spec: &PodScalerSpec,
     observation: &Observation,
     decision: &Decision,
+    remembered: &mut Remembered,
 ) -> Acted {
     if !decision.is_rescale() || spec.mode != Mode::Active {
         return Acted::Nothing;
     }
     if decision.desired < decision.current && has_lent(context, subject, observation) {
         return Acted::Lent;
+    }
+    if decision.to_zero {
+        match zero::claim(context, subject, &observation.input, decision, remembered).await {
+            Ok(true) => {}
+            Ok(false) => return Acted::NotLeading,
+            Err(error) => return Acted::Untold(error),
+        }
     }
     if !context.leadership.outlives(WRITE_TIME) {
         return Acted::NotLeading;

@@ -1,7 +1,6 @@
 //! What is remembered of each PodScaler between two looks.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,16 +28,27 @@ pub struct Remembered {
     pub warned: BTreeSet<EventReason>,
     /// When the next look is due.
     pub due: Option<Instant>,
-    /// The status as we last wrote it, which the watch may not have shown us yet, and when.
-    pub written: Option<(Arc<PodScalerStatus>, Instant)>,
-    /// Whether that write was only for values that are shown.
+    /// The status as we last wrote it, which the watch may not have shown us yet.
+    pub written: Option<Written>,
+    /// Whether the status said that a size of zero is ours, before that was written.
+    pub claims_zero: bool,
+}
+
+/// A status that was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What was written.
+    pub status: Arc<PodScalerStatus>,
+    /// When.
+    pub at: Instant,
+    /// Whether only for values that are shown.
     pub shown: bool,
 }
 
 impl Remembered {
     /// The memory to decide with.
-    pub fn before(&self, input: &Input) -> Cow<'_, Memory> {
-        if self.resumes { Cow::Owned(self.core.resumed(input)) } else { Cow::Borrowed(&self.core) }
+    pub fn before(&self, input: &Input) -> Memory {
+        if self.resumes { self.core.resumed(input) } else { self.core.clone() }
     }
 
     /// Remembers what a decision on `input` left.

@@ -15,6 +15,7 @@ pub(crate) mod report;
 pub mod schedule;
 pub(crate) mod status;
 pub mod victims;
+mod zero;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -180,7 +181,10 @@ async fn scale(
         let now = now();
         // gather (reads from the API server)
         let observation = match gather(context, subject, spec, now).await {
-            Gathered::Observed(observation) => observation,
+            Gathered::Observed(mut observation) => {
+                observation.input.scaled_to_zero |= remembered.claims_zero;
+                observation
+            }
             Gathered::Blocked(obstacle, current) => {
                 return pause(context, subject, &obstacle, current, remembered).await;
             }
@@ -188,12 +192,13 @@ async fn scale(
         // decide (pure)
         let before = remembered.before(&observation.input);
         let (decision, memory) = decide(&observation.input, &before);
-        // act (writes the costs of pods that are to go, then the scale)
+        // act (writes the costs of pods that are to go and that a size of zero is ours, then the scale)
         let unmarked = victims::mark(context, subject, spec, &observation, &decision).await;
         let mut lent = false;
-        let result = match act(context, subject, spec, &observation, &decision).await {
+        let result = match act(context, subject, spec, &observation, &decision, remembered).await {
             Acted::Outdated => continue,
             Acted::NotLeading => return Ok(None),
+            Acted::Untold(error) => return Err(error),
             Acted::Nothing => None,
             Acted::Lent => {
                 lent = true;
@@ -244,6 +249,7 @@ async fn tell(
     let rescaled = matches!(written, Some(Ok(())));
     let mut conditions = conditions(subject, decision);
     conditions.extend(further);
+    conditions.extend(zero::withdrawn(decision, written.as_ref(), remembered));
     let mut events = decision.events.clone();
     if let Some(result) = written {
         let (further_conditions, further_events) = acted(decision, result);

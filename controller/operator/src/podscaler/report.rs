@@ -23,7 +23,7 @@ use crate::{
     hpa,
     podscaler::{
         Error, Kind, Subject, events,
-        memory::Remembered,
+        memory::{Remembered, Written},
         status::{self, Change},
     },
     targets::{FIELD_MANAGER, TIME_OUT, WRITE_TIME},
@@ -67,7 +67,7 @@ pub(super) async fn report(
     set_metrics(context, subject, report);
     let written = match subject.kind {
         _ if !report.status => Ok(()),
-        Kind::PodScaler => write_status(context, subject, report, remembered).await,
+        Kind::PodScaler => write_status(context, subject, report, remembered).await.map(drop),
         Kind::Hpa => write_hpa_status(context, subject, report).await,
     };
     // Where the one cannot be told, the other is all that a person sees.
@@ -77,7 +77,7 @@ pub(super) async fn report(
 
 /// Begins no write that might end when the lease is no longer ours, and gives up one that takes too long:
 /// after a look that was slow, what there is to tell is the next leader's. None if it was not begun.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     context: &Context,
     write: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<Option<T>, Error> {
@@ -90,34 +90,36 @@ async fn in_time<T>(
     }
 }
 
-async fn write_status(
+/// Writes the status of a PodScaler where that is due. Answers whether it says now what was decided: not where the lease
+/// might end before the write does.
+pub(super) async fn write_status(
     context: &Context,
     subject: &Subject<'_>,
     report: &Report<'_>,
     remembered: &mut Remembered,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let written = remembered.written.as_ref();
     let nothing = PodScalerStatus::default();
-    let before = written.map(|(status, _)| &**status).or(subject.status).unwrap_or(&nothing);
+    let before = written.map(|written| &*written.status).or(subject.status).unwrap_or(&nothing);
     let Report { decision, conditions, rescaled, now, .. } = report;
     let after = status::after(before, subject, decision, conditions, *rescaled, *now);
     let change = status::change(before, &after);
-    let shown_every = if remembered.shown { SHOWN_EVERY } else { SHOWN_SOON };
+    let shown_every = if written.is_some_and(|written| written.shown) { SHOWN_EVERY } else { SHOWN_SOON };
     let due = match change {
         Change::None => false,
         Change::Slight => {
             let uid = subject.metadata.uid.as_deref().unwrap_or_default();
-            let since = written.map(|(_, at)| *at);
+            let since = written.map(|written| written.at);
             context.schedule.has_passed(uid, SLIGHTLY_EVERY, since, Instant::now())
         }
-        Change::Shown => written.is_none_or(|(_, at)| at.elapsed() >= shown_every),
+        Change::Shown => written.is_none_or(|written| written.at.elapsed() >= shown_every),
         Change::Decided => true,
     };
     if !due {
-        return Ok(());
+        return Ok(true);
     }
     match in_time(context, patch_status(context, subject, &after)).await {
-        Ok(None) => return Ok(()),
+        Ok(None) => return Ok(false),
         Ok(Some(())) => {}
         // The API server writes no status to an object whose spec it would not take. The event tells it all.
         Err(Error::Report(kube::Error::Api(refused)))
@@ -128,9 +130,9 @@ async fn write_status(
         }
         Err(error) => return Err(error),
     }
-    remembered.written = Some((Arc::new(after), Instant::now()));
-    remembered.shown = change != Change::Decided;
-    Ok(())
+    let shown = change != Change::Decided;
+    remembered.written = Some(Written { status: Arc::new(after), at: Instant::now(), shown });
+    Ok(true)
 }
 
 /// Like the built-in controller, whenever anything in it has changed.
