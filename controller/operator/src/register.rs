@@ -88,3 +88,40 @@ pub(crate) fn forget_if_gone<K, C>(
         Some(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::reflector;
+
+    use super::*;
+
+    fn object(uid: &str) -> ConfigMap {
+        serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "web", "namespace": "shop", "uid": uid },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_look_keeps_of_an_object_that_was_deleted_meanwhile_is_forgotten() {
+        let cases = [(None, "all of 1"), (Some("2"), "only 1"), (Some("1"), "")];
+        for (there, forgotten) in cases {
+            let (store, mut writer) = reflector::store();
+            if let Some(uid) = there {
+                writer.apply_watcher_event(&Event::Apply(object(uid)));
+            }
+            let said = Mutex::new(String::new());
+            forget_if_gone(
+                &store,
+                &object("1"),
+                &said,
+                |said, key| *said.lock().unwrap() = format!("all of {}", key.uid),
+                |said, uid| *said.lock().unwrap() = format!("only {uid}"),
+            );
+            assert_eq!(*said.lock().unwrap(), forgotten);
+        }
+    }
+}

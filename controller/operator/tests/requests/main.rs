@@ -15,3 +15,4 @@ mod memory;
 mod script;
 mod shared;
 mod victims;
+mod zero;
