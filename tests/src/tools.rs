@@ -1,7 +1,7 @@
 //! The programs a cluster is made of: built once from pinned Go modules, kept outside the work tree.
 //!
 //! [`Tools`] is what every cluster needs. [`PrometheusTools`], [`TrafficTools`], [`monitoring_crds`] and
-//! [`gateway_api_crds`] are fetched only when a test asks for them.
+//! [`gateway_api_crds`] are built or fetched only when somebody asks for them, as `make test` does before its tests.
 
 mod assets;
 mod build;
