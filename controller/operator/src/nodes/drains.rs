@@ -19,7 +19,7 @@ use plimsoll_core::{
     nodes::{
         drain::{Action, Drain, Surge, WaitsFor},
         pdb::Ledger,
-        remove::{RemovalPlan, WhyRemoved},
+        remove::{Removal, RemovalPlan, WhyRemoved},
     },
     time::Timestamp,
 };
@@ -54,15 +54,40 @@ impl Planner {
                 .map(|entry| orders.get(usize::try_from(*entry).ok()?)?.as_deref().map(Name::from))
                 .collect();
             // Without the nodes that come in its place it does not go.
-            let Some(needs) = needs else { continue };
+            let Some(needs) = needs else {
+                if self.may_be_replaced(plan, removal, orders) {
+                    self.let_be(&removal.node, "not all that is to take its place is ordered", now);
+                }
+                continue;
+            };
             let interrupted = removal.why.budget_reason().is_none();
+            let is_replaced = !needs.is_empty();
             let drain = Drain::new(now, interrupted, needs);
             tracing::info!(node = %removal.node, pool = %removal.pool, why = %removal.why, "draining a node");
             if self.mark(&removal.node, Some(&drain)).await {
                 self.metrics.removed.with_label_values(&[&*removal.pool, reason(&removal.why)]).inc();
                 self.tell_node(&removal.node, "Draining", format!("draining: {}", removal.why)).await;
+            } else if is_replaced {
+                self.let_be(&removal.node, "that it is drained could not be written down", now);
             }
         }
+    }
+
+    /// Whether anything is ordered, or may be, that is to come in the place of a node.
+    fn may_be_replaced(&self, plan: &RemovalPlan, removal: &Removal, orders: &[Option<String>]) -> bool {
+        let mut needs = removal.needs.iter().filter_map(|entry| usize::try_from(*entry).ok());
+        needs.any(|entry| {
+            let is_ordered = orders.get(entry).is_some_and(Option::is_some);
+            is_ordered || plan.add.get(entry).is_some_and(|new| self.may_be_recorded(new))
+        })
+    }
+
+    /// Lets a node be that does not go although others may come in its place: they take none of its pods before they are
+    /// there, so the next pass would order others once more.
+    fn let_be(&mut self, name: &Name, why: &str, now: Timestamp) {
+        let Some(node) = self.world.view.node(name) else { return };
+        tracing::warn!(node = %name, why, "a node stays although others may come in its place");
+        self.memory.gave_up(node.uid.clone(), now, why.to_owned());
     }
 
     /// A step of each drain; answers when to look again though nothing changes.

@@ -11,7 +11,10 @@ use kube::{
     api::{ListParams, PostParams},
 };
 use plimsoll_api::NodeOrder;
-use plimsoll_core::{nodes::backoff::OfferingError, time::Timestamp};
+use plimsoll_core::{
+    nodes::{NewNodes, backoff::OfferingError},
+    time::Timestamp,
+};
 use tokio::time::{Instant, timeout};
 
 use super::{planner::Planner, record};
@@ -62,6 +65,13 @@ impl Planner {
             self.unanswered = Some(asked);
         }
         if self.unanswered.is_some() { AGAIN } else { Duration::MAX }
+    }
+
+    /// Whether such nodes may be ordered by an order of which that is not known.
+    pub(super) fn may_be_recorded(&self, new: &NewNodes) -> bool {
+        self.unanswered.as_ref().is_some_and(|asked| {
+            asked.order.spec.pool == *new.pool && record::offering(&asked.order) == new.offering
+        })
     }
 
     /// Records an order; false where that was not done, or where it is not known whether it was.

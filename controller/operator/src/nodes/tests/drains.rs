@@ -17,7 +17,8 @@ pub(super) const NODE: &str = "/api/v1/nodes/a";
 pub(super) const SCALE: &str = "/apis/apps/v1/namespaces/shop/deployments/web/scale";
 pub(super) const EVICTION: &str = "POST /api/v1/namespaces/shop/pods/web-a/eviction";
 
-fn removal() -> RemovalPlan {
+/// Node `a` goes.
+pub(super) fn removal() -> RemovalPlan {
     let removal = Removal {
         node: "a".into(),
         pool: "general".into(),

@@ -10,9 +10,10 @@ use pretty_assertions::assert_eq;
 use super::*;
 use crate::nodes::world::Call;
 
-const ORDERS: &str = "/apis/plimsoll.dev/v1alpha1/nodeorders";
+pub(super) const ORDERS: &str = "/apis/plimsoll.dev/v1alpha1/nodeorders";
 
-fn plan(count: u32) -> NodePlan {
+/// So many nodes are to come.
+pub(super) fn plan(count: u32) -> NodePlan {
     let new = NewNodes { pool: "general".into(), offering: key(), count, price: 100_000, pods: 3 };
     NodePlan { add: vec![new], ..NodePlan::default() }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_core::nodes::drain::Drain;
+use plimsoll_core::nodes::{drain::Drain, remove::RemovalPlan};
 use pretty_assertions::assert_eq;
 
 use super::{
-    drains::{EVICTION, NODE, drain, with_web},
-    orders::recorded,
+    drains::{EVICTION, NODE, drain, removal, with_web},
+    orders::{ORDERS, plan, recorded},
     *,
 };
 
@@ -128,4 +128,51 @@ async fn a_drain_whose_replacement_came_goes_on_when_that_goes_again() {
     bench.planner.world.orders.remove("general-2");
     bench.planner.drains(NOW).await;
     assert_eq!(bench.log.lines(), [EVICTION]);
+}
+
+/// A plan by which node `a` goes once so many orders have come in its place.
+fn replacing_a(orders: u32) -> RemovalPlan {
+    let mut replacing = RemovalPlan { add: (0..orders).flat_map(|_| plan(1).add).collect(), ..removal() };
+    replacing.remove[0].needs = (0..orders).collect();
+    replacing
+}
+
+/// What comes takes no pods of it before it is there, so more would be ordered in every pass.
+#[tokio::test]
+async fn a_node_whose_drain_cannot_begin_though_another_may_come_in_its_place_is_let_be() {
+    let (marks, order) = (format!("PATCH {NODE}"), format!("POST {ORDERS}"));
+    for (refused, code, needs, is_let_be) in
+        [(&marks, 500, 1, true), (&marks, 500, 0, false), (&order, 504, 1, true), (&order, 403, 1, false)]
+    {
+        let (line, mut answer) = (refused.clone(), with_web(1));
+        let script = move |asked: &Asked| {
+            if asked.line() == line { failure(code, "Refused", "a") } else { answer(asked) }
+        };
+        let mut bench = Bench::new(script);
+        bench.pool();
+        bench.node(node("a", &json!({})));
+        let plan = replacing_a(needs);
+        let orders = bench.planner.order_replacements(&plan, NOW).await;
+        bench.planner.begin_drains(&plan, &orders, NOW).await;
+        let is_given_up = bench.planner.memory.given_up.contains_key("uid-a");
+        assert_eq!(is_given_up, is_let_be, "{refused} {code}, it needs {needs}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_let_be_when_only_a_part_of_what_is_to_come_in_its_place_was_ordered() {
+    let (mut answer, order, mut ordered) = (with_web(1), format!("POST {ORDERS}"), 0);
+    let script = move |asked: &Asked| {
+        ordered += u32::from(asked.line() == order);
+        if ordered > 1 { failure(403, "Forbidden", "general") } else { answer(asked) }
+    };
+    let mut bench = Bench::new(script);
+    bench.pool();
+    bench.node(node("a", &json!({})));
+    let plan = replacing_a(2);
+    let orders = bench.planner.order_replacements(&plan, NOW).await;
+    assert_eq!(orders.iter().filter(|order| order.is_some()).count(), 1, "{orders:?}");
+    bench.planner.begin_drains(&plan, &orders, NOW).await;
+    assert!(bench.planner.world.drains.is_empty());
+    assert!(bench.planner.memory.given_up.contains_key("uid-a"));
 }
