@@ -120,6 +120,11 @@ impl Backoff {
         }
     }
 
+    /// Whether a failure of an offering is remembered at `now`, whether it is still avoided for it or not.
+    pub fn remembers(&self, pool: &str, offering: &OfferingKey, now: Timestamp) -> bool {
+        self.of_pool(pool).any(|(key, failures)| key == offering && remembered(failures, now) > 0)
+    }
+
     /// Takes note of a node that has registered: the offering works.
     pub fn worked(&mut self, pool: &Name, offering: &OfferingKey) {
         if let Some(of) = self.failures.get_mut(pool) {
@@ -243,6 +248,17 @@ mod tests {
         assert_ne!(backoff, Backoff::default());
         backoff.forget(at(200));
         assert_eq!(backoff, Backoff::default());
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_half_an_hour_longer_than_its_offering_is_avoided() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(0));
+        let remembered = [0, 3, 32, 33].map(|minute| backoff.remembers("p", &key("a"), at(minute)));
+        assert_eq!(remembered, [true, true, true, false]);
+        assert!(!backoff.remembers("p", &key("b"), at(0)) && !backoff.remembers("q", &key("a"), at(0)));
+        backoff.worked(&pool, &key("a"));
+        assert!(!backoff.remembers("p", &key("a"), at(0)));
     }
 
     #[test]

@@ -68,6 +68,11 @@ impl Backoffs {
         is_new
     }
 
+    /// Whether a failure of an offering is remembered, whether it is still left alone for it or not.
+    pub(crate) fn remembers(&self, pool: &str, offering: &OfferingKey, now: Timestamp) -> bool {
+        self.backoff.remembers(pool, offering, now)
+    }
+
     /// Remembers that a node of an offering has come and is what was offered.
     pub(crate) fn worked(&mut self, pool: &str, offering: &OfferingKey) {
         let pool = Name::from(pool);

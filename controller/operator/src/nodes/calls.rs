@@ -305,7 +305,7 @@ async fn settle(
                 surplus = settled.surplus,
                 "it was found out what became of an order"
             );
-            Outcome::of(client, order, &record::accepted(order, settled.done, settled.surplus)).await
+            Outcome::of(client, order, &record::settled(order, settled.done, settled.surplus)).await
         }
         Err(error) => {
             tracing::warn!(order = name, %error, "it cannot be found out now what became of an order");

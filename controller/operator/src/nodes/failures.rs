@@ -17,8 +17,14 @@ impl Planner {
     /// Remembers what failed since the last pass.
     pub(super) fn failures(&mut self, now: Timestamp) {
         for Failure { pool, offering, error, asks_after } in std::mem::take(&mut self.world.failures) {
-            let is_new = backoffs::offering_error(&error)
-                .is_some_and(|class| self.leave_alone(&pool, &offering, class, &error.to_string(), now));
+            let (class, why) = (backoffs::offering_error(&error), error.to_string());
+            let is_new = class.is_some_and(|class| {
+                if asks_after {
+                    self.leave_alone_once(&pool, &offering, class, &why, now)
+                } else {
+                    self.leave_alone(&pool, &offering, class, &why, now)
+                }
+            });
             if is_new || !asks_after {
                 self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             }
@@ -31,7 +37,9 @@ impl Planner {
         if order.status.as_ref().and_then(|status| status.reason.as_deref()) == Some(why.word()) {
             return;
         }
+        let is_lost = matches!(why, Why::TakenInPart { accepted: 0, .. }) && record::was_lost(order);
         let class = match why {
+            Why::TakenInPart { .. } if is_lost => OfferingError::Other,
             Why::Fault(InstanceFault::OutOfCapacity) | Why::TakenInPart { .. } => {
                 OfferingError::OutOfCapacity
             }
@@ -46,10 +54,14 @@ impl Planner {
                 return self.news_of_trouble(order, why.word(), &why.to_string());
             }
         };
-        let pool = &order.spec.pool;
+        let (pool, key, words) = (&order.spec.pool, record::offering(order), why.to_string());
         self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
-        self.leave_alone(pool, &record::offering(order), class, &why.to_string(), now);
-        self.news_of_trouble(order, why.word(), &why.to_string());
+        if is_lost {
+            self.leave_alone_once(pool, &key, class, &words, now);
+        } else {
+            self.leave_alone(pool, &key, class, &words, now);
+        }
+        self.news_of_trouble(order, why.word(), &words);
     }
 
     /// Remembers that an offering works once the first node of an order takes pods; or that it keeps no promise, where the
@@ -88,5 +100,18 @@ impl Planner {
             self.news_of_failure(pool, key, why, now);
         }
         is_new
+    }
+
+    /// The same, unless a failure of it is remembered: what is said of a call that has failed is no further failure, and the
+    /// provider may be back.
+    fn leave_alone_once(
+        &mut self,
+        pool: &str,
+        key: &OfferingKey,
+        class: OfferingError,
+        why: &str,
+        now: Timestamp,
+    ) -> bool {
+        !self.backoffs.remembers(pool, key, now) && self.leave_alone(pool, key, class, why, now)
     }
 }

@@ -223,6 +223,24 @@ pub(crate) fn accepted(order: &NodeOrder, accepted: u32, surplus: u32) -> NodeOr
     }
 }
 
+/// Why an order has no nodes to which its provider gave no answer, until the next look at it.
+const NO_ANSWER: &str = "NoAnswer";
+
+/// The status once it was found out what became of an order to which the provider gave no answer.
+pub(crate) fn settled(order: &NodeOrder, done: u32, surplus: u32) -> NodeOrderStatus {
+    let status = accepted(order, done, surplus);
+    if done > 0 {
+        return status;
+    }
+    let message = "the provider gave no answer, and did nothing of it".to_owned();
+    NodeOrderStatus { reason: Some(NO_ANSWER.to_owned()), message: Some(message), ..status }
+}
+
+/// Whether the provider gave no answer to an order and did nothing of it, as [`settled`] has it.
+pub(crate) fn was_lost(order: &NodeOrder) -> bool {
+    order.status.as_ref().is_some_and(|status| status.reason.as_deref() == Some(NO_ANSWER))
+}
+
 /// The status once it is known that nothing was done.
 pub(crate) fn refused(order: &NodeOrder, reason: &str, message: String) -> NodeOrderStatus {
     let old = order.status.clone().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloud::{Cloud, Faults, Rpc, Serving, contract::catalogue};
 use http::Method;
 use plimsoll_api::{CapacityPool, NodeOrder};
+use plimsoll_core::{nodes::backoff::OfferingError, time::Span};
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -15,6 +16,7 @@ use crate::{
         feed::Change,
         planner::{Planner, now},
         polls::Said,
+        record::offering,
         script::{Asked, Log, failure, server},
         tests::planner,
     },
@@ -190,6 +192,32 @@ async fn what_became_of_a_call_is_found_out_by_its_size_and_nothing_is_asked_aga
     scene.step().await;
     assert_eq!(scene.status()["accepted"], 2, "{}", scene.status());
     assert_eq!((scene.increases(), scene.cloud.target(&GROUP.into())), (1, 2));
+}
+
+/// It has failed when nobody answered it, and the provider is back. Nor is it a lack of capacity.
+#[tokio::test]
+async fn that_nothing_was_done_of_a_call_without_an_answer_is_no_further_failure_of_its_offering() {
+    for is_remembered in [true, false] {
+        let mut scene = Scene::new(takes()).await;
+        let (begun, at) = (now(), jiff::Timestamp::now().to_string());
+        let lost = order(&json!({ "phase": "Asked", "askedAt": at, "sizeBefore": 0 }));
+        let key = offering(&lost);
+        if is_remembered {
+            let (error, away) = (OfferingError::Other, "it is away".to_owned());
+            scene.planner.backoffs.failed("bought", &key, error, away, begun - Span::from_secs(61));
+        }
+        scene.planner.world.orders.clear();
+        scene.planner.world.set_order(lost);
+        scene.step().await;
+        assert_eq!(scene.status()["reason"], "NoAnswer", "{}", scene.status());
+        scene.step().await;
+        let status = scene.status();
+        assert_eq!((&status["phase"], &status["reason"]), (&json!("Failed"), &json!("TakenInPart")));
+        let until = scene.planner.backoffs.until("bought", &key, now());
+        assert_eq!(until.is_none(), is_remembered, "{until:?}");
+        let longest = now() + Span::from_secs(60);
+        assert!(until.is_none_or(|until| until <= longest), "{until:?}, not after {longest:?}");
+    }
 }
 
 #[tokio::test]

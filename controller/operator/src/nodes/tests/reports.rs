@@ -202,21 +202,33 @@ async fn an_offering_that_failed_is_told_on_its_pool() {
     assert!(note.starts_with("on-demand m-4 in zone-a is avoided until 2026-11-23T10:0"), "{note}");
 }
 
+/// It failed when nobody answered, and the provider may be back before that is found out.
 #[tokio::test]
-async fn an_order_that_is_asked_after_again_and_again_fails_once_as_long_as_its_offering_is_avoided() {
+async fn an_order_that_is_asked_after_again_and_again_fails_once_as_long_as_that_is_remembered() {
     let mut bench = Bench::new(answers);
     bench.pool();
     let away = || ProviderError::Unavailable("away".to_owned());
     let mut told = Vec::new();
-    // An offering is avoided for a minute.
-    for seconds in [0, 10, 20, 60] {
+    // An offering is avoided for a minute, and the failure remembered for half an hour more.
+    for seconds in [0, 10, 20, 60, 1859, 1860] {
         let now = NOW + Span::from_secs(seconds);
         bench.planner.world.failures.push(failed(away(), true));
         bench.planner.failures(now);
         bench.planner.report(&NodePlan::default(), now).await;
         let events = bench.log.take().into_iter().filter(|asked| asked.method == "POST").count();
         let counted = bench.planner.metrics.failed.with_label_values(&["general", "ProviderUnavailable"]);
-        told.push((seconds, events, counted.get()));
+        let is_avoided = bench.planner.backoffs.until("general", &key(), now).is_some();
+        told.push((seconds, events, counted.get(), is_avoided));
     }
-    assert_eq!(told, [(0, 1, 1), (10, 0, 1), (20, 0, 1), (60, 1, 2)]);
+    assert_eq!(
+        told,
+        [
+            (0, 1, 1, true),
+            (10, 0, 1, true),
+            (20, 0, 1, true),
+            (60, 0, 1, false),
+            (1859, 0, 1, false),
+            (1860, 1, 2, true)
+        ]
+    );
 }
