@@ -53,6 +53,13 @@ impl Planner {
         }
         match action {
             Action::Ask => self.ask(order, offering, provider, now).await,
+            Action::Settle if self.unasked.has(order) => {
+                tracing::info!(
+                    order = name,
+                    "an order is asked for whose record said so before anybody was asked"
+                );
+                self.write(order, &record::unasked(order)).await;
+            }
             Action::Settle => {
                 let size = order.status.as_ref().and_then(|status| status.size_before).unwrap_or(0);
                 let Some(request) = self.request(order, u32::try_from(size).unwrap_or(0)) else { return };
@@ -112,7 +119,16 @@ impl Planner {
             }
         };
         let asked = record::asked(order, size, not_ours, now);
-        let Some(order) = self.write(order, &asked).await else { return };
+        let order = match self.try_write(order, &asked).await {
+            Ok(order) => order,
+            Err(failed) => {
+                if failed.may_be_done {
+                    self.unasked.note(&name, &asked);
+                }
+                return;
+            }
+        };
+        self.unasked.forget(&name);
         let Some(request) = self.request(&order, size) else { return };
         let created = order.creation_timestamp().as_ref().map_or(now, observe_time);
         let may_ask_again = now.since(created) < SIZE_MAY_CHANGE_FOR;
@@ -226,7 +242,7 @@ struct Outcome {
 
 impl Outcome {
     async fn of(client: &kube::Client, order: &NodeOrder, status: &NodeOrderStatus) -> Self {
-        Self { written: over(client, order, status).await, ..Self::default() }
+        Self { written: over(client, order, status).await.ok(), ..Self::default() }
     }
 
     fn failed() -> Self {

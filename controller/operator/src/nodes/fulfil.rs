@@ -17,7 +17,7 @@ use plimsoll_observe::observe_time;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{claims, order::FINALIZER, planner::Planner, record};
+use super::{claims, order::FINALIZER, planner::Planner, record, unanswered::may_be_done};
 use crate::targets::WRITE_TIME;
 
 /// Between two looks at an order that waits for its provider.
@@ -29,6 +29,7 @@ impl Planner {
     /// A step of each order that is not busy; answers when to look again though nothing changes.
     pub(super) async fn orders(&mut self, now: Timestamp) -> Duration {
         let orders: Vec<Arc<NodeOrder>> = self.world.orders.values().cloned().collect();
+        self.unasked.keep_only(|name| self.world.orders.contains_key(name));
         let claimed = claims::claims(&self.world, now);
         let mut pause = Duration::MAX;
         for order in orders {
@@ -106,12 +107,21 @@ impl Planner {
 
     /// Writes the status of an order over the version that was read; None when that failed, and the next pass sees why.
     pub(super) async fn write(&mut self, order: &NodeOrder, status: &NodeOrderStatus) -> Option<NodeOrder> {
+        self.try_write(order, status).await.ok()
+    }
+
+    /// The same; says whether what failed may have been written.
+    pub(super) async fn try_write(
+        &mut self,
+        order: &NodeOrder,
+        status: &NodeOrderStatus,
+    ) -> Result<NodeOrder, NotWritten> {
         if !self.leadership.outlives(WRITE_TIME) {
-            return None;
+            return Err(NotWritten { may_be_done: false });
         }
         let written = over(&self.client, order, status).await?;
         self.world.set_order(written.clone());
-        Some(written)
+        Ok(written)
     }
 
     /// Deletes Node objects whose instances the provider has lost; only those that carry our mark, as they are now.
@@ -164,25 +174,32 @@ impl Planner {
     }
 }
 
-/// Writes a status over the version that was read; None when that failed.
+/// A status that was not written, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotWritten {
+    /// Whether it may be written all the same.
+    pub(super) may_be_done: bool,
+}
+
+/// Writes a status over the version that was read.
 pub(super) async fn over(
     client: &kube::Client,
     order: &NodeOrder,
     status: &NodeOrderStatus,
-) -> Option<NodeOrder> {
+) -> Result<NodeOrder, NotWritten> {
     let api: Api<NodeOrder> = Api::all(client.clone());
     let patch = json!({ "metadata": { "resourceVersion": order.resource_version() }, "status": status });
     let (name, params) = (order.name_any(), PatchParams::default());
     let patch = Patch::Merge(cleared(order.status.as_ref(), patch));
     match timeout(WRITE_TIME, api.patch_status(&name, &params, &patch)).await {
-        Ok(Ok(written)) => Some(written),
+        Ok(Ok(written)) => Ok(written),
         Ok(Err(error)) => {
             tracing::warn!(order = %name, %error, "the status of an order was not written: it is read and looked at again");
-            None
+            Err(NotWritten { may_be_done: may_be_done(&error) })
         }
         Err(_) => {
             tracing::warn!(order = %name, "the API server did not take the status of an order in time");
-            None
+            Err(NotWritten { may_be_done: true })
         }
     }
 }

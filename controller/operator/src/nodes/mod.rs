@@ -47,6 +47,7 @@ mod secrets;
 mod served;
 mod shown;
 mod unanswered;
+mod unasked;
 mod uncounted;
 mod workloads;
 mod world;

@@ -30,7 +30,7 @@ use tokio::{
 use super::{
     attachments::Attachments, backoffs::Backoffs, explain::Question, feed::Change, kept::Kept,
     losses::Losses, metrics::NodeMetrics, nominations::Nominations, polls::Polls, scalables::Scalables,
-    shown::Shown, unanswered::Unanswered, uncounted::Left, world::World,
+    shown::Shown, unanswered::Unanswered, unasked::Unasked, uncounted::Left, world::World,
 };
 use crate::leadership::Leadership;
 
@@ -70,6 +70,8 @@ pub(crate) struct Planner {
     pub(super) most_nodes: Option<u32>,
     /// The order of which it is not known whether it is recorded, if there is one: nothing is ordered until it is.
     pub(super) unanswered: Option<Unanswered>,
+    /// Orders of which the record may say that their provider was asked, although it was not.
+    pub(super) unasked: Unasked,
     /// What drains wait for, in words, by node.
     pub(super) waits: BTreeMap<Name, String>,
     /// Why pods were not evicted that are left alone for a while, in words, by their uid.
@@ -143,6 +145,7 @@ impl Planner {
             questions,
             whole,
             unanswered: None,
+            unasked: Unasked::default(),
             waits: BTreeMap::new(),
             refusals: BTreeMap::new(),
             news: Vec::new(),
@@ -192,6 +195,7 @@ impl Planner {
         self.since = now();
         self.backoffs = Backoffs::of(&self.world);
         self.unanswered = None;
+        self.unasked = Unasked::default();
         self.waits.clear();
         self.refusals.clear();
         self.forget_what_providers_said();

@@ -132,7 +132,7 @@ async fn find(api: &Api<NodeOrder>, name: &str) -> Option<NodeOrder> {
 
 /// Whether what was refused with this error may have been done all the same: not where the API server understood and did not
 /// want it, or was never asked.
-fn may_be_done(error: &kube::Error) -> bool {
+pub(super) fn may_be_done(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => status.code >= 500,
         kube::Error::BuildRequest(_) => false,

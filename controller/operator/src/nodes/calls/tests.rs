@@ -194,6 +194,26 @@ async fn what_became_of_a_call_is_found_out_by_its_size_and_nothing_is_asked_aga
     assert_eq!((scene.increases(), scene.cloud.target(&GROUP.into())), (1, 2));
 }
 
+/// The write was carried out, and as it got no answer nobody was asked.
+#[tokio::test]
+async fn an_order_that_is_recorded_as_asked_by_a_write_without_an_answer_is_asked_for() {
+    let (mut answers, mut is_first) = (takes(), true);
+    let mut scene = Scene::new(move |asked| {
+        if std::mem::take(&mut is_first) { failure(504, "Timeout", "bought-1") } else { answers(asked) }
+    })
+    .await;
+    scene.step().await;
+    let written = writes(&scene.log).remove(0);
+    assert_eq!((&written["status"]["phase"], scene.increases()), (&json!("Asked"), 0));
+    scene.planner.world.set_order(order(&written["status"]));
+    scene.step().await;
+    assert_eq!(scene.status()["phase"], "Recorded", "{}", scene.status());
+    scene.step().await;
+    assert_eq!(scene.status()["accepted"], 2, "{}", scene.status());
+    assert_eq!((scene.increases(), scene.cloud.target(&GROUP.into())), (1, 2));
+    assert_eq!(scene.planner.backoffs.count("bought", now()), 0);
+}
+
 /// It has failed when nobody answered it, and the provider is back. Nor is it a lack of capacity.
 #[tokio::test]
 async fn that_nothing_was_done_of_a_call_without_an_answer_is_no_further_failure_of_its_offering() {
