@@ -21,7 +21,7 @@ use plimsoll_providers::OfferingId;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{claims, feed::Shown as _, planner::Planner};
+use super::{claims, feed::Shown as _, planner::Planner, report::EVENTS};
 use crate::targets::WRITE_TIME;
 
 /// Marks that are under way at the same time.
@@ -116,24 +116,32 @@ impl Planner {
         for (name, id) in &self.world.provider_ids {
             let Some((pool, offering)) = listed.get(&**id) else { continue };
             let Some(node) = self.world.view.node(name).filter(|node| node.order.is_none()) else { continue };
-            if !self.told.stray(&node.uid) {
+            if self.told.has_stray(&node.uid) {
                 continue;
             }
             if node.created < self.since {
+                self.told.stray(&node.uid);
                 there += 1;
                 continue;
             }
             let said = format!(
                 "it is of the node group {offering} of the pool {pool}, and no order of Plimsoll has it: it is left alone"
             );
-            news.push((name.clone(), said));
+            news.push((name.clone(), node.uid.clone(), said));
         }
         if there > 0 {
             tracing::info!(nodes = there, "nodes of our node groups were there before, and are left alone");
         }
-        for (name, note) in news {
-            tracing::info!(node = %name, note, "a node that nobody ordered has joined");
-            self.tell_node(&name, "NotOrdered", note).await;
+        for (name, uid, note) in news {
+            if self.world.rests(EVENTS) {
+                return;
+            }
+            if self.tell_node(&name, "NotOrdered", note.clone()).await {
+                tracing::info!(node = %name, note, "a node that nobody ordered has joined");
+                self.told.stray(&uid);
+            } else {
+                self.world.rest(EVENTS.to_owned());
+            }
         }
     }
 }

@@ -18,6 +18,10 @@ use crate::{events, targets::WRITE_TIME};
 /// Who says it.
 pub(super) const CONTROLLER: &str = "plimsoll-nodes";
 
+/// What is noted of events that are told until they are published. After one that was not they are left alone for a while,
+/// since each may hold up the planner.
+pub(super) const EVENTS: &str = "events";
+
 /// What was told last, so that nothing is told twice.
 #[derive(Default)]
 pub(crate) struct Told {
@@ -64,9 +68,14 @@ impl Told {
         self.oddities.insert(pool.to_owned(), oddities);
     }
 
-    /// Remembers a node that no order has; false if it was told of already.
-    pub(super) fn stray(&mut self, uid: &Name) -> bool {
-        self.strays.insert(uid.clone())
+    /// Remembers that a node that no order has was told of.
+    pub(super) fn stray(&mut self, uid: &Name) {
+        self.strays.insert(uid.clone());
+    }
+
+    /// Whether a node that no order has was told of.
+    pub(super) fn has_stray(&self, uid: &Name) -> bool {
+        self.strays.contains(uid)
     }
 }
 
@@ -91,13 +100,14 @@ impl Planner {
         self.tell_refused(plan).await;
     }
 
-    /// One event for the first pod of each owner that gets no place, as long as the causes are the same.
+    /// One event for the first pod of each owner that gets no place, as long as the causes are the same. One that could not be
+    /// published is told later.
     async fn tell_refused(&mut self, plan: &NodePlan) {
         // What a provider that was not heard yet offers may be just what they need.
         if self.waits_for_offerings() {
             return;
         }
-        let mut still = BTreeSet::new();
+        let mut still: BTreeSet<Unplaced> = BTreeSet::new();
         for refused in &plan.refused {
             let Some(pod) = refused.pods.iter().find_map(|uid| self.world.view.pod(uid)) else { continue };
             let why: Vec<String> = refused.why.iter().map(ToString::to_string).collect();
@@ -109,9 +119,9 @@ impl Planner {
                 why.join("; ")
             );
             let causes = refused.why.iter().filter_map(|why| why.cause.lasting()).collect();
-            let unplaced = (refused.namespace.clone(), refused.owner.clone(), causes);
-            let was_told = self.told.refused.contains(&unplaced);
-            if still.insert(unplaced) && !was_told {
+            let unplaced: Unplaced = (refused.namespace.clone(), refused.owner.clone(), causes);
+            let mut is_told = still.contains(&unplaced) || self.told.refused.contains(&unplaced);
+            if !is_told && !self.world.rests(EVENTS) {
                 let regarding = ObjectReference {
                     api_version: Some("v1".to_owned()),
                     kind: Some("Pod".to_owned()),
@@ -120,7 +130,13 @@ impl Planner {
                     uid: Some(pod.uid.to_string()),
                     ..ObjectReference::default()
                 };
-                self.publish(EventType::Warning, "NoNodeForPod", note, regarding).await;
+                is_told = self.publish(EventType::Warning, "NoNodeForPod", note, regarding).await;
+                if !is_told {
+                    self.world.rest(EVENTS.to_owned());
+                }
+            }
+            if is_told {
+                still.insert(unplaced);
             }
         }
         self.told.refused = still;
@@ -137,8 +153,8 @@ impl Planner {
         })
     }
 
-    /// Tells of a node.
-    pub(super) async fn tell_node(&self, name: &str, reason: &str, note: String) {
+    /// Tells of a node; false where it may be told later.
+    pub(super) async fn tell_node(&self, name: &str, reason: &str, note: String) -> bool {
         let uid = self.world.view.node(name).map(|node| node.uid.to_string());
         let regarding = ObjectReference {
             api_version: Some("v1".to_owned()),
@@ -147,25 +163,40 @@ impl Planner {
             uid,
             ..ObjectReference::default()
         };
-        self.publish(EventType::Normal, reason, note, regarding).await;
+        self.publish(EventType::Normal, reason, note, regarding).await
     }
 
-    /// Publishes one event; a fresh recorder, since kube's folds events that differ only in their note.
+    /// Publishes one event; a fresh recorder, since kube's folds events that differ only in their note. False where that was
+    /// not done, and may be later.
     pub(super) async fn publish(
         &self,
         type_: EventType,
         reason: &str,
         note: String,
         regarding: ObjectReference,
-    ) {
+    ) -> bool {
         if !self.leadership.outlives(WRITE_TIME) {
-            return;
+            return false;
         }
         let (reason, note, action) = (reason.to_owned(), Some(note), "PlanNodes".to_owned());
         let event = Event { type_, reason, note, action, secondary: None };
         let published = events::publish(&self.client, CONTROLLER, &self.pod_name, event, &regarding);
-        if let Ok(Err(error)) = timeout(WRITE_TIME, published).await {
-            tracing::debug!(%error, "an event was not published");
+        match timeout(WRITE_TIME, published).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "an event was not published");
+                !may_pass(&error)
+            }
+            Err(_) => false,
         }
+    }
+}
+
+/// Whether an event that was refused with this error may be taken later: not where the API server does not want it.
+fn may_pass(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code >= 500 || status.code == 429,
+        kube::Error::BuildRequest(_) => false,
+        _ => true,
     }
 }

@@ -132,6 +132,49 @@ async fn pods_that_get_no_node_are_told_once_as_long_as_the_reason_is_the_same()
     assert_eq!(bench.log.lines(), [format!("POST {EVENTS}")]);
 }
 
+/// A planner whose API server refuses the first event with this code.
+fn refuses_first(code: u16) -> Bench {
+    let mut is_first = true;
+    Bench::new(move |asked| {
+        if asked.path.ends_with("/events") && std::mem::take(&mut is_first) {
+            return failure(code, "Refused", "web-a");
+        }
+        answers(asked)
+    })
+}
+
+/// It is left alone for ten seconds meanwhile: each that gets no answer holds up the planner.
+#[tokio::test(start_paused = true)]
+async fn pods_that_get_no_node_are_told_later_where_the_api_server_takes_no_event() {
+    for (code, is_told_later) in [(429, true), (500, true), (403, false)] {
+        let mut bench = refuses_first(code);
+        bench.pod(pod("web-a", "a"));
+        for (seconds, events) in [(0, 1), (9, 0), (1, usize::from(is_told_later)), (10, 0)] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            bench.planner.report(&refusing(), NOW).await;
+            assert_eq!(bench.log.lines().len(), events, "{code}, {seconds} s later");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_nobody_ordered_is_told_of_later_where_the_api_server_takes_no_event() {
+    let mut bench = refuses_first(500);
+    bench.pool();
+    let there = listing(&[("kwok://b", InstanceState::Running)]);
+    bench.planner.world.said.insert("general".to_owned(), there);
+    let mut other = node("b", &json!({ "spec": { "providerID": "kwok://b" } }));
+    other["metadata"]["labels"] = json!({});
+    bench.node(other);
+    for (seconds, events) in [(0, 1), (9, 0), (1, 1), (10, 0)] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        bench.planner.adopt().await;
+        let asked = bench.log.take();
+        assert!(asked.iter().all(|asked| asked.body["reason"] == "NotOrdered"));
+        assert_eq!(asked.len(), events, "{seconds} s later");
+    }
+}
+
 /// A workload whose pods wait for a claim each.
 fn left_alone(claims: &[&str]) -> NodePlan {
     let refused = claims.iter().map(|claim| Refused {
