@@ -3,10 +3,12 @@
 //! A call is begun only if it would end while the lease is ours, and only if nothing else changes the same offering. It runs
 //! beside the planner; what came of it is recorded, and the planner looks again.
 
+mod outcome;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use kube::ResourceExt as _;
-use plimsoll_api::{NodeOrder, v1alpha1::NodeOrderStatus};
+use plimsoll_api::NodeOrder;
 use plimsoll_core::{
     cluster::Name,
     orders::Action,
@@ -15,15 +17,8 @@ use plimsoll_core::{
 use plimsoll_observe::observe_time;
 use plimsoll_providers::{CreateRequest, InstanceRef, OfferingId, OrderKey, Provider, ProviderError};
 
-use super::{
-    claims,
-    feed::Change,
-    fulfil::over,
-    order::request,
-    planner::Planner,
-    record,
-    world::{Call, Failure, World},
-};
+use self::outcome::{Ending, Outcome};
+use super::{claims, order::request, planner::Planner, record, world::Call};
 use crate::{leadership::Leadership, targets::WRITE_TIME};
 
 /// For how long an order is asked for again whose group has changed each time between the look and the call.
@@ -210,15 +205,9 @@ impl Planner {
     }
 
     fn spawn(&mut self, key: String, call: Call, work: impl Future<Output = Outcome> + Send + 'static) {
-        let pool = call.pool.clone();
-        self.world.calls.insert(key.clone(), call);
-        let changes = self.changes.clone();
-        tokio::spawn(async move {
-            let outcome = work.await;
-            let ended: Change = Box::new(move |world| outcome.apply(world, key, &pool));
-            // A planner that is gone needs no answer.
-            let _ = changes.send(ended);
-        });
+        let ending = Ending::new(key.clone(), call.pool.clone(), self.changes.clone());
+        self.world.calls.insert(key, call);
+        tokio::spawn(ending.of(work));
     }
 }
 
@@ -228,53 +217,6 @@ pub(super) fn of_node(name: &str) -> String {
 }
 
 const NODE: &str = "node/";
-
-/// What came of a call.
-#[derive(Debug, Default)]
-struct Outcome {
-    /// The order as it was written.
-    written: Option<NodeOrder>,
-    /// Why the provider did not do it.
-    failure: Option<Failure>,
-    /// Whether it is tried again, but not at once.
-    is_to_rest: bool,
-}
-
-impl Outcome {
-    async fn of(client: &kube::Client, order: &NodeOrder, status: &NodeOrderStatus) -> Self {
-        Self { written: over(client, order, status).await.ok(), ..Self::default() }
-    }
-
-    fn failed() -> Self {
-        Self { is_to_rest: true, ..Self::default() }
-    }
-
-    fn refused(self, order: &NodeOrder, error: ProviderError) -> Self {
-        let (pool, offering) = (order.spec.pool.clone(), record::offering(order));
-        Self { failure: Some(Failure { pool, offering, error, asks_after: false }), ..self }
-    }
-
-    fn unsettled(order: &NodeOrder, error: ProviderError) -> Self {
-        let refused = Self::failed().refused(order, error);
-        let failure = refused.failure.map(|failure| Failure { asks_after: true, ..failure });
-        Self { failure, ..refused }
-    }
-
-    fn apply(self, world: &mut World, key: String, pool: &str) {
-        world.calls.remove(&key);
-        world.outdate(pool);
-        world.failures.extend(self.failure);
-        if let Some(written) = self.written {
-            world.set_order(written);
-        }
-        if self.is_to_rest {
-            if let Some(node) = key.strip_prefix(NODE) {
-                world.to_give_back.insert(node.into());
-            }
-            world.rest(key);
-        }
-    }
-}
 
 async fn create(
     client: &kube::Client,

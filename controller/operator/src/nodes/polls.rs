@@ -77,6 +77,23 @@ struct Poll {
     under_way: Arc<AtomicBool>,
 }
 
+/// A question that has no answer yet. It ends when this is dropped, also where the provider panicked: it would not be asked
+/// again.
+struct UnderWay(Arc<AtomicBool>);
+
+impl UnderWay {
+    fn begin(under_way: &Arc<AtomicBool>) -> Self {
+        under_way.store(true, Ordering::Release);
+        Self(Arc::clone(under_way))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl Polls {
     pub(crate) fn new(
         client: Client,
@@ -149,12 +166,11 @@ impl Polls {
             return left;
         }
         asked.asked = Some(Instant::now());
-        asked.under_way.store(true, Ordering::Release);
+        let under_way = UnderWay::begin(&asked.under_way);
         let (provider, changes, pool) = (Arc::clone(&asked.provider), self.changes.clone(), pool.to_owned());
-        let under_way = Arc::clone(&asked.under_way);
         tokio::spawn(async move {
             let (offerings, inventory) = tokio::join!(provider.offerings(), provider.inventory());
-            under_way.store(false, Ordering::Release);
+            drop(under_way);
             // A planner that is gone needs no answer.
             let _ = changes.send(Box::new(move |world| {
                 let said = Said {
@@ -255,4 +271,24 @@ pub(crate) fn undescribed<'o>(
         );
     }
     offerings.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_provider_that_panicked_may_be_asked_again() {
+        let is_asked = Arc::new(AtomicBool::new(false));
+        let under_way = UnderWay::begin(&is_asked);
+        assert!(is_asked.load(Ordering::Acquire));
+        let asking = tokio::spawn(async move {
+            poll_fn(|_| -> Poll<()> { panic!("a provider that is broken") }).await;
+            drop(under_way);
+        });
+        assert!(asking.await.is_err());
+        assert!(!is_asked.load(Ordering::Acquire));
+    }
 }

@@ -1,6 +1,6 @@
 //! What is asked of a cloud, and what is recorded before and after, against a scripted API server and a simulated cloud.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use cloud::{Cloud, Faults, Rpc, Serving, contract::catalogue};
 use http::Method;
@@ -10,6 +10,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::Outcome;
 use crate::{
     leadership::Leadership,
     nodes::{
@@ -19,6 +20,7 @@ use crate::{
         record::offering,
         script::{Asked, Log, failure, server},
         tests::planner,
+        world::Call,
     },
 };
 
@@ -254,4 +256,17 @@ async fn that_an_order_was_refused_is_another_failure_than_that_nobody_says_what
             scene.planner.world.failures.iter().map(|failure| failure.asks_after).collect();
         assert_eq!(failures, [asks_after], "{status}");
     }
+}
+
+/// Until a call has ended nothing else is done about its order.
+#[tokio::test]
+async fn a_call_that_panics_has_ended_and_its_order_is_looked_at_later() {
+    let mut scene = Scene::new(takes()).await;
+    let call = Call { pool: "bought".to_owned(), offering: GROUP.into(), grows: true };
+    let panics = poll_fn(|_| -> Poll<Outcome> { panic!("a provider that is broken") });
+    scene.planner.spawn("bought-1".to_owned(), call, panics);
+    assert!(scene.planner.world.calls.contains_key("bought-1"));
+    let ended = scene.changes.recv().await.unwrap();
+    ended(&mut scene.planner.world);
+    assert!(scene.planner.world.calls.is_empty() && scene.planner.world.rests("bought-1"));
 }
