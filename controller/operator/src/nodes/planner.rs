@@ -176,10 +176,7 @@ impl Planner {
             self.whole.send_replace(true);
             if !self.leadership.is_leader() {
                 term = None;
-                self.shown.clear();
-                self.metrics.forget();
-                self.told = super::report::Told::default();
-                self.losses = Losses::default();
+                self.stand_by();
                 continue;
             }
             if term != self.leadership.term() {
@@ -188,6 +185,15 @@ impl Planner {
             }
             pause = self.pass().await.min(IDLE);
         }
+    }
+
+    /// Lets go of what only who leads has, since another may lead.
+    fn stand_by(&mut self) {
+        self.shown.clear();
+        self.metrics.forget();
+        self.told = super::report::Told::default();
+        self.losses = Losses::default();
+        self.polls.let_go();
     }
 
     /// Begins a term: others may have led since our last one.

@@ -135,6 +135,11 @@ impl Polls {
         self.pools.retain(|name, _| is_there(name));
     }
 
+    /// Lets go of all providers: what they do beside our calls is the leader's to do.
+    pub(crate) fn let_go(&mut self) {
+        self.pools.clear();
+    }
+
     /// How long a call to the provider of a pool takes at most; None where there is none.
     pub(crate) fn time_out(&self, pool: &str) -> Option<Duration> {
         self.pools.get(pool).map(|poll| poll.provider.time_out())

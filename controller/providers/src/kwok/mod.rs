@@ -135,6 +135,16 @@ impl Inner {
     async fn world(&self) -> Result<World, ProviderError> {
         World::read(&self.nodes, &self.store, &self.name).await
     }
+
+    /// Reads what there is, and wakes what boots machines where some are to boot: those may be on record without anybody here
+    /// knowing, because the answer to our write was lost or another process has recorded them and ended.
+    async fn look(&self) -> Result<World, ProviderError> {
+        let world = self.world().await?;
+        if world.machines.booting.values().any(|booting| booting.ready_at.is_some()) {
+            self.ordered.notify_one();
+        }
+        Ok(world)
+    }
 }
 
 #[async_trait]
@@ -159,7 +169,7 @@ impl Provider for KwokProvider {
 
     async fn inventory(&self) -> Result<Inventory, ProviderError> {
         self.start_boots();
-        let world = within("inventory", self.time_out(), self.inner.world()).await?;
+        let world = within("inventory", self.time_out(), self.inner.look()).await?;
         Ok(world.inventory(&self.inner.prepared().stock))
     }
 
@@ -171,7 +181,7 @@ impl Provider for KwokProvider {
 
     async fn settle(&self, order: &CreateRequest) -> Result<Settled, ProviderError> {
         self.start_boots();
-        let world = within("settle", self.time_out(), self.inner.world()).await?;
+        let world = within("settle", self.time_out(), self.inner.look()).await?;
         let is_live = |instance: &crate::Instance| instance.state != crate::InstanceState::Deleting;
         let done = world.of_order(&order.order).iter().filter(|instance| is_live(instance)).count();
         let size = world.usage().get(&order.offering).copied().unwrap_or(0);

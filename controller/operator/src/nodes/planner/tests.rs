@@ -231,3 +231,15 @@ async fn an_order_without_an_answer_is_not_asked_for_in_another_term() {
     assert_eq!(planner.settle_unanswered(now()).await, Duration::MAX);
     assert_eq!(log.lines(), [""; 0]);
 }
+
+/// The machines of a kwok provider go on booting as long as somebody holds it.
+#[tokio::test]
+async fn who_does_not_lead_holds_no_provider() {
+    let (mut planner, _changes, _log) = again();
+    let provider = planner.polls.provider("general", &named("general").spec).unwrap();
+    let held = Arc::downgrade(&provider);
+    drop(provider);
+    assert!(held.upgrade().is_some());
+    planner.stand_by();
+    assert!(held.upgrade().is_none());
+}
