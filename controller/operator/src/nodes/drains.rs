@@ -92,7 +92,6 @@ impl Planner {
 
     /// A step of each drain; answers when to look again though nothing changes.
     pub(super) async fn drains(&mut self, now: Timestamp) -> Duration {
-        self.recall_unread().await;
         self.believe();
         self.undo_what_belongs_to_no_drain().await;
         let drains: Vec<(Name, Drain)> =

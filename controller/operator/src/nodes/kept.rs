@@ -36,7 +36,7 @@ pub(crate) struct Kept {
     at: Option<Instant>,
     /// What is written of drains with a replica more.
     pub(super) surges: BTreeMap<Name, Drain>,
-    /// Whether that could not be read.
+    /// Whether what the last leader left could not be read yet.
     pub(super) unread: bool,
 }
 
@@ -56,20 +56,22 @@ impl Kept {
 }
 
 impl Planner {
-    /// Reads what the last leader left. A memory that cannot be read is not remembered: delays begin anew.
+    /// Reads what the last leader left. Until it can be read our own memory holds, and nothing is written over it.
     pub(super) async fn recall(&mut self) {
-        let mut data = self.read().await;
-        self.recall_surges(data.as_mut());
-        let text = data.unwrap_or_default().remove(KEY);
-        self.memory = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        self.kept.written = self.memory.clone();
+        self.kept.unread = true;
+        self.kept.surges.clear();
+        if let Some(left) = self.read().await {
+            self.memory = Memory::default();
+            self.take_over(left);
+        }
     }
 
-    /// Reads which drains have a replica more, where that could not be read before.
+    /// Reads what the last leader left, where that could not be read before.
     pub(super) async fn recall_unread(&mut self) {
-        if self.kept.unread {
-            let mut data = self.read().await;
-            self.recall_surges(data.as_mut());
+        if self.kept.unread
+            && let Some(left) = self.read().await
+        {
+            self.take_over(left);
         }
     }
 
@@ -85,10 +87,13 @@ impl Planner {
         }
     }
 
-    fn recall_surges(&mut self, data: Option<&mut BTreeMap<String, String>>) {
-        self.kept.unread = data.is_none();
-        let Some(data) = data else { return self.kept.surges.clear() };
-        let surges = data.remove(SURGES).and_then(|text| serde_json::from_str(&text).ok());
+    /// Goes on with what the last leader left. What makes no sense is not remembered: delays begin anew.
+    fn take_over(&mut self, mut left: BTreeMap<String, String>) {
+        self.kept.unread = false;
+        let memory = left.remove(KEY).and_then(|text| serde_json::from_str(&text).ok());
+        self.kept.written = memory.unwrap_or_default();
+        self.memory.take_over(self.kept.written.clone());
+        let surges = left.remove(SURGES).and_then(|text| serde_json::from_str(&text).ok());
         self.kept.surges = surges.unwrap_or_default();
         for (node, drain) in self.kept.surges.clone() {
             // One that is there says itself how far its drain is.
@@ -129,7 +134,9 @@ impl Planner {
     /// Writes what is remembered, if it has changed and was not written lately.
     pub(super) async fn remember(&mut self) {
         let is_due = self.kept.at.is_none_or(|at| at.elapsed() >= EVERY);
-        if !is_due || self.kept.written == self.memory || !self.leadership.outlives(WRITE_TIME) {
+        let is_new = self.kept.written != self.memory;
+        // What was not read is not overwritten.
+        if !is_due || !is_new || self.kept.unread || !self.leadership.outlives(WRITE_TIME) {
             return;
         }
         let Ok(text) = serde_json::to_string(&self.memory) else { return };

@@ -193,6 +193,7 @@ impl Planner {
         self.metrics.forget();
         self.told = super::report::Told::default();
         self.losses = Losses::default();
+        self.memory = Memory::default();
         self.polls.let_go();
     }
 
@@ -270,6 +271,7 @@ impl Planner {
     async fn pass(&mut self) -> Duration {
         let now = now();
         // gather
+        self.recall_unread().await;
         self.world.look_again();
         self.failures(now);
         let until_settled = self.settle_unanswered(now).await;

@@ -38,6 +38,15 @@ impl Memory {
         self.given_up.insert(node_uid, GivenUp { at: now, why });
     }
 
+    /// Takes in what the last leader left, which may be read only when something was noted anew: it knows since when longer.
+    pub fn take_over(&mut self, left: Self) {
+        self.unneeded.extend(left.unneeded);
+        self.unbalanced.extend(left.unbalanced);
+        for (node_uid, given_up) in left.given_up {
+            self.given_up.entry(node_uid).or_insert(given_up);
+        }
+    }
+
     /// Forgets what lies in the future, as after a clock that was set back, and nodes and pools that are gone.
     pub(super) fn forget(&mut self, now: Timestamp, nodes: &BTreeSet<&Name>, pools: &BTreeSet<&Name>) {
         for since in self.unneeded.values_mut().chain(self.unbalanced.values_mut()) {

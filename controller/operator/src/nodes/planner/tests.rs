@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use plimsoll_api::CapacityPool;
@@ -118,31 +121,62 @@ async fn a_new_leader_drains_once_the_provider_was_heard_and_as_the_pool_says() 
     assert_eq!(eviction.body["deleteOptions"]["gracePeriodSeconds"], 3600);
 }
 
-#[tokio::test]
-async fn the_time_of_unneeded_nodes_survives_a_leader_that_was_not_answered_yet() {
+/// A planner of an empty node, and an API server by which that is not needed for a minute, and which cannot say so while it
+/// `is_away`.
+fn with_empty_node(is_away: &Arc<AtomicBool>) -> (Memory, Planner, mpsc::UnboundedReceiver<Change>, Log) {
     let since = now() - Span::from_secs(60);
     let memory = Memory { unneeded: BTreeMap::from([("uid-a".into(), since)]), ..Memory::default() };
     let kept = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "memory-0" },
         "data": { "nodes.json": serde_json::to_string(&memory).unwrap() },
     });
-    let (mut planner, mut changes, log) = again_with(move |asked| {
-        if asked.line() == "GET /api/v1/namespaces/plimsoll-system/configmaps/memory-0" {
-            (200, kept.clone())
-        } else {
-            answer(asked)
+    let is_away = Arc::clone(is_away);
+    let (mut planner, changes, log) = again_with(move |asked| {
+        let is_recalled = asked.line() == "GET /api/v1/namespaces/plimsoll-system/configmaps/memory-0";
+        match (is_recalled, is_away.load(Ordering::Relaxed)) {
+            (true, true) => failure(500, "InternalError", "memory-0"),
+            (true, false) => (200, kept.clone()),
+            (false, _) => answer(asked),
         }
     });
     planner.world.set_order(recorded("general-1", &json!({})));
     let mut empty = node("a", &json!({}));
     empty["metadata"]["creationTimestamp"] = json!("2020-01-01T00:00:00Z");
     from_value::<Node>(empty).unwrap().apply(&mut planner.world);
+    (memory, planner, changes, log)
+}
+
+#[tokio::test]
+async fn the_time_of_unneeded_nodes_survives_a_leader_that_was_not_answered_yet() {
+    let (memory, mut planner, mut changes, log) = with_empty_node(&Arc::default());
     planner.begin_term().await;
     log.take();
     planner.pass().await;
     assert_eq!((&planner.memory, changed(&log)), (&memory, Vec::new()));
     hear(&mut planner, &mut changes).await;
     planner.pass().await;
+    assert_eq!(planner.memory.unneeded, memory.unneeded);
+}
+
+/// Terms begin when calls fail.
+#[tokio::test]
+async fn the_time_of_unneeded_nodes_survives_a_leader_that_cannot_read_it_at_first() {
+    let is_away = Arc::new(AtomicBool::new(true));
+    let (memory, mut planner, mut changes, log) = with_empty_node(&is_away);
+    planner.begin_term().await;
+    log.take();
+    planner.pass().await;
+    hear(&mut planner, &mut changes).await;
+    planner.pass().await;
+    assert!(planner.memory.unneeded["uid-a"] > memory.unneeded["uid-a"], "it begins anew");
+    let lines = changed(&log);
+    assert!(!lines.iter().any(|line| line.contains("/configmaps/")), "written over: {lines:?}");
+    is_away.store(false, Ordering::Relaxed);
+    planner.pass().await;
+    assert_eq!(planner.memory.unneeded, memory.unneeded);
+    // Nobody else has led in between.
+    is_away.store(true, Ordering::Relaxed);
+    planner.begin_term().await;
     assert_eq!(planner.memory.unneeded, memory.unneeded);
 }
 

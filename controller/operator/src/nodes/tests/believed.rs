@@ -92,9 +92,11 @@ async fn drains_with_a_replica_more_wait_until_our_record_can_be_read() {
     bench.order(recorded("general-1", &json!({})));
     bench.node(drained(&surging()));
     bench.planner.recall().await;
+    bench.planner.recall_unread().await;
     bench.planner.drains(NOW).await;
     let get = format!("GET {MEMORY}");
     assert_eq!(bench.log.lines(), [get.clone(), get]);
+    bench.planner.recall_unread().await;
     bench.planner.drains(NOW).await;
     let lines = bench.log.lines();
     assert!(lines.contains(&format!("PATCH {SCALE}")), "{lines:?}");

@@ -31,6 +31,24 @@ fn nodes_and_pools_that_are_gone_are_forgotten() {
 }
 
 #[test]
+fn what_the_last_leader_left_goes_on_beside_what_was_noted_before_it_could_be_read() {
+    let (long_ago, late) = (NOW - Span::from_secs(600), NOW - Span::from_secs(5));
+    let (mut left, mut memory) = (Memory::default(), Memory::default());
+    for (of, nodes, at) in [(&mut left, ["both", "left"], long_ago), (&mut memory, ["both", "new"], late)] {
+        for node in nodes {
+            of.unneeded.insert(node.into(), at);
+            of.unbalanced.insert(node.into(), at);
+            of.gave_up(node.into(), at, "it took too long".to_owned());
+        }
+    }
+    memory.take_over(left);
+    let since = BTreeMap::from([("both".into(), long_ago), ("left".into(), long_ago), ("new".into(), late)]);
+    assert_eq!((memory.unneeded, memory.unbalanced), (since.clone(), since));
+    let given_up: Vec<Timestamp> = memory.given_up.into_values().map(|given_up| given_up.at).collect();
+    assert_eq!(given_up, [late, long_ago, late]);
+}
+
+#[test]
 fn a_drain_that_was_given_up_is_remembered_for_ten_minutes() {
     let ago = |millis| NOW - Span::from_millis(millis);
     for (at, known) in [
