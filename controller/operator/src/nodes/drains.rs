@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, time::Duration};
 use plimsoll_core::{
     cluster::Name,
     nodes::{
-        drain::{Action, Drain, Surge, WaitsFor},
+        drain::{Action, Drain, WaitsFor},
         pdb::Ledger,
         remove::{Removal, RemovalPlan, WhyRemoved},
     },
@@ -132,7 +132,7 @@ impl Planner {
             let state = taken.drain.as_ref().unwrap_or(&drain);
             surging.note(&name, state);
             // What a node that vanishes takes with it has to be known elsewhere, before there is anything to give back; and
-            // that it is given back before it is, so that it is not given back twice.
+            // that it is being given back before it is, so that it is not taken twice from a size that it was seen to have.
             let resizes = |action: &Action| matches!(action, Action::Surge { .. } | Action::GiveBack { .. });
             if taken.actions.iter().any(resizes) && !self.keep_surges().await {
                 next = next.min(AFTER_FAILURE);
@@ -149,9 +149,7 @@ impl Planner {
                 if let Action::GiveBack { namespace, deployment, .. } = action
                     && let Some(drain) = self.world.drains.get_mut(&name)
                 {
-                    let same =
-                        |surge: &&mut Surge| surge.namespace == *namespace && surge.deployment == *deployment;
-                    drain.surges.values_mut().filter(same).for_each(|surge| surge.given_back = true);
+                    drain.took_back(namespace, deployment);
                 }
             }
             let refusal = self.world.view.pods_on(&name).find_map(|pod| self.refusals.get(&pod.uid)).cloned();

@@ -26,14 +26,33 @@ pub struct Surge {
     pub from: i32,
     /// The uid of the pod that is to go.
     pub pod: Name,
-    /// Whether the replica was given back, or is part of what somebody has asked for meanwhile.
+    /// Whether the replica is being given back, or is part of what somebody has asked for meanwhile.
     pub given_back: bool,
     /// Whether it is part of what somebody has asked for meanwhile: nothing is given back then, whatever they ask for next.
     #[serde(default)]
     pub absorbed: bool,
+    /// Whether its Deployment has taken it back.
+    #[serde(default)]
+    pub returned: bool,
 }
 
 impl Surge {
+    /// Whether nothing is left to give back.
+    pub fn is_over(&self) -> bool {
+        self.absorbed || self.returned
+    }
+
+    /// Whether its Deployment, as far as that is seen, has one replica more that is to be given back; nothing is of one that
+    /// somebody has scaled meanwhile.
+    fn is_owed(&self, workload: Option<&Workload>) -> bool {
+        let may_have_more = |workload: &Workload| {
+            // Where the addition is not seen it may still have come through.
+            workload.replicas == self.from.saturating_add(1)
+                || (workload.replicas == self.from && !self.given_back)
+        };
+        !self.is_over() && workload.is_none_or(may_have_more)
+    }
+
     /// Whether its pod goes without another coming in its place: its Deployment is asked for one more than it had, or has
     /// given that back. Of any other size, which somebody has asked for, the pod is a part.
     pub fn is_surplus(&self, workload: &Workload) -> bool {
@@ -49,6 +68,14 @@ impl Drain {
     pub fn surging(&self) -> impl Iterator<Item = (Name, Name)> {
         let ours = self.surges.values().filter(|surge| !surge.absorbed);
         ours.map(|surge| (surge.namespace.clone(), surge.deployment.clone()))
+    }
+
+    /// Takes note that a Deployment has taken back the replica that it had for it.
+    pub fn took_back(&mut self, namespace: &Name, deployment: &Name) {
+        let same = |surge: &&mut Surge| surge.namespace == *namespace && surge.deployment == *deployment;
+        for surge in self.surges.values_mut().filter(same) {
+            (surge.given_back, surge.returned) = (true, true);
+        }
     }
 }
 
@@ -100,6 +127,7 @@ pub(super) fn instead_of_eviction(
         pod: pod.uid.clone(),
         given_back: false,
         absorbed: false,
+        returned: false,
     };
     let action = Action::Surge {
         namespace: surge.namespace.clone(),
@@ -127,7 +155,7 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
     if !(surge.from..=wanted).contains(&workload.replicas) {
         if (1..surge.from).contains(&workload.replicas) && workload.available >= workload.replicas {
             // Fewer are asked for, and the pod is one of them: one more than that.
-            (surge.from, surge.given_back) = (workload.replicas, false);
+            (surge.from, surge.given_back, surge.returned) = (workload.replicas, false, false);
             return Instead::Do(Action::Surge {
                 namespace: surge.namespace.clone(),
                 deployment: surge.deployment.clone(),
@@ -176,10 +204,13 @@ pub(super) fn forget_those_that_went(drain: &mut Drain, seen: &Seen<'_>) {
             .iter()
             .any(|pod| pod.uid == *uid && matches!(pod.state, crate::cluster::PodState::Bound { .. }))
     };
-    drain.surges.retain(|_, surge| is_there(&surge.pod) || !surge.given_back);
+    drain.surges.retain(|owner, surge| {
+        is_there(&surge.pod) || !surge.given_back || surge.is_owed(seen.workloads.get(owner))
+    });
     for surge in drain.surges.values_mut() {
-        // Its pod went by itself: the replica goes back with the next pod, or at the end.
+        // Its pod went by itself, maybe before the replica could be given back: it goes back with the next pod, or at the end.
         if !is_there(&surge.pod) {
+            surge.given_back = false;
             let same = seen.pods.iter().find(|pod| {
                 let owner = pod.owner.as_ref().and_then(|owner| seen.workloads.get(&owner.uid));
                 owner.is_some_and(|owner| {
@@ -203,11 +234,6 @@ pub(super) fn unmark(drain: &Drain, seen: &Seen<'_>) -> Option<Action> {
 
 /// What a drain that is over gives back; nothing of a Deployment that somebody has scaled meanwhile.
 pub(super) fn give_all_back(drain: &Drain, seen: &Seen<'_>) -> Vec<Action> {
-    let open = drain.surges.iter().filter(|(_, surge)| !surge.given_back);
-    let ours = open.filter(|(owner, surge)| {
-        let replicas = seen.workloads.get(*owner).map_or(surge.from, |workload| workload.replicas);
-        // Where the addition is not seen it may still have come through.
-        (surge.from..=surge.from.saturating_add(1)).contains(&replicas)
-    });
-    ours.map(|(_, surge)| give_back(surge, surge.from, Vec::new())).collect()
+    let owed = drain.surges.iter().filter(|(owner, surge)| surge.is_owed(seen.workloads.get(*owner)));
+    owed.map(|(_, surge)| give_back(surge, surge.from, Vec::new())).collect()
 }

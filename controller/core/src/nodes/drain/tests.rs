@@ -28,6 +28,8 @@ struct World {
     settings: cluster::Drain,
     drain: Drain,
     now: Timestamp,
+    /// Whether no Deployment takes back what is given back.
+    takes_nothing: bool,
 }
 
 impl World {
@@ -50,6 +52,7 @@ impl World {
             settings: cluster::Drain::default(),
             drain: Drain { tainted: true, ..Drain::new(NOW, false, BTreeSet::new()) },
             now: NOW + Span::from_secs(10),
+            takes_nothing: false,
         }
     }
 
@@ -118,6 +121,11 @@ impl World {
         let step = step(&self.drain, &seen, &mut Ledger::new(&self.budgets));
         if let Some(drain) = &step.drain {
             self.drain = drain.clone();
+        }
+        for action in step.actions.iter().filter(|_| !self.takes_nothing) {
+            if let Action::GiveBack { namespace, deployment, .. } = action {
+                self.drain.took_back(namespace, deployment);
+            }
         }
         step
     }

@@ -29,7 +29,13 @@ impl Planner {
         let on_record = self.kept.surges.get(&node.name);
         let Some(noted) = self.world.noted.get(&node.name) else {
             // Somebody took the annotation away, and the replicas more are still to be given back.
-            return on_record.filter(|_| node.is_draining()).cloned();
+            let drain = on_record?;
+            if node.is_draining() {
+                return Some(drain.clone());
+            }
+            // The taint is gone too, as after a Node that was made anew: all that is left is to give back.
+            let is_owed = drain.surges.values().any(|surge| !surge.is_over());
+            return is_owed.then(|| Drain { deleted: None, ..drain.clone() });
         };
         let is_ours = node.order.as_ref().is_some_and(|order| self.world.orders.contains_key(&**order));
         // One that is not ours any more is let go of, if we had begun.

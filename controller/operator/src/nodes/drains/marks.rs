@@ -48,6 +48,11 @@ impl Planner {
     /// Takes the marks of a drain off a node. What was refused is left alone for a while.
     pub(super) async fn unmark(&mut self, name: &Name) -> bool {
         let key = format!("unmark/{name}");
+        let node = self.world.view.node(name);
+        let has_marks = node.is_some_and(|node| node.is_draining() || node.labels.contains_key(DRAINING));
+        if !has_marks && !self.world.noted.contains_key(name) {
+            return true;
+        }
         if self.world.rests(&key) {
             return false;
         }

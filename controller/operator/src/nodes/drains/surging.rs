@@ -43,6 +43,7 @@ mod tests {
             pod: "uid-web".into(),
             given_back: false,
             absorbed: false,
+            returned: false,
         };
         let surges = Drain { surges: BTreeMap::from([("uid-web-1".into(), surge)]), ..idle.clone() };
         for (before, after) in [(&idle, &surges), (&surges, &idle)] {

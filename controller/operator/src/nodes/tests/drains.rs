@@ -45,6 +45,7 @@ pub(super) fn surging() -> Drain {
         pod: "uid-web-a".into(),
         given_back: false,
         absorbed: false,
+        returned: false,
     };
     Drain { surges: BTreeMap::from([("uid-web-1".into(), surge)]), ..drain() }
 }

@@ -121,3 +121,49 @@ async fn after_a_restart_the_replica_more_of_a_node_that_vanished_is_given_back(
     assert_eq!(asked[2].body, json!({ "data": { "surges.json": null } }));
     assert!(bench.planner.world.drains.is_empty());
 }
+
+/// A spot machine is reclaimed while its drain gives a replica back.
+#[tokio::test]
+async fn a_replica_that_was_not_taken_back_before_its_node_went_is_given_back() {
+    let mut has_failed = false;
+    let mut bench = Bench::new(move |asked| {
+        if asked.line() == format!("PATCH {SCALE}") && !std::mem::replace(&mut has_failed, true) {
+            failure(500, "InternalError", "web")
+        } else {
+            with_web(2)(asked)
+        }
+    });
+    bench.pool();
+    bench.deployed(2, 2);
+    bench.pod(pod("web-a", "a"));
+    bench.drains(&surging());
+    let resized = format!("PATCH {SCALE}");
+    bench.planner.drains(NOW).await;
+    assert!(bench.log.lines().contains(&resized));
+    Pod::forget("uid-web-a", &mut bench.planner.world);
+    Node::forget("a", &mut bench.planner.world);
+    for is_open in [true, false] {
+        bench.planner.drains(NOW).await;
+        let lines = bench.log.lines();
+        assert_eq!(lines.contains(&resized), is_open, "{lines:?}");
+    }
+    assert!(bench.planner.kept.surges.is_empty());
+}
+
+/// Its annotation and its taint are gone at once then.
+#[tokio::test]
+async fn the_replica_more_of_a_node_that_was_made_anew_is_given_back() {
+    let mut bench = Bench::new(with_web(2));
+    bench.pool();
+    bench.deployed(2, 2);
+    bench.pod(pod("web-b", "b"));
+    bench.drains(&surging());
+    bench.node(node("a", &json!({})));
+    bench.planner.drains(NOW).await;
+    let lines = bench.log.lines();
+    assert!(lines.contains(&format!("PATCH {SCALE}")), "{lines:?}");
+    assert!(!lines.contains(&format!("PATCH {NODE}")), "it carries no mark: {lines:?}");
+    assert!(bench.planner.kept.surges.is_empty());
+    bench.planner.drains(NOW).await;
+    assert_eq!(bench.log.lines(), [""; 0]);
+}

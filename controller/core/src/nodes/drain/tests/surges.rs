@@ -98,6 +98,42 @@ fn what_was_added_is_given_back_when_the_node_vanishes() {
     assert_eq!(world.step().actions, [back(1, &[]), Action::Done]);
 }
 
+/// Its Deployment could not be asked, and keeps the replica more.
+#[test]
+fn what_was_not_taken_back_when_its_pod_goes_is_given_back_with_the_next_pod_or_at_the_end() {
+    let after_its_pod = |pods: &[(&str, i32)]| {
+        let mut world = World::new(pods).budget(0).workload(2);
+        world.step();
+        world.deployed(3, 3);
+        world.takes_nothing = true;
+        assert_eq!(world.step().actions, [back(2, &["uid-web-0"])]);
+        world.is_gone("web-0");
+        world
+    };
+    let mut world = after_its_pod(&[("web-0", 0), ("web-1", 0)]);
+    assert_eq!(world.step().actions, [back(2, &["uid-web-1"])]);
+    let mut world = after_its_pod(&[("web-0", 0)]);
+    assert_eq!(world.step().actions, [Action::Delete]);
+    world.node = None;
+    assert_eq!(world.step().actions, [back(2, &[]), Action::Done]);
+}
+
+#[test]
+fn what_is_on_its_way_back_when_the_node_vanishes_is_given_back_once() {
+    for (takes_nothing, replicas, gives_back) in [(true, 2, true), (true, 1, false), (false, 2, false)] {
+        let mut world = World::new(&[("web", 0)]).workload(1);
+        world.step();
+        world.deployed(2, 2);
+        world.takes_nothing = takes_nothing;
+        assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+        world.deployed(replicas, replicas);
+        world.node = None;
+        world.pods.clear();
+        let actions = world.step().actions;
+        assert_eq!(actions.contains(&back(1, &[])), gives_back, "{takes_nothing}, {replicas}: {actions:?}");
+    }
+}
+
 #[test]
 fn nothing_surges_beyond_what_is_allowed_in_a_rollout_or_with_volumes() {
     let mut world = World::new(&[("web", 0)]).workload(1);

@@ -108,6 +108,7 @@ fn a_node_that_is_drained_is_told_how_far_that_is_and_where_its_pods_have_room()
         pod: "uid-one".into(),
         given_back,
         absorbed: false,
+        returned: given_back,
     };
     let drain = world.drains.get_mut("a").unwrap();
     drain.surges.insert("uid-1".into(), surge("till", true));
