@@ -5,7 +5,8 @@
 //! during a rollout, in which the Deployment decides which pods go, nor for pods with volumes, which cannot be in two
 //! places. At most as many Deployments do it at a time as the pool allows, and each for one drain at a time: two could not
 //! tell whose replica is whose. Until the pod of the first is gone the others leave that Deployment alone. Whoever scales one
-//! meanwhile keeps the size that they asked for: nothing of it is given back then, and the pod is evicted.
+//! meanwhile keeps the size that they asked for: nothing of it is given back then, and the pod is evicted. A `ReplicaSet`
+//! takes a pod that is not ready before any other; where one went in the place of ours, it is all done once more.
 
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +121,7 @@ pub(super) fn instead_of_eviction(
     if workload.in_rollout {
         return Instead::Wait(WaitsFor::Rollout { deployment: full_name });
     }
-    let surge = Surge {
+    let mut surge = Surge {
         namespace: workload.namespace.clone(),
         deployment: deployment.clone(),
         from: workload.replicas,
@@ -129,12 +130,7 @@ pub(super) fn instead_of_eviction(
         absorbed: false,
         returned: false,
     };
-    let action = Action::Surge {
-        namespace: surge.namespace.clone(),
-        deployment: surge.deployment.clone(),
-        replicas: surge.from.saturating_add(1),
-        pod: surge.pod.clone(),
-    };
+    let action = add(&mut surge);
     drain.surges.insert(owner.clone(), surge);
     Instead::Do(action)
 }
@@ -155,13 +151,8 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
     if !(surge.from..=wanted).contains(&workload.replicas) {
         if (1..surge.from).contains(&workload.replicas) && workload.available >= workload.replicas {
             // Fewer are asked for, and the pod is one of them: one more than that.
-            (surge.from, surge.given_back, surge.returned) = (workload.replicas, false, false);
-            return Instead::Do(Action::Surge {
-                namespace: surge.namespace.clone(),
-                deployment: surge.deployment.clone(),
-                replicas: surge.from.saturating_add(1),
-                pod: surge.pod.clone(),
-            });
+            surge.from = workload.replicas;
+            return Instead::Do(add(surge));
         }
         if workload.available <= surge.from.min(workload.replicas) {
             return Instead::Wait(WaitsFor::Surge { deployment });
@@ -169,23 +160,34 @@ fn go_on(surge: &mut Surge, workload: &Workload, pod: &Pod, deployment: String) 
         (surge.absorbed, surge.given_back) = (true, true);
         return Instead::Evict;
     }
+    let has_old_size = workload.replicas == surge.from;
+    if surge.given_back && has_old_size && workload.available == surge.from {
+        // Another pod went in its place: of those that are not ready the cost does not matter.
+        return Instead::Do(add(surge));
+    }
     if surge.given_back {
         // Asked again until the pod ends: the first time may not have come through.
         return Instead::Do(give_back(surge, surge.from, vec![pod.uid.clone()]));
     }
-    if workload.replicas < wanted {
-        return Instead::Do(Action::Surge {
-            namespace: surge.namespace.clone(),
-            deployment: surge.deployment.clone(),
-            replicas: wanted,
-            pod: surge.pod.clone(),
-        });
+    if has_old_size {
+        return Instead::Do(add(surge));
     }
     if workload.available < workload.replicas {
         return Instead::Wait(WaitsFor::Surge { deployment });
     }
     surge.given_back = true;
     Instead::Do(give_back(surge, surge.from, vec![pod.uid.clone()]))
+}
+
+/// One more than it had, which is to be given back from then on.
+fn add(surge: &mut Surge) -> Action {
+    (surge.given_back, surge.returned) = (false, false);
+    Action::Surge {
+        namespace: surge.namespace.clone(),
+        deployment: surge.deployment.clone(),
+        replicas: surge.from.saturating_add(1),
+        pod: surge.pod.clone(),
+    }
 }
 
 fn give_back(surge: &Surge, replicas: i32, pods: Vec<Name>) -> Action {
@@ -208,7 +210,7 @@ pub(super) fn forget_those_that_went(drain: &mut Drain, seen: &Seen<'_>) {
         is_there(&surge.pod) || !surge.given_back || surge.is_owed(seen.workloads.get(owner))
     });
     for surge in drain.surges.values_mut() {
-        // Its pod went by itself, maybe before the replica could be given back: it goes back with the next pod, or at the end.
+        // Its pod went by itself, maybe before the replica was given back: it goes back with the next pod, or at the end.
         if !is_there(&surge.pod) {
             surge.given_back = false;
             let same = seen.pods.iter().find(|pod| {

@@ -36,8 +36,30 @@ fn a_replica_is_given_back_again_until_the_pod_ends() {
     world.step();
     world.deployed(2, 2);
     assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
-    world.deployed(1, 1);
     assert_eq!(world.step().actions, [back(1, &["uid-web"])]);
+    world.deployed(1, 2);
+    assert_eq!(world.step().actions, [back(1, &["uid-web"])], "none of them has gone yet");
+}
+
+/// One that was not ready went in its place.
+#[test]
+fn a_pod_that_stays_though_the_replica_more_has_gone_gets_one_more_again() {
+    let mut world = World::new(&[("web", 0)]).budget(0).workload(2);
+    world.step();
+    world.deployed(3, 3);
+    assert_eq!(world.step().actions, [back(2, &["uid-web"])]);
+    world.deployed(2, 1);
+    assert_eq!(world.step().actions, [back(2, &["uid-web"])], "the next one may not be ready either");
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [surge(3)]);
+    world.deployed(3, 2);
+    assert_eq!(world.waits(), "waits for one replica more of shop/web");
+    world.deployed(3, 3);
+    assert_eq!(world.step().actions, [back(2, &["uid-web"])]);
+    world.is_gone("web");
+    world.deployed(2, 2);
+    assert_eq!(world.step().actions, [Action::Delete]);
+    assert!(world.drain.surges.is_empty());
 }
 
 #[test]
