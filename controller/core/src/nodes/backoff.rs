@@ -155,10 +155,13 @@ impl Backoff {
         all.filter(|until| *until > now).min()
     }
 
-    /// Drops what is forgotten by now.
+    /// Drops what is forgotten by now. What lies in the future, as after a clock that was set back, is of now.
     pub fn forget(&mut self, now: Timestamp) {
         for of in self.failures.values_mut() {
-            of.retain(|(_, failures)| remembered(failures, now) > 0);
+            of.retain_mut(|(_, failures)| {
+                failures.last = failures.last.min(now);
+                remembered(failures, now) > 0
+            });
         }
         self.failures.retain(|_, of| !of.is_empty());
     }
@@ -280,6 +283,14 @@ mod tests {
             backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(failed_again));
             assert_eq!(backoff.next(at(failed_again)), Some(at(failed_again + waits)), "at {failed_again}");
         }
+    }
+
+    #[test]
+    fn a_failure_that_lies_in_the_future_is_avoided_from_now_on() {
+        let (pool, mut backoff) = (Name::from("p"), Backoff::default());
+        backoff.failed(&pool, &key("a"), OfferingError::OutOfCapacity, at(60));
+        backoff.forget(at(0));
+        assert_eq!(backoff.next(at(0)), Some(at(3)));
     }
 
     #[test]

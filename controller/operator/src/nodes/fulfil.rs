@@ -54,14 +54,18 @@ impl Planner {
         unclaimed: u32,
         now: Timestamp,
     ) -> Option<Span> {
+        let mut order = order.clone();
+        // Otherwise its time would not be over before the clock is there again.
+        if let Some(status) = record::up_to(&order, now) {
+            order = self.write(&order, &status).await?;
+        }
         let pool = self.world.pools.get(&order.spec.pool).cloned();
         let spec = pool.as_ref().and_then(|pool| pool.as_ref().as_ref().ok()).map(|pool| &pool.spec);
         let provision = claims::provision_time(&self.world, &order.spec.pool);
         let settings = Settings { provision, look_again: LOOK_AGAIN };
-        let (state, seen) = (record::state(order), record::seen(order, &self.world, claimed, now));
+        let (state, seen) = (record::state(&order), record::seen(&order, &self.world, claimed, now));
         let seen = Seen { unclaimed, ..seen };
         let step = orders::step(&state, &seen, &settings, now);
-        let mut order = order.clone();
         if matches!(state.answer, Some(Answer::Accepted(_))) || step.why == Some(Why::PoolGone) {
             let status = record::status(&order, &step, now);
             if order.status.as_ref() != Some(&status) {

@@ -44,7 +44,9 @@ impl Losses {
 
     /// Whether it is time to ask again.
     fn is_due(&self, now: Timestamp) -> bool {
-        self.coming.is_none() && self.asked.is_none_or(|at| self.is_stale && now.since(at) >= EVERY)
+        // Whoever asked in the future has seen the clock set back since.
+        let is_recent = |at: Timestamp| (Span::ZERO..EVERY).contains(&now.since(at));
+        self.coming.is_none() && self.asked.is_none_or(|at| self.is_stale && !is_recent(at))
     }
 
     fn ask(&mut self, view: View, settings: add::Settings, now: Timestamp) {
@@ -215,7 +217,8 @@ mod tests {
         losses.asked = Some(at(0));
         assert!(!losses.is_due(at(1000)), "nothing has changed");
         losses.outdate();
-        assert!(!losses.is_due(at(59)) && losses.is_due(at(60)));
+        assert!(!losses.is_due(at(0)) && !losses.is_due(at(59)) && losses.is_due(at(60)));
+        assert!(losses.is_due(at(-1)), "the clock was set back");
         losses.coming = Some(oneshot::channel().1);
         assert!(!losses.is_due(at(60)), "one is being worked on");
     }

@@ -158,6 +158,19 @@ fn instances(order: &NodeOrder, all: &Inventory, claimed: &[Name]) -> Option<Vec
     Some(ours.collect())
 }
 
+/// The status in which nothing lies in the future any more, as after a clock that was set back; None where nothing does.
+pub(crate) fn up_to(order: &NodeOrder, now: Timestamp) -> Option<NodeOrderStatus> {
+    let old = order.status.as_ref()?;
+    let mut status = old.clone();
+    let missing = status.nodes.iter_mut().filter_map(|node| node.missing_since.as_mut());
+    for time in status.asked_at.iter_mut().chain(missing) {
+        if observe_time(time) > now {
+            *time = from_core_time(now);
+        }
+    }
+    (status != *old).then_some(status)
+}
+
 /// The status that says what an order has come to.
 pub(crate) fn status(order: &NodeOrder, step: &OrderStep, now: Timestamp) -> NodeOrderStatus {
     let old = order.status.clone().unwrap_or_default();

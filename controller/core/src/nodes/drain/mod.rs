@@ -178,14 +178,18 @@ pub fn step(drain: &Drain, seen: &Seen<'_>, ledger: &mut Ledger<'_>) -> Step {
     step
 }
 
-/// The drain, with what the provider says of its node now.
+/// The drain, with what the provider says of its node now. What lies in the future, as after a clock that was set back, is of
+/// now.
 fn with_notice(drain: &Drain, seen: &Seen<'_>) -> Drain {
+    let until_now = |at: Timestamp| at.min(seen.now);
     // A node that is emptied for another reason may be taken away meanwhile.
     let is_said = seen.node.is_some_and(|node| node.interrupted);
     let is_recalled = drain.interrupted && !is_said && drain.deleted.is_none();
     Drain {
+        started: until_now(drain.started),
         interrupted: drain.interrupted || is_said,
-        recalled: drain.recalled.or(Some(seen.now)).filter(|_| is_recalled),
+        recalled: is_recalled.then(|| drain.recalled.map_or(seen.now, until_now)),
+        deleted: drain.deleted.map(until_now),
         ..drain.clone()
     }
 }

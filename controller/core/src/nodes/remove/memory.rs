@@ -54,6 +54,9 @@ impl Memory {
         }
         self.unneeded.retain(|uid, _| nodes.contains(uid));
         self.unbalanced.retain(|pool, _| pools.contains(pool));
-        self.given_up.retain(|uid, given_up| nodes.contains(uid) && given_up.at.min(now) + LET_BE_FOR > now);
+        self.given_up.retain(|uid, given_up| {
+            given_up.at = given_up.at.min(now);
+            nodes.contains(uid) && given_up.at + LET_BE_FOR > now
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use plimsoll_api::v1alpha1::OrderPhase;
 use plimsoll_core::time::Span;
+use plimsoll_observe::from_core_time;
 use pretty_assertions::assert_eq;
 
 use super::{orders::recorded, *};
@@ -94,4 +95,23 @@ async fn a_provider_that_lacks_a_machine_is_asked_again_soon() {
     assert!(!bench.planner.waits("general", NOW));
     bench.planner.orders(NOW).await;
     assert!(bench.planner.waits("general", NOW));
+}
+
+/// The clock is set back by an hour, or another leads whose clock is behind.
+#[tokio::test]
+async fn what_was_noted_in_the_future_counts_from_now_on() {
+    let missing =
+        json!({ "providerID": "kwok://a", "phase": "Creating", "missingSince": "2026-11-23T09:59:50Z" });
+    let mut bench = lacking(&missing);
+    let now = NOW - Span::from_secs(3600);
+    bench.planner.world.said.insert("general".to_owned(), nothing(now));
+    bench.planner.orders(now).await;
+    let status = bench.planner.world.orders["general-1"].status.clone().unwrap();
+    let since = Some(from_core_time(now));
+    assert_eq!((&status.asked_at, &status.nodes[0].missing_since), (&since, &since));
+    assert_eq!(phase(&bench), OrderPhase::Creating);
+    let later = now + Span::from_secs(12);
+    bench.planner.world.said.insert("general".to_owned(), nothing(later));
+    bench.planner.orders(later).await;
+    assert_eq!(phase(&bench), OrderPhase::Failed);
 }

@@ -125,3 +125,25 @@ fn a_node_is_empty_when_all_that_is_left_goes_with_it_or_is_not_there_yet() {
 fn nothing_is_waited_for_where_all_that_is_left_is_evicted() {
     assert_eq!(World::new(&[("web", 0)]).waits(), "");
 }
+
+/// The clock was set back by an hour, or another leads whose clock is behind.
+#[test]
+fn what_lies_in_the_future_counts_from_now_on() {
+    let hour = Span::from_secs(3600);
+    let mut begun = World::new(&[("web", 0)]).budget(0);
+    begun.drain.started = NOW + hour;
+    let mut asked = World::new(&[]);
+    asked.drain.deleted = Some(NOW + hour);
+    let mut recalled = World::new(&[("web", 0)]).budget(0);
+    (recalled.drain.interrupted, recalled.drain.recalled) = (true, Some(NOW + hour));
+    let time_out = Action::Untaint(GivenUp::TimedOut(Span::from_secs(1800)));
+    for (mut world, seconds, action) in [
+        (begun, 1800, time_out),
+        (asked, 30, Action::Delete),
+        (recalled, 120, Action::Untaint(GivenUp::Recalled)),
+    ] {
+        assert_eq!(world.step().actions, []);
+        world.now = world.now + Span::from_secs(seconds);
+        assert_eq!(world.step().actions, [action]);
+    }
+}

@@ -71,10 +71,14 @@ fn what_lies_in_the_future_begins_now() {
     for (node, at) in [("n1", NOW - Span::from_secs(1)), ("n2", NOW + Span::from_secs(1))] {
         memory.unneeded.insert(node.into(), at);
         memory.unbalanced.insert(node.into(), at);
+        memory.gave_up(node.into(), at, "it took too long".to_owned());
     }
     let left = left(memory, &["n1", "n2"], &["n1", "n2"]);
     let expected = BTreeMap::from([("n1".into(), NOW - Span::from_secs(1)), ("n2".into(), NOW)]);
-    assert_eq!((left.unneeded, left.unbalanced), (expected.clone(), expected));
+    assert_eq!((left.unneeded, left.unbalanced), (expected.clone(), expected.clone()));
+    let given_up: BTreeMap<Name, Timestamp> =
+        left.given_up.into_iter().map(|(node, given_up)| (node, given_up.at)).collect();
+    assert_eq!(given_up, expected);
 }
 
 /// What holds a node back from outside says nothing about whether it is needed.
