@@ -135,6 +135,11 @@ impl Backoff {
         }
     }
 
+    /// Forgets pools that are gone.
+    pub fn keep_only(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.failures.retain(|pool, _| is_there(pool));
+    }
+
     /// What failed last with an offering that is avoided at `now`, and until when it is.
     pub fn avoided(
         &self,

@@ -80,6 +80,12 @@ impl Backoffs {
         self.messages.remove(&(pool, offering.clone()));
     }
 
+    /// Forgets pools that are gone: one that is made under the same name may have another provider.
+    pub(crate) fn keep_only(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.backoff.keep_only(&is_there);
+        self.messages.retain(|(pool, _), _| is_there(pool));
+    }
+
     /// Until when an offering is left alone; None when it is not.
     pub(crate) fn until(&self, pool: &str, offering: &OfferingKey, now: Timestamp) -> Option<Timestamp> {
         self.backoff.avoided(&pool.into(), offering, now).map(|(_, until)| until)

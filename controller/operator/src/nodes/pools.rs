@@ -35,6 +35,7 @@ impl Planner {
             self.world.pools.iter().map(|(name, pool)| (name.clone(), Arc::clone(pool))).collect();
         self.attachments.learn(self.world.view.nodes());
         self.polls.keep_only(|name| self.world.pools.contains_key(name));
+        self.backoffs.keep_only(|name| self.world.pools.contains_key(name));
         let known = self.world.view.pools().map(|pool| pool.name.clone());
         let gone: Vec<_> = known.filter(|name| !self.world.pools.contains_key(&**name)).collect();
         for name in gone {

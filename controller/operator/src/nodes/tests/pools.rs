@@ -3,6 +3,7 @@
 use plimsoll_api::v1alpha1::ScaleDownPolicy;
 use plimsoll_core::{
     cluster::{Capacity, Offering, Resources, ScaleDownMode},
+    nodes::backoff::OfferingError,
     placement::Change,
     time::Span,
 };
@@ -154,4 +155,19 @@ async fn what_is_ordered_is_taken_off_once() {
     assert_eq!(left(&mut bench), Capacity::Left(2));
     bench.planner.world.said.insert("general".to_owned(), said(7));
     assert_eq!(left(&mut bench), Capacity::Left(2));
+}
+
+#[tokio::test]
+async fn what_failed_of_a_pool_that_was_deleted_is_not_avoided_in_another_of_its_name() {
+    let mut bench = Bench::new(stored);
+    bench.pool();
+    let why = "a quota is used up".to_owned();
+    bench.planner.backoffs.failed("general", &key(), OfferingError::Quota, why, NOW);
+    bench.planner.pools(NOW);
+    assert_eq!(bench.planner.backoffs.count("general", NOW), 1);
+    bench.planner.world.pools.clear();
+    bench.planner.pools(NOW);
+    bench.pool();
+    bench.planner.pools(NOW);
+    assert_eq!(bench.planner.backoffs.count("general", NOW), 0);
 }
