@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use futures::{StreamExt as _, stream};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Node, Pod},
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams},
 };
 use plimsoll_api::{NodeOrder, marks::DRAINING};
 use plimsoll_observe::DELETION_COST;
@@ -32,6 +33,8 @@ const LABELS: [&str; 4] = [labels::NODE_ORDER, labels::PROVIDER, labels::OFFERIN
 const TRIES: u32 = 10;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Objects that are changed at the same time: an uninstall waits for all of them.
+const CONCURRENCY: usize = 16;
 
 /// Takes all marks away.
 ///
@@ -68,29 +71,53 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn once(client: &Client) -> anyhow::Result<()> {
     let all = ListParams::default();
     let nodes: Api<Node> = Api::all(client.clone());
-    for node in nodes.list(&all).await?.items {
-        if let Some(patch) = without_marks(&node) {
-            let name = node.name_any();
-            nodes.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.context(name.clone())?;
-            tracing::info!(node = %name, "it is no longer ours");
-        }
-    }
-    for pod in Api::<Pod>::all(client.clone()).list_metadata(&all).await?.items {
-        if pod.annotations().get(DELETION_COST).is_some_and(|cost| cost == LOWEST_COST) {
-            let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
-            let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { DELETION_COST: null } } });
-            pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
-        }
-    }
+    let marked = nodes.list(&all).await?.items;
+    let of_nodes = each(marked.iter().map(|node| unmark(&nodes, node))).await;
+    let pods = Api::<Pod>::all(client.clone()).list_metadata(&all).await?.items;
+    let cheap = |pod: &&PartialObjectMeta<Pod>| {
+        pod.annotations().get(DELETION_COST).is_some_and(|cost| cost == LOWEST_COST)
+    };
+    let of_pods = each(pods.iter().filter(cheap).map(|pod| without_cost(client, pod))).await;
     let orders: Api<NodeOrder> = Api::all(client.clone());
-    for order in orders.list(&all).await?.items {
-        let name = order.name_any();
-        let others: Vec<&String> = order.finalizers().iter().filter(|name| *name != FINALIZER).collect();
-        let patch =
-            json!({ "metadata": { "resourceVersion": order.resource_version(), "finalizers": others } });
-        orders.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.context(name.clone())?;
-        gone(orders.delete(&name, &DeleteParams::default()).await)?;
+    let recorded = orders.list(&all).await?.items;
+    let of_orders = each(recorded.iter().map(|order| let_go(&orders, order))).await;
+    of_nodes.and(of_pods).and(of_orders)
+}
+
+/// Makes all changes, some at a time. One that fails holds up no other.
+async fn each(changes: impl Iterator<Item = impl Future<Output = anyhow::Result<()>>>) -> anyhow::Result<()> {
+    let mut done = stream::iter(changes).buffer_unordered(CONCURRENCY);
+    let mut all = Ok(());
+    while let Some(one) = done.next().await {
+        all = all.and(one);
     }
+    all
+}
+
+/// Takes our marks off a node.
+async fn unmark(nodes: &Api<Node>, node: &Node) -> anyhow::Result<()> {
+    let Some(patch) = without_marks(node) else { return Ok(()) };
+    let name = node.name_any();
+    nodes.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.context(name.clone())?;
+    tracing::info!(node = %name, "it is no longer ours");
+    Ok(())
+}
+
+/// Takes the deletion cost of a drain off a pod.
+async fn without_cost(client: &Client, pod: &PartialObjectMeta<Pod>) -> anyhow::Result<()> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { DELETION_COST: null } } });
+    pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+    Ok(())
+}
+
+/// Takes our finalizer off the record of an order, and deletes it.
+async fn let_go(orders: &Api<NodeOrder>, order: &NodeOrder) -> anyhow::Result<()> {
+    let name = order.name_any();
+    let others: Vec<&String> = order.finalizers().iter().filter(|name| *name != FINALIZER).collect();
+    let patch = json!({ "metadata": { "resourceVersion": order.resource_version(), "finalizers": others } });
+    orders.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.context(name.clone())?;
+    gone(orders.delete(&name, &DeleteParams::default()).await)?;
     Ok(())
 }
 
@@ -125,8 +152,45 @@ fn without_marks(node: &Node) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
+    use tokio::{sync::Barrier, time::timeout};
 
     use super::*;
+    use crate::nodes::{
+        script::{failure, server},
+        tests::{node as of_order, orders::recorded},
+    };
+
+    #[tokio::test]
+    async fn as_many_changes_as_are_allowed_are_made_at_a_time_and_one_that_fails_holds_up_no_other() {
+        let barrier = &Barrier::new(CONCURRENCY);
+        let changes = (0..CONCURRENCY).map(|number| async move {
+            barrier.wait().await;
+            if number == 0 { Err(anyhow!("the first fails")) } else { Ok(()) }
+        });
+        let done = timeout(Duration::from_secs(20), each(changes)).await;
+        assert_eq!(done.unwrap().unwrap_err().to_string(), "the first fails");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_cannot_be_changed_keeps_no_finalizer_on_an_order() {
+        let of = |items: Vec<Value>| (200, json!({ "metadata": {}, "items": items }));
+        let order = || serde_json::to_value(recorded("general-1", &json!({}))).unwrap();
+        let (client, log) = server(move |asked| match asked.line().as_str() {
+            "GET /api/v1/nodes" => of(vec![of_order("a", &json!({}))]),
+            "GET /api/v1/pods" => of(Vec::new()),
+            "GET /apis/plimsoll.dev/v1alpha1/nodeorders" => of(vec![order()]),
+            "PATCH /api/v1/nodes/a" => failure(500, "InternalError", "a"),
+            _ => (200, order()),
+        });
+        once(&client).await.unwrap_err();
+        let asked = log.take();
+        let of_general = |method: &str| {
+            let line = format!("{method} /apis/plimsoll.dev/v1alpha1/nodeorders/general-1");
+            asked.iter().find(|asked| asked.line() == line).unwrap()
+        };
+        assert_eq!(of_general("PATCH").body["metadata"]["finalizers"], json!(["example.com/other"]));
+        of_general("DELETE");
+    }
 
     fn node(yaml: &str) -> Node {
         serde_saphyr::from_str(yaml).unwrap()
