@@ -14,14 +14,14 @@ use crate::{context::Context, podscaler::Subject, targets::FIELD_MANAGER};
 
 /// The merge patch that makes the status of an HPA say what `after` does; None when it does already.
 ///
-/// What is in the status and not known to us stays. After a change of size it is written in any case: that a
-/// workload was scaled to zero must not get lost to somebody who edits the HPA at the same moment. Otherwise the
-/// patch is refused where somebody has written to the HPA since we read it.
+/// What is in the status and not known to us stays. After a change of size, or a write of our own, it is written in any
+/// case (`over_all`): that a workload was scaled to zero must not get lost to somebody who edits the HPA at the same moment.
+/// Otherwise the patch is refused where somebody has written to the HPA since we read it.
 pub(crate) fn patch(
     subject: &Subject<'_>,
     after: &PodScalerStatus,
     conditions: &[ConditionUpdate],
-    rescaled: bool,
+    over_all: bool,
     now: Timestamp,
 ) -> Option<Value> {
     let before = subject.raw_status;
@@ -47,12 +47,18 @@ pub(crate) fn patch(
         return None;
     }
     let metadata = &subject.metadata;
-    let version = metadata.resource_version.as_ref().filter(|_| !rescaled);
+    let version = metadata.resource_version.as_ref().filter(|_| !over_all);
     let mut identity = json!({ "uid": metadata.uid });
     if let Some(version) = version {
         identity["resourceVersion"] = json!(version);
     }
     Some(json!({ "metadata": identity, "status": status }))
+}
+
+/// The merge patch that sets one condition, whatever else was written meanwhile.
+pub(crate) fn with(subject: &Subject<'_>, update: ConditionUpdate, now: Timestamp) -> Value {
+    let conditions = merge(subject.raw_status.get("conditions"), &[update], now);
+    json!({ "metadata": { "uid": subject.metadata.uid }, "status": { "conditions": conditions } })
 }
 
 /// Updates in place and appends, so that the order is that of the first setting. The transition time changes only

@@ -43,7 +43,7 @@ pub(super) async fn act(
         return Acted::Lent;
     }
     if decision.to_zero {
-        match zero::claim(context, subject, &observation.input, decision, remembered).await {
+        match zero::claim(context, subject, observation.input.now, remembered).await {
             Ok(true) => {}
             Ok(false) => return Acted::NotLeading,
             Err(error) => return Acted::Untold(error),

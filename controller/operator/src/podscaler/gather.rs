@@ -174,7 +174,7 @@ fn ambiguity(
     Some(Obstacle::AmbiguousSelector { selector: text.to_owned(), scalers })
 }
 
-fn is_scaled_to_zero(status: Option<&PodScalerStatus>) -> bool {
+pub(super) fn is_scaled_to_zero(status: Option<&PodScalerStatus>) -> bool {
     let kind = ConditionKind::ScaledToZero.to_string();
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
     conditions.iter().any(|condition| condition.type_ == kind && condition.status == "True")

@@ -30,8 +30,20 @@ pub struct Remembered {
     pub due: Option<Instant>,
     /// The status as we last wrote it, which the watch may not have shown us yet.
     pub written: Option<Written>,
-    /// Whether the status said that a size of zero is ours, before that was written.
-    pub claims_zero: bool,
+    /// What came of saying in the status that a size of zero is ours.
+    pub zero: ZeroClaim,
+}
+
+/// Whether a size of zero is ours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ZeroClaim {
+    /// Nothing was said of it here.
+    #[default]
+    None,
+    /// The status says so, and the size was not written yet, as far as is known.
+    Said,
+    /// The size was written.
+    Written,
 }
 
 /// A status that was written.

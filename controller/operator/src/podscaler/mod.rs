@@ -43,7 +43,7 @@ use tokio::time::Instant;
 use crate::context::Context;
 use act::{Acted, act};
 use gather::{Gathered, gather};
-use memory::Remembered;
+use memory::{Remembered, ZeroClaim};
 use report::{Report, report};
 
 /// A PodScaler, whether it decodes or not.
@@ -177,12 +177,13 @@ async fn scale(
     spec: &PodScalerSpec,
     remembered: &mut Remembered,
 ) -> Result<Option<Span>, Error> {
+    let claimed = remembered.zero;
     for _ in 0..MOST_TRIES {
         let now = now();
         // gather (reads from the API server)
         let observation = match gather(context, subject, spec, now).await {
             Gathered::Observed(mut observation) => {
-                observation.input.scaled_to_zero |= remembered.claims_zero;
+                observation.input.scaled_to_zero |= remembered.zero != ZeroClaim::None;
                 observation
             }
             Gathered::Blocked(obstacle, current) => {
@@ -220,7 +221,8 @@ async fn scale(
         // act beside the size (writes the budget of the pods)
         let looked_after = availability::look_after(context, subject, spec, &observation).await;
         // report (writes status and events)
-        let done = Done { written: result, warning: unmarked, conditions: looked_after };
+        let rewritten = remembered.zero != claimed;
+        let done = Done { written: result, rewritten, warning: unmarked, conditions: looked_after };
         tell(context, subject, &observation.input, &decision, done, remembered).await?;
         return Ok(decision.next_look);
     }
@@ -232,6 +234,8 @@ async fn scale(
 struct Done {
     /// Of writing a size, where one was to be written.
     written: Option<Result<(), String>>,
+    /// Whether the subject was written to since it was read.
+    rewritten: bool,
     warning: Option<Event>,
     /// What there is to say beside the size.
     conditions: Vec<ConditionUpdate>,
@@ -245,11 +249,12 @@ async fn tell(
     done: Done,
     remembered: &mut Remembered,
 ) -> Result<(), Error> {
-    let Done { written, warning, conditions: further } = done;
+    let Done { written, rewritten, warning, conditions: further } = done;
     let rescaled = matches!(written, Some(Ok(())));
+    let size = written.as_ref().map(Result::is_ok);
     let mut conditions = conditions(subject, decision);
     conditions.extend(further);
-    conditions.extend(zero::withdrawn(decision, written.as_ref(), remembered));
+    conditions.extend(zero::said(decision, size, remembered.zero));
     let mut events = decision.events.clone();
     if let Some(result) = written {
         let (further_conditions, further_events) = acted(decision, result);
@@ -260,13 +265,11 @@ async fn tell(
     }
     events.extend(warning);
     let seen = Some((&input.policy, input.pods.as_slice()));
-    report(
-        context,
-        subject,
-        &Report { decision, conditions, events, rescaled, seen, now: input.now, status: true },
-        remembered,
-    )
-    .await
+    let told =
+        Report { decision, conditions, events, rescaled, rewritten, seen, now: input.now, status: true };
+    let is_told = report(context, subject, &told, remembered).await;
+    remembered.zero = zero::after(decision, size, remembered.zero, matches!(is_told, Ok(true)));
+    is_told.map(drop)
 }
 
 /// The conditions of a decision, and that it is a recommendation where it is no more than that.
@@ -297,6 +300,7 @@ async fn pause(
         conditions: conditions(subject, &decision),
         events: decision.events.clone(),
         rescaled: false,
+        rewritten: false,
         seen: None,
         now,
         // To write into a status that another controller writes is what this obstacle keeps us from.

@@ -47,6 +47,8 @@ pub(super) struct Report<'a> {
     pub(super) events: Vec<Event>,
     /// Whether a new size was written.
     pub(super) rescaled: bool,
+    /// Whether the subject was written to since it was read.
+    pub(super) rewritten: bool,
     /// The policy and the pods, where it came to that.
     pub(super) seen: Option<(&'a Policy, &'a [PodView])>,
     pub(super) now: Timestamp,
@@ -54,7 +56,7 @@ pub(super) struct Report<'a> {
     pub(super) status: bool,
 }
 
-/// Tells everybody. What is remembered is updated with what was told.
+/// Tells everybody. What is remembered is updated with what was told. Answers whether the status says it.
 ///
 /// # Errors
 /// When the status or an event could not be written; the metrics are set all the same.
@@ -63,16 +65,17 @@ pub(super) async fn report(
     subject: &Subject<'_>,
     report: &Report<'_>,
     remembered: &mut Remembered,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     set_metrics(context, subject, report);
     let written = match subject.kind {
-        _ if !report.status => Ok(()),
-        Kind::PodScaler => write_status(context, subject, report, remembered).await.map(drop),
+        _ if !report.status => Ok(false),
+        Kind::PodScaler => write_status(context, subject, report, remembered).await,
         Kind::Hpa => write_hpa_status(context, subject, report).await,
     };
     // Where the one cannot be told, the other is all that a person sees.
     let published = publish_events(context, subject, report, remembered).await;
-    written.and(published)
+    let is_told = written?;
+    published.map(|()| is_told)
 }
 
 /// Begins no write that might end when the lease is no longer ours, and gives up one that takes too long:
@@ -92,7 +95,7 @@ pub(super) async fn in_time<T>(
 
 /// Writes the status of a PodScaler where that is due. Answers whether it says now what was decided: not where the lease
 /// might end before the write does.
-pub(super) async fn write_status(
+async fn write_status(
     context: &Context,
     subject: &Subject<'_>,
     report: &Report<'_>,
@@ -135,26 +138,29 @@ pub(super) async fn write_status(
     Ok(true)
 }
 
-/// Like the built-in controller, whenever anything in it has changed.
+/// Like the built-in controller, whenever anything in it has changed. Answers whether it says now what was decided.
 async fn write_hpa_status(
     context: &Context,
     subject: &Subject<'_>,
     report: &Report<'_>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let nothing = PodScalerStatus::default();
     let before = subject.status.unwrap_or(&nothing);
-    let Report { decision, conditions, rescaled, now, .. } = report;
+    let Report { decision, conditions, rescaled, rewritten, now, .. } = report;
     let after = status::after(before, subject, decision, conditions, *rescaled, *now);
-    let Some(patch) = hpa::status::patch(subject, &after, conditions, *rescaled, *now) else { return Ok(()) };
+    let over_all = *rescaled || *rewritten;
+    let Some(patch) = hpa::status::patch(subject, &after, conditions, over_all, *now) else {
+        return Ok(true);
+    };
     match in_time(context, hpa::status::write(context, subject, &patch)).await {
         // Somebody has written to it since we read it, which the next look will have seen.
-        Err(Error::Report(kube::Error::Api(refused))) if refused.is_conflict() => Ok(()),
-        written => written.map(drop),
+        Err(Error::Report(kube::Error::Api(refused))) if refused.is_conflict() => Ok(false),
+        written => written.map(|written| written.is_some()),
     }
 }
 
 /// Applies the whole status: what it no longer says is gone.
-async fn patch_status(
+pub(super) async fn patch_status(
     context: &Context,
     subject: &Subject<'_>,
     status: &PodScalerStatus,

@@ -65,6 +65,16 @@ pub(crate) fn after(
     }
 }
 
+/// The status with one condition set.
+pub(super) fn with(
+    before: &PodScalerStatus,
+    update: ConditionUpdate,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> PodScalerStatus {
+    PodScalerStatus { conditions: merge(&before.conditions, &[update], generation, now), ..before.clone() }
+}
+
 /// Whether writing `after` is worth it now, or only once in a while.
 pub(super) fn change(before: &PodScalerStatus, after: &PodScalerStatus) -> Change {
     if decided(before) != decided(after) {

@@ -3,12 +3,20 @@
 //! A workload of size zero is woken again only where the status says that we have put it to sleep. Were that said after the
 //! size is written, a look that ends in between, or whose answers get lost, would leave a workload that nobody wakes.
 
-use plimsoll_core::replicas::{ConditionUpdate, Decision, Input, scaled_to_zero};
+use std::sync::Arc;
+
+use plimsoll_api::v1alpha1::PodScalerStatus;
+use plimsoll_core::{
+    replicas::{ConditionUpdate, Decision, scaled_to_zero},
+    time::Timestamp,
+};
+use tokio::time::Instant;
 
 use super::{
-    Error, Kind, Subject, conditions,
-    memory::Remembered,
-    report::{Report, in_time, write_status},
+    Error, Kind, Subject,
+    gather::is_scaled_to_zero,
+    memory::{Remembered, Written, ZeroClaim},
+    report::{in_time, patch_status},
     status,
 };
 use crate::{context::Context, hpa};
@@ -21,50 +29,55 @@ use crate::{context::Context, hpa};
 pub(super) async fn claim(
     context: &Context,
     subject: &Subject<'_>,
-    input: &Input,
-    decision: &Decision,
+    now: Timestamp,
     remembered: &mut Remembered,
 ) -> Result<bool, Error> {
-    let mut conditions = conditions(subject, decision);
-    scaled_to_zero(true).set_in(&mut conditions);
-    let now = input.now;
-    let is_said = match subject.kind {
-        Kind::PodScaler => {
-            let events = Vec::new();
-            let report =
-                Report { decision, conditions, events, rescaled: false, seen: None, now, status: true };
-            write_status(context, subject, &report, remembered).await?
-        }
-        Kind::Hpa => {
-            let before = subject.status.cloned().unwrap_or_default();
-            let after = status::after(&before, subject, decision, &conditions, false, now);
-            // Whatever else was written to it meanwhile, as with the size itself.
-            match hpa::status::patch(subject, &after, &conditions, true, now) {
-                Some(patch) => {
-                    in_time(context, hpa::status::write(context, subject, &patch)).await?.is_some()
+    let nothing = PodScalerStatus::default();
+    let written = remembered.written.as_ref().map(|written| &*written.status);
+    let before = written.or(subject.status).unwrap_or(&nothing);
+    if remembered.zero != ZeroClaim::Said && !is_scaled_to_zero(Some(before)) {
+        match subject.kind {
+            Kind::PodScaler => {
+                let after = status::with(before, scaled_to_zero(true), subject.metadata.generation, now);
+                if in_time(context, patch_status(context, subject, &after)).await?.is_none() {
+                    return Ok(false);
                 }
-                None => true,
+                let status = Arc::new(after);
+                remembered.written = Some(Written { status, at: Instant::now(), shown: false });
+            }
+            Kind::Hpa => {
+                let patch = hpa::status::with(subject, scaled_to_zero(true), now);
+                if in_time(context, hpa::status::write(context, subject, &patch)).await?.is_none() {
+                    return Ok(false);
+                }
             }
         }
-    };
-    remembered.claims_zero |= is_said;
-    Ok(is_said)
+    }
+    remembered.zero = ZeroClaim::Said;
+    Ok(true)
 }
 
-/// What is to be said of a claim after a look: that it no longer holds, where the size is not zero after all. `written` is what
-/// came of writing a size.
-pub(super) fn withdrawn(
-    decision: &Decision,
-    written: Option<&Result<(), String>>,
-    remembered: &mut Remembered,
-) -> Option<ConditionUpdate> {
-    let is_awake = match written {
-        Some(Ok(())) => decision.desired > 0,
-        // It may have been written all the same.
-        Some(Err(_)) => false,
+/// What the status is to say of zero after a look, beside what follows from a size that was written. `size`: whether one was,
+/// where one was to be.
+pub(super) fn said(decision: &Decision, size: Option<bool>, claim: ZeroClaim) -> Option<ConditionUpdate> {
+    (claim == ZeroClaim::Said).then(|| scaled_to_zero(!is_awake(decision, size)))
+}
+
+/// What is left of a claim after a look. `is_told`: whether the status says what the look has found.
+pub(super) fn after(decision: &Decision, size: Option<bool>, claim: ZeroClaim, is_told: bool) -> ZeroClaim {
+    match (claim, size) {
+        (ZeroClaim::Said | ZeroClaim::Written, Some(true)) if decision.to_zero => ZeroClaim::Written,
+        (ZeroClaim::Said, None) if is_awake(decision, size) && !is_told => ZeroClaim::Said,
+        _ if is_awake(decision, size) => ZeroClaim::None,
+        (claim, _) => claim,
+    }
+}
+
+/// Whether the size is not zero for certain: one whose write failed may have been written all the same.
+fn is_awake(decision: &Decision, size: Option<bool>) -> bool {
+    match size {
+        Some(true) => decision.desired > 0,
+        Some(false) => false,
         None => decision.current > 0,
-    };
-    let withdraws = remembered.claims_zero && is_awake;
-    remembered.claims_zero &= !is_awake;
-    withdraws.then(|| scaled_to_zero(false))
+    }
 }

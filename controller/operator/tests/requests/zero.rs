@@ -115,8 +115,37 @@ async fn that_zero_is_ours_is_taken_back_where_it_was_not_written() {
 }
 
 #[tokio::test]
-async fn an_hpa_says_so_whatever_else_was_written_to_it_meanwhile() {
-    let (client, log) = server(|asked| usual(asked, 0));
+async fn that_zero_is_ours_is_said_once_while_it_cannot_be_written() {
+    let forbidden = |asked: &Asked| (asked.line() == PATCH_SCALE).then(|| failure(403, "Forbidden", "web"));
+    let asked = looks(&[0, 0], forbidden).await;
+    assert_eq!(writes(&asked[0]), [PATCH_STATUS, PATCH_SCALE, PATCH_STATUS, POST_EVENT]);
+    assert_eq!(writes(&asked[1]), [PATCH_SCALE], "what failed is told already");
+}
+
+/// As under the HPA: its claim stays until it writes a size itself.
+#[tokio::test]
+async fn a_user_who_scales_a_sleeping_workload_up_changes_no_claim() {
+    let mut replicas = 2;
+    let asked = looks(&[0, 3], move |asked| match asked.line().as_str() {
+        GET_SCALE => Some(scale(replicas, "8")),
+        PATCH_SCALE => {
+            // Somebody scales it up before the next look.
+            replicas = 3;
+            Some(scale(0, "9"))
+        }
+        _ => None,
+    })
+    .await;
+    let says = |asked: &&Asked| asked.line() == PATCH_STATUS && zero(asked) == "False";
+    assert!(!asked[1].iter().any(|asked| says(&asked)), "{:?}", writes(&asked[1]));
+}
+
+/// One look at an HPA of an empty queue.
+async fn look_at_hpa(size: (u16, Value)) -> Vec<Asked> {
+    let (client, log) = server(move |asked| match asked.line().as_str() {
+        PATCH_SCALE => size.clone(),
+        _ => usual(asked, 0),
+    });
     let context = look::context_of(client, Leadership::alone(), true, HpaMode::Takeover).await;
     context.claims.withdraw("shop", "web");
     let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" });
@@ -128,8 +157,22 @@ async fn an_hpa_says_so_whatever_else_was_written_to_it_meanwhile() {
         "spec": spec,
     });
     hpa::reconcile(Arc::new(serde_json::from_value(hpa).unwrap()), context).await.unwrap();
-    let asked = log.take();
+    log.take()
+}
+
+#[tokio::test]
+async fn an_hpa_says_so_whatever_else_was_written_to_it_meanwhile() {
+    let asked = look_at_hpa(scale(0, "8")).await;
     assert_eq!(writes(&asked), [PATCH_HPA, PATCH_SCALE, PATCH_HPA, POST_EVENT]);
     let said = find(&asked, PATCH_HPA);
     assert_eq!((zero(said), &said.body["metadata"]), (json!("True"), &json!({ "uid": "2" })));
+}
+
+#[tokio::test]
+async fn that_a_size_of_zero_was_not_written_is_told_over_what_an_hpa_has_just_said() {
+    let asked = look_at_hpa(failure(403, "Forbidden", "web")).await;
+    assert_eq!(writes(&asked), [PATCH_HPA, PATCH_SCALE, PATCH_HPA, POST_EVENT]);
+    let told = asked.iter().rfind(|asked| asked.line() == PATCH_HPA).unwrap();
+    assert!(told.body["status"]["conditions"].to_string().contains("FailedUpdateScale"), "{}", told.body);
+    assert_eq!((zero(told), &told.body["metadata"]), (json!("True"), &json!({ "uid": "2" })));
 }
