@@ -145,11 +145,16 @@ impl Planner {
                     next = next.min(AFTER_FAILURE);
                     break;
                 }
-                // What follows may fail and be tried again, and this is not to be given back once more.
+                // What follows may fail and be tried again, or be all that is seen of it by who comes after us: this is not to
+                // be given back once more.
                 if let Action::GiveBack { namespace, deployment, .. } = action
                     && let Some(drain) = self.world.drains.get_mut(&name)
                 {
                     drain.took_back(namespace, deployment);
+                    if !self.keep_surges().await {
+                        (all_done, next) = (false, next.min(AFTER_FAILURE));
+                        break;
+                    }
                 }
             }
             let refusal = self.world.view.pods_on(&name).find_map(|pod| self.refusals.get(&pod.uid)).cloned();
@@ -222,8 +227,7 @@ impl Planner {
             }
             Action::Surge { namespace, deployment, replicas, pod } => {
                 let why = "one more, ready elsewhere before its pod goes";
-                return self.set_cost(std::slice::from_ref(pod), Some(LOWEST_COST)).await
-                    && self.resize(namespace, deployment, *replicas, why).await;
+                return self.put_first(pod).await && self.resize(namespace, deployment, *replicas, why).await;
             }
             Action::GiveBack { namespace, deployment, replicas, pods } => {
                 return self.set_cost(pods, Some(LOWEST_COST)).await

@@ -199,7 +199,9 @@ pub(super) async fn over(
         Ok(Ok(written)) => Ok(written),
         Ok(Err(error)) => {
             tracing::warn!(order = %name, %error, "the status of an order was not written: it is read and looked at again");
-            Err(NotWritten { may_be_done: may_be_done(&error) })
+            // A write whose answer got lost is tried again by the client, over the version that it has changed itself.
+            let conflicts = matches!(&error, kube::Error::Api(status) if status.is_conflict());
+            Err(NotWritten { may_be_done: conflicts || may_be_done(&error) })
         }
         Err(_) => {
             tracing::warn!(order = %name, "the API server did not take the status of an order in time");

@@ -68,20 +68,30 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     bail!("not tried")
 }
 
+/// What fails of one kind holds up no other.
 async fn once(client: &Client) -> anyhow::Result<()> {
-    let all = ListParams::default();
+    let (of_nodes, of_pods) = (unmark_nodes(client).await, unmark_pods(client).await);
+    of_nodes.and(of_pods).and(let_go_of_orders(client).await)
+}
+
+async fn unmark_nodes(client: &Client) -> anyhow::Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
-    let marked = nodes.list(&all).await?.items;
-    let of_nodes = each(marked.iter().map(|node| unmark(&nodes, node))).await;
-    let pods = Api::<Pod>::all(client.clone()).list_metadata(&all).await?.items;
+    let marked = nodes.list(&ListParams::default()).await?.items;
+    each(marked.iter().map(|node| unmark(&nodes, node))).await
+}
+
+async fn unmark_pods(client: &Client) -> anyhow::Result<()> {
+    let pods = Api::<Pod>::all(client.clone()).list_metadata(&ListParams::default()).await?.items;
     let cheap = |pod: &&PartialObjectMeta<Pod>| {
         pod.annotations().get(DELETION_COST).is_some_and(|cost| cost == LOWEST_COST)
     };
-    let of_pods = each(pods.iter().filter(cheap).map(|pod| without_cost(client, pod))).await;
+    each(pods.iter().filter(cheap).map(|pod| without_cost(client, pod))).await
+}
+
+async fn let_go_of_orders(client: &Client) -> anyhow::Result<()> {
     let orders: Api<NodeOrder> = Api::all(client.clone());
-    let recorded = orders.list(&all).await?.items;
-    let of_orders = each(recorded.iter().map(|order| let_go(&orders, order))).await;
-    of_nodes.and(of_pods).and(of_orders)
+    let recorded = orders.list(&ListParams::default()).await?.items;
+    each(recorded.iter().map(|order| let_go(&orders, order))).await
 }
 
 /// Makes all changes, some at a time. One that fails holds up no other.

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::{
     in_time::{Unanswered, in_time},
-    nodes::planner::Planner,
+    nodes::{drains::LOWEST_COST, planner::Planner},
     targets::WRITE_TIME,
 };
 
@@ -113,23 +113,34 @@ impl Planner {
     pub(super) async fn set_cost(&self, pods: &[Name], cost: Option<&str>) -> bool {
         let mut all = true;
         for pod in pods.iter().filter_map(|uid| self.world.view.pod(uid)) {
-            let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.shape.namespace);
-            let patch = json!({ "metadata": { "uid": &*pod.uid, "annotations": { DELETION_COST: cost } } });
-            let params =
-                PatchParams { field_manager: Some(DRAIN_MANAGER.to_owned()), ..PatchParams::default() };
-            let patch = Patch::Merge(patch);
-            match timeout(WRITE_TIME, api.patch_metadata(&pod.name, &params, &patch)).await {
-                Ok(Ok(_)) => {}
-                // It is gone, or another pod has its name.
-                Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(pod = %pod.name, %error, "the deletion cost of a pod was not written for a drain");
-                    all = false;
-                }
-                Err(_) => all = false,
-            }
+            all &= self.write_cost(pod, cost).await.is_some();
         }
         all
+    }
+
+    /// Makes a pod the first to go when its Deployment shrinks. False where that failed, and where it goes already, whatever the
+    /// watch shows: then one more in its place would be one too many.
+    pub(super) async fn put_first(&self, pod: &Name) -> bool {
+        let Some(pod) = self.world.view.pod(pod) else { return false };
+        self.write_cost(pod, Some(LOWEST_COST)).await == Some(true)
+    }
+
+    /// Whether the pod is there and stays, if its cost could be written.
+    async fn write_cost(&self, pod: &plimsoll_core::cluster::Pod, cost: Option<&str>) -> Option<bool> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.shape.namespace);
+        let patch = json!({ "metadata": { "uid": &*pod.uid, "annotations": { DELETION_COST: cost } } });
+        let params = PatchParams { field_manager: Some(DRAIN_MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(patch);
+        match timeout(WRITE_TIME, api.patch_metadata(&pod.name, &params, &patch)).await {
+            Ok(Ok(written)) => Some(written.metadata.deletion_timestamp.is_none()),
+            // It is gone, or another pod has its name.
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => Some(false),
+            Ok(Err(error)) => {
+                tracing::warn!(pod = %pod.name, %error, "the deletion cost of a pod was not written for a drain");
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 

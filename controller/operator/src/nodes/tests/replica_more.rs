@@ -72,6 +72,33 @@ async fn without_a_record_there_is_no_replica_more() {
     }
 }
 
+/// The watch of pods may lag, or stand still; the API server knows better.
+#[tokio::test]
+async fn a_pod_that_goes_already_gets_none_more_in_its_place() {
+    let ends = json!({ "metadata": { "name": "web-a", "deletionTimestamp": "2026-11-23T10:00:00Z" } });
+    for answer in [failure(404, "NotFound", "web-a"), failure(409, "Conflict", "web-a"), (200, ends)] {
+        let said = answer.clone();
+        let mut bench = Bench::new(move |asked| match asked.path.as_str() {
+            "/api/v1/namespaces/shop/pods/web-a" => answer.clone(),
+            _ => with_web(1)(asked),
+        });
+        bench.pool();
+        let seen = plimsoll_observe::cluster::observe_pool(
+            "general",
+            &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
+            Vec::new(),
+        );
+        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+        bench.drains(&drain());
+        bench.deployed(1, 1);
+        bench.pod(pod("web-a", "a"));
+        bench.planner.drains(NOW).await;
+        let lines = bench.log.lines();
+        assert!(lines.contains(&"PATCH /api/v1/namespaces/shop/pods/web-a".to_owned()), "{lines:?}");
+        assert!(!lines.contains(&format!("PATCH {SCALE}")), "{said:?}: {lines:?}");
+    }
+}
+
 /// Somebody has scaled it meanwhile: what we know of it is out of date.
 #[tokio::test]
 async fn a_size_that_is_not_one_away_is_left_alone() {
@@ -116,9 +143,12 @@ async fn after_a_restart_the_replica_more_of_a_node_that_vanished_is_given_back(
     bench.planner.drains(NOW).await;
     let asked = bench.log.take();
     let lines: Vec<String> = asked.iter().map(Asked::line).collect();
-    assert_eq!(lines, [format!("GET {SCALE}"), format!("PATCH {SCALE}"), format!("PATCH {MEMORY}")]);
+    let (read, resized, kept) = (format!("GET {SCALE}"), format!("PATCH {SCALE}"), format!("PATCH {MEMORY}"));
+    assert_eq!(lines, [read, resized, kept.clone(), kept]);
     assert_eq!(asked[1].body, json!({ "metadata": { "resourceVersion": "41" }, "spec": { "replicas": 1 } }));
-    assert_eq!(asked[2].body, json!({ "data": { "surges.json": null } }));
+    let first = asked[2].body["data"]["surges.json"].as_str().unwrap();
+    assert!(first.contains("\"returned\":true"), "who comes after us gives it back once more: {first}");
+    assert_eq!(asked[3].body, json!({ "data": { "surges.json": null } }));
     assert!(bench.planner.world.drains.is_empty());
 }
 
