@@ -128,7 +128,7 @@ impl Planner {
             let asked = asked.entry(on).or_insert_with(|| asked_of(view, on));
             let node = view.node(on).filter(|node| !node.interrupted && !node.is_draining());
             let holds = node.is_some_and(|node| {
-                if !takes_pods(view, node, now) {
+                if !lets_pods_on(view, node, now) {
                     able.remove(uid);
                     return view.allocatable(node, now).fits(asked);
                 }
@@ -152,7 +152,7 @@ impl Planner {
 fn nominations(view: &View, plan: &NodePlan, now: Timestamp) -> Vec<Write> {
     let pod_and_node = |placement: &Placement| {
         let Place::Node(name) = &placement.place else { return None };
-        let node = view.node(name).filter(|node| node.order.is_some() && !takes_pods(view, node, now))?;
+        let node = view.node(name).filter(|node| node.order.is_some() && !lets_pods_on(view, node, now))?;
         // The plan also names pods that are announced, and those of nodes that go, which are bound elsewhere.
         let pod = view.pod(&placement.pod)?;
         let waits = matches!(pod.state, PodState::Pending | PodState::Unschedulable { .. });
@@ -171,7 +171,7 @@ fn nominations(view: &View, plan: &NodePlan, now: Timestamp) -> Vec<Write> {
 
 /// Whether the scheduler would put pods on a node now, as far as the node itself says; those that want devices once it has
 /// reported them.
-pub(super) fn takes_pods(view: &View, node: &Node, now: Timestamp) -> bool {
+pub(super) fn lets_pods_on(view: &View, node: &Node, now: Timestamp) -> bool {
     let keeps_off = |effect: Effect| effect != Effect::PreferNoSchedule;
     node.readiness == Readiness::Ready
         && !node.taints.iter().any(|taint| keeps_off(taint.effect))

@@ -198,7 +198,7 @@ pub(crate) fn is_lost(node: &Node, lost: Option<&str>) -> bool {
 /// Nodes that are there and take pods, the fullest first, so that those with little on them stay so.
 fn existing(view: &View, packing: &Packing) -> Vec<NodeIx> {
     let nodes = view.dense().nodes().map(|(_, node)| node);
-    let mut nodes: Vec<NodeIx> = nodes.filter(|node| named::takes_pods(packing, *node)).collect();
+    let mut nodes: Vec<NodeIx> = nodes.filter(|node| named::has_room(packing, *node)).collect();
     // The order by name is kept where room is equal.
     nodes.sort_by_key(|node| packing.nodes[*node as usize].free.base);
     nodes

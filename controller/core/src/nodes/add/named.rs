@@ -20,14 +20,14 @@ pub(crate) fn narrowed<'n>(
     match named(&packing.class(class).shape).map(|names| nodes(view, &names)) {
         None => Cow::Borrowed(on),
         Some(named) if named.len() == 1 => {
-            Cow::Owned(named.into_iter().filter(|node| takes_pods(packing, *node)).collect())
+            Cow::Owned(named.into_iter().filter(|node| has_room(packing, *node)).collect())
         }
         Some(named) => Cow::Owned(on.iter().filter(|node| named.contains(node)).copied().collect()),
     }
 }
 
 /// Whether a node is there and has room for a pod.
-pub(crate) fn takes_pods(packing: &Packing, node: NodeIx) -> bool {
+pub(crate) fn has_room(packing: &Packing, node: NodeIx) -> bool {
     let state = &packing.nodes[node as usize];
     state.open && state.present && state.free.base[3] > 0
 }

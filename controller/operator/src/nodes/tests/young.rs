@@ -8,7 +8,7 @@ use plimsoll_core::{
 use pretty_assertions::assert_eq;
 
 use super::{
-    super::nominations::takes_pods,
+    super::nominations::lets_pods_on,
     orders::{cloud, recorded},
     *,
 };
@@ -86,7 +86,7 @@ async fn a_node_that_may_still_report_devices_takes_no_pods_yet() {
     for (gpus, minutes, takes) in [("0", 1, false), ("1", 1, true), ("0", 15, true)] {
         let (bench, now) = young(vec![with_gpu()], &json!([]), gpus, minutes);
         let view = &bench.planner.world.view;
-        let found = takes_pods(view, view.node("n").unwrap(), now);
+        let found = lets_pods_on(view, view.node("n").unwrap(), now);
         assert_eq!(found, takes, "{gpus} devices, {minutes} minutes");
     }
 }
