@@ -5,6 +5,9 @@
 //! lease; and nothing is planned, drained or told before each provider has answered or failed since we lead. While nothing
 //! changes nothing is computed.
 
+mod take_in;
+mod terms;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -24,7 +27,7 @@ use plimsoll_core::{
 use plimsoll_providers::OfferingId;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
 use super::{
@@ -34,10 +37,6 @@ use super::{
 };
 use crate::leadership::Leadership;
 
-/// How long after a change the next one is waited for.
-const SETTLES: Duration = Duration::from_millis(100);
-/// How long changes are gathered at most.
-const LONGEST: Duration = Duration::from_secs(1);
 /// How long nothing may happen before we look all the same: budgets, schedules and time-outs pass by themselves.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 
@@ -184,86 +183,6 @@ impl Planner {
                 self.begin_term().await;
             }
             pause = self.pass().await.min(IDLE);
-        }
-    }
-
-    /// Lets go of what only who leads has, since another may lead.
-    fn stand_by(&mut self) {
-        self.shown.clear();
-        self.metrics.forget();
-        self.told = super::report::Told::default();
-        self.losses = Losses::default();
-        self.memory = Memory::default();
-        self.polls.let_go();
-    }
-
-    /// Begins a term: others may have led since our last one.
-    async fn begin_term(&mut self) {
-        self.since = now();
-        self.backoffs = Backoffs::of(&self.world);
-        self.unanswered = None;
-        self.unasked = Unasked::default();
-        self.waits.clear();
-        self.refusals.clear();
-        self.forget_what_providers_said();
-        self.world.await_providers();
-        // Of nodes that have gone meanwhile the record knows more.
-        self.world.drains.clear();
-        self.recall().await;
-        self.believe();
-        // What the last leader asked for may not have been done.
-        let deleted = self.world.drains.iter().filter(|(_, drain)| drain.deleted.is_some());
-        self.world.to_give_back = deleted.map(|(node, _)| node.clone()).collect();
-    }
-
-    /// Forgets what providers said, and what they are about to say: they were asked before others may have ordered, and what
-    /// they did not know of would be taken for gone.
-    fn forget_what_providers_said(&mut self) {
-        let world = &self.world;
-        let ordered = world.orders.values().map(|order| &order.spec.pool);
-        let pools: BTreeSet<String> =
-            world.said.keys().chain(world.pools.keys()).chain(ordered).cloned().collect();
-        for pool in pools {
-            self.world.outdate(&pool);
-        }
-    }
-
-    /// Waits for a change, or for `pause`, and takes in what comes close after it. False when nothing will come any more.
-    async fn take_in(&mut self, pause: Duration) -> bool {
-        // Whether we lead is seen within a renewal, whatever else happens.
-        let pause = pause.min(Duration::from_secs(5));
-        let until = Instant::now() + pause;
-        let first = loop {
-            tokio::select! {
-                change = timeout_at(until, self.incoming.recv()) => match change {
-                    Err(_) => return true,
-                    Ok(None) => return false,
-                    Ok(Some(first)) => break first,
-                },
-                // To be asked is no reason to plan.
-                Some(question) = self.questions.recv() => self.answer(question, now()),
-                of_zones = self.losses.answer() => {
-                    self.take_losses_in(of_zones);
-                    return true;
-                }
-            }
-        };
-        first(&mut self.world);
-        self.losses.outdate();
-        let latest = Instant::now() + LONGEST;
-        loop {
-            while let Ok(change) = self.incoming.try_recv() {
-                change(&mut self.world);
-            }
-            let until = (Instant::now() + SETTLES).min(latest);
-            match timeout_at(until, self.incoming.recv()).await {
-                Ok(Some(change)) => change(&mut self.world),
-                Ok(None) => return false,
-                Err(_) => return true,
-            }
-            if Instant::now() >= latest {
-                return true;
-            }
         }
     }
 
