@@ -8,6 +8,7 @@ pub mod controller;
 mod domains;
 pub(crate) mod events;
 pub(crate) mod gather;
+mod gauges;
 mod manner;
 pub mod memory;
 mod readings;
@@ -15,6 +16,7 @@ pub(crate) mod report;
 pub mod schedule;
 pub(crate) mod status;
 pub mod victims;
+mod write_status;
 mod zero;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};

@@ -16,8 +16,8 @@ use super::{
     Error, Kind, Subject,
     gather::is_scaled_to_zero,
     memory::{Remembered, Written, ZeroClaim},
-    report::{in_time, patch_status},
     status,
+    write_status::{in_time, patch_status},
 };
 use crate::{context::Context, hpa};
 
