@@ -18,13 +18,10 @@ impl Planner {
     pub(super) fn failures(&mut self, now: Timestamp) {
         for Failure { pool, offering, error, asks_after } in std::mem::take(&mut self.world.failures) {
             let (class, why) = (backoffs::offering_error(&error), error.to_string());
-            let is_new = class.is_some_and(|class| {
-                if asks_after {
-                    self.leave_alone_once(&pool, &offering, class, &why, now)
-                } else {
-                    self.leave_alone(&pool, &offering, class, &why, now)
-                }
-            });
+            // What is said of a call that has failed is no further failure, and the provider may be back.
+            let is_known = asks_after && self.backoffs.remembers(&pool, &offering, now);
+            let new = class.filter(|_| !is_known);
+            let is_new = new.is_some_and(|class| self.leave_alone(&pool, &offering, class, &why, now));
             if is_new || !asks_after {
                 self.metrics.failed.with_label_values(&[pool.as_str(), word(&error)]).inc();
             }
@@ -56,9 +53,8 @@ impl Planner {
         };
         let (pool, key, words) = (&order.spec.pool, record::offering(order), why.to_string());
         self.metrics.failed.with_label_values(&[pool.as_str(), why.word()]).inc();
-        if is_lost {
-            self.leave_alone_once(pool, &key, class, &words, now);
-        } else {
+        // Likewise that nothing came of it.
+        if !is_lost || !self.backoffs.remembers(pool, &key, now) {
             self.leave_alone(pool, &key, class, &words, now);
         }
         self.news_of_trouble(order, why.word(), &words);
@@ -100,18 +96,5 @@ impl Planner {
             self.news_of_failure(pool, key, why, now);
         }
         is_new
-    }
-
-    /// The same, unless a failure of it is remembered: what is said of a call that has failed is no further failure, and the
-    /// provider may be back.
-    fn leave_alone_once(
-        &mut self,
-        pool: &str,
-        key: &OfferingKey,
-        class: OfferingError,
-        why: &str,
-        now: Timestamp,
-    ) -> bool {
-        !self.backoffs.remembers(pool, key, now) && self.leave_alone(pool, key, class, why, now)
     }
 }

@@ -12,7 +12,7 @@ use plimsoll_core::{
 use plimsoll_providers::Oddity;
 use tokio::time::timeout;
 
-use super::{planner::Planner, provider::Unusable};
+use super::{planner::Planner, provider::Unusable, unanswered::may_be_done};
 use crate::{events, targets::WRITE_TIME};
 
 /// Who says it.
@@ -194,9 +194,5 @@ impl Planner {
 
 /// Whether an event that was refused with this error may be taken later: not where the API server does not want it.
 fn may_pass(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => status.code >= 500 || status.code == 429,
-        kube::Error::BuildRequest(_) => false,
-        _ => true,
-    }
+    may_be_done(error) || matches!(error, kube::Error::Api(status) if status.code == 429)
 }

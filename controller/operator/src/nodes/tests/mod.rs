@@ -22,8 +22,11 @@ use k8s_openapi::api::{
     core::v1::{Node, Pod},
 };
 use kube::Client;
-use plimsoll_api::{CapacityPool, NodeOrder};
-use plimsoll_core::{cluster::OfferingKey, time::Timestamp};
+use plimsoll_api::{CapacityPool, NodeOrder, v1alpha1::CapacityPoolSpec};
+use plimsoll_core::{
+    cluster::{Offering, OfferingKey},
+    time::Timestamp,
+};
 use plimsoll_providers::{Bounds, Group, Instance, InstanceState, Inventory, OfferingId, ProviderSeries};
 use prometheus::Registry;
 use serde_json::{Value, json};
@@ -102,6 +105,12 @@ impl Bench {
     }
 
     /// The pool `general`, whose provider has been heard.
+    /// The planner plans with a pool of this spec, which offers this.
+    fn plans_with(&mut self, spec: &CapacityPoolSpec, offered: Vec<Offering>) {
+        let seen = plimsoll_observe::cluster::observe_pool("general", spec, offered);
+        self.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+    }
+
     fn pool(&mut self) {
         let pool: CapacityPool = serde_json::from_value(pool()).unwrap();
         self.planner.world.pools.insert("general".to_owned(), Arc::new(Ok(pool)));

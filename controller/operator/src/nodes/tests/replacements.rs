@@ -79,8 +79,7 @@ async fn a_drain_waits_until_its_replacement_has_lost_its_startup_taints() {
         with_taint["spec"]["template"] = json!({ "startupTaints": [taint] });
         with_taint["spec"]["drain"] = json!({ "maxSurge": 0 });
         let with_taint: CapacityPool = serde_json::from_value(with_taint).unwrap();
-        let seen = plimsoll_observe::cluster::observe_pool("general", &with_taint.spec, Vec::new());
-        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+        bench.plans_with(&with_taint.spec, Vec::new());
         bench.drains(&waiting());
         bench.pod(pod("web-a", "a"));
         let asked = json!({ "phase": "Creating", "accepted": 1, "askedAt": "2026-11-23T09:59:00Z" });

@@ -10,20 +10,21 @@ use super::{
     *,
 };
 
-/// First everything that is needed to give it back, then the mark by which others know of it, then the replica.
-#[tokio::test]
-async fn a_replica_more_is_written_down_before_it_is_asked_for() {
-    let mut bench = Bench::new(with_web(1));
+/// The node of the only pod of `web` is drained.
+fn alone(answer: impl FnMut(&Asked) -> (u16, Value) + Send + 'static) -> Bench {
+    let mut bench = Bench::new(answer);
     bench.pool();
-    let seen = plimsoll_observe::cluster::observe_pool(
-        "general",
-        &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
-        Vec::new(),
-    );
-    bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+    bench.plans_with(&serde_json::from_value::<CapacityPool>(pool()).unwrap().spec, Vec::new());
     bench.drains(&drain());
     bench.deployed(1, 1);
     bench.pod(pod("web-a", "a"));
+    bench
+}
+
+/// First everything that is needed to give it back, then the mark by which others know of it, then the replica.
+#[tokio::test]
+async fn a_replica_more_is_written_down_before_it_is_asked_for() {
+    let mut bench = alone(with_web(1));
     bench.planner.drains(NOW).await;
     let asked = bench.log.take();
     let lines: Vec<String> = asked.iter().map(Asked::line).collect();
@@ -51,21 +52,11 @@ async fn without_a_record_there_is_no_replica_more() {
         [(403, MEMORY), (500, MEMORY), (409, NODE), (403, "/api/v1/namespaces/shop/pods/web-a")]
     {
         let mut bench =
-            Bench::new(
+            alone(
                 move |asked| {
                     if asked.path == path { failure(code, "Refused", "x") } else { with_web(1)(asked) }
                 },
             );
-        bench.pool();
-        let seen = plimsoll_observe::cluster::observe_pool(
-            "general",
-            &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
-            Vec::new(),
-        );
-        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
-        bench.drains(&drain());
-        bench.deployed(1, 1);
-        bench.pod(pod("web-a", "a"));
         bench.planner.drains(NOW).await;
         let lines = bench.log.lines();
         assert!(!lines.contains(&format!("PATCH {SCALE}")), "{path}: {lines:?}");
@@ -78,20 +69,10 @@ async fn a_pod_that_goes_already_gets_none_more_in_its_place() {
     let ends = json!({ "metadata": { "name": "web-a", "deletionTimestamp": "2026-11-23T10:00:00Z" } });
     for answer in [failure(404, "NotFound", "web-a"), failure(409, "Conflict", "web-a"), (200, ends)] {
         let said = answer.clone();
-        let mut bench = Bench::new(move |asked| match asked.path.as_str() {
+        let mut bench = alone(move |asked| match asked.path.as_str() {
             "/api/v1/namespaces/shop/pods/web-a" => answer.clone(),
             _ => with_web(1)(asked),
         });
-        bench.pool();
-        let seen = plimsoll_observe::cluster::observe_pool(
-            "general",
-            &serde_json::from_value::<CapacityPool>(pool()).unwrap().spec,
-            Vec::new(),
-        );
-        bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
-        bench.drains(&drain());
-        bench.deployed(1, 1);
-        bench.pod(pod("web-a", "a"));
         bench.planner.drains(NOW).await;
         let lines = bench.log.lines();
         assert!(lines.contains(&"PATCH /api/v1/namespaces/shop/pods/web-a".to_owned()), "{lines:?}");

@@ -42,8 +42,7 @@ impl Story {
         let mut pool = pool();
         pool["spec"]["drain"]["maxSurge"] = json!(max_surge);
         let spec = serde_json::from_value::<CapacityPool>(pool).unwrap().spec;
-        let seen = plimsoll_observe::cluster::observe_pool("general", &spec, Vec::new());
-        bench.planner.world.change(placement::Change::Pool(seen));
+        bench.plans_with(&spec, Vec::new());
         let budget = DisruptionBudget {
             namespace: "shop".into(),
             name: "web".into(),

@@ -38,8 +38,7 @@ fn young(offered: Vec<Offering>, taints: &Value, gpus: &str, minutes: i64) -> (B
     let spec = serde_json::from_value::<CapacityPool>(pool()).unwrap().spec;
     let mut bench = Bench::new(cloud);
     bench.pool();
-    let seen = plimsoll_observe::cluster::observe_pool("general", &spec, offered);
-    bench.planner.world.change(plimsoll_core::placement::Change::Pool(seen));
+    bench.plans_with(&spec, offered);
     let asked = json!({ "phase": "Creating", "accepted": 1, "askedAt": "2026-11-23T10:00:00Z" });
     bench.order(recorded("general-1", &asked));
     let mut young = node("n", &json!({ "spec": { "providerID": "kwok://n", "taints": taints } }));
